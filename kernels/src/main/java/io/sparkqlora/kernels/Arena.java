@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels;
+
+/**
+ * A stack of buffers in one allocation, sized before the first step so that a step allocates nothing. On a planning device
+ * the same calls only count, which is how the size is found.
+ */
+public final class Arena implements AutoCloseable {
+
+    private static final int ALIGNMENT = 256;
+
+    private final Memory memory;
+    private long top;
+    private long peak;
+
+    /** An arena over an allocation that it owns from now on. */
+    public Arena(Memory memory) {
+        this.memory = memory;
+    }
+
+    /** A contiguous matrix on top of the stack, its contents undefined. */
+    public Tensor take(DType dtype, long rows, long cols) {
+        long bytes = rows * cols * dtype.bytes();
+        if (top + bytes > memory.bytes()) {
+            throw KernelErrors.arenaFull(bytes, memory.bytes() - top, memory.bytes());
+        }
+        Tensor taken = new Tensor(memory, top, dtype, rows, cols, cols);
+        top = (top + bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+        peak = Math.max(peak, top);
+        return taken;
+    }
+
+    /** Where the stack stands, for {@link #release}. */
+    public long mark() {
+        return top;
+    }
+
+    /** Gives back everything taken since {@code mark}. */
+    public void release(long mark) {
+        if (mark < 0 || mark > top) {
+            throw new IllegalArgumentException("mark " + mark + " is not below the top " + top);
+        }
+        top = mark;
+    }
+
+    /** The most bytes that were in use at once. */
+    public long peakBytes() {
+        return peak;
+    }
+
+    @Override
+    public void close() {
+        memory.close();
+    }
+}

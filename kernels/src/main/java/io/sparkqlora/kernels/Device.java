@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels;
+
+import java.nio.ByteBuffer;
+
+/**
+ * Where tensors live and operations run. One thread drives a device; operations are issued in order and may run
+ * asynchronously until {@link #synchronize()} or {@link #copyOut}.
+ */
+public interface Device extends AutoCloseable {
+
+    /** What it is, for people: {@code cpu (2 threads, avx512)} or {@code cuda:0 (NVIDIA H200)}. */
+    String name();
+
+    /**
+     * Allocates device memory, its contents undefined.
+     *
+     * @param bytes size
+     * @param purpose what it is for, in words that fit "not enough memory for …"
+     * @throws QLoraException RESOURCES, with need, have and what to change
+     */
+    Memory allocate(long bytes, String purpose);
+
+    /** Bytes that can still be allocated. */
+    long availableBytes();
+
+    /** The most bytes that were allocated at once since the device was opened. */
+    long peakBytes();
+
+    /** Copies host bytes (position to limit, unchanged) into a contiguous tensor of the same byte count. */
+    void copyIn(ByteBuffer source, Tensor target);
+
+    /** Copies a contiguous tensor into a host buffer (position to limit, unchanged); waits for it. */
+    void copyOut(Tensor source, ByteBuffer target);
+
+    /** The operations, each an interface of its own. */
+    Operations ops();
+
+    /** Waits until everything issued has run; throws what failed. */
+    void synchronize();
+
+    /** Frees what the device owns. Memory that is still open is freed too. */
+    @Override
+    void close();
+}

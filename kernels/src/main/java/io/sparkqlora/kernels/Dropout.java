@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels;
+
+/**
+ * Inverted dropout. Whether an element is kept is a function of (seed, stream, its index in the matrix) alone, by
+ * Philox 4×32-10 (Salmon et al., 2011), so backward draws the same mask again instead of keeping it.
+ */
+public interface Dropout {
+
+    /**
+     * {@code out = x / (1 − p)} where kept, 0 elsewhere. Element (i, j) of n columns has index {@code i · n + j}.
+     *
+     * @param p probability of dropping, in [0, 1)
+     * @param seed the run's seed
+     * @param stream which mask: a function of step, micro-batch, layer and module
+     * @param out may be {@code x}
+     */
+    void apply(Tensor x, float p, long seed, long stream, Tensor out);
+}

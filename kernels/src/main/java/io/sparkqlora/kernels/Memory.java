@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels;
+
+/** One allocation on a device. Whoever allocated it closes it; tensors are views that do not. */
+public interface Memory extends AutoCloseable {
+
+    /** The device pointer (a native host address on the CPU; 0 on a planning device). */
+    long address();
+
+    /** Size in bytes. */
+    long bytes();
+
+    /** Frees it. Closing twice is harmless. */
+    @Override
+    void close();
+}

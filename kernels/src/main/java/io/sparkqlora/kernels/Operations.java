@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels;
+
+/** Everything a device can compute. Tensors passed together live on that device. */
+public interface Operations {
+
+    /** Matrix products. */
+    Matmul matmul();
+
+    /** 4-bit block formats. */
+    Quantization quantization();
+
+    /** Copies, casts, sums of tensors. */
+    Elementwise elementwise();
+
+    /** Root-mean-square normalisation. */
+    RmsNorm rmsNorm();
+
+    /** Rotary position embedding. */
+    Rope rope();
+
+    /** Causal attention over sequences of different lengths. */
+    Attention attention();
+
+    /** SwiGLU and GeGLU. */
+    GatedActivation gatedActivation();
+
+    /** Rows of a table, by index. */
+    RowSelect rowSelect();
+
+    /** Softmax cross-entropy over a vocabulary. */
+    CrossEntropy crossEntropy();
+
+    /** Random dropping of elements. */
+    Dropout dropout();
+
+    /** Gradient norm and clipping. */
+    GradientClip gradientClip();
+
+    /** The optimizer update. */
+    AdamW adamW();
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.train.internal.config;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sparkqlora.train.ModelConfig;
+import io.sparkqlora.train.TrainErrors;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.List;
+
+/** Reads {@code config.json}; refuses by name what can't be run. */
+public final class ConfigParser {
+
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    private ConfigParser() {}
+
+    /** Reads a file. */
+    public static ModelConfig parse(Path file) {
+        return parse(readText(file), file.toString());
+    }
+
+    /** Reads a text; {@code source} is what errors call it. */
+    public static ModelConfig parse(String json, String source) {
+        JsonFields given = new JsonFields(readObject(json, source), source, "");
+        Family family = family(given);
+        ObjectNode merged = JSON.valueToTree(family.defaults());
+        merged.setAll(given.json());
+        JsonFields config = new JsonFields(merged, source, "");
+        Unsupported.refuse(config, family);
+        return model(config, family);
+    }
+
+    /**
+     * The end tokens that a {@code generation_config.json} names, which transformers prefers to those of config.json; empty
+     * if there is no such file or it names none.
+     */
+    public static List<Integer> generationEosTokenIds(Path file) {
+        if (!Files.exists(file)) {
+            return List.of();
+        }
+        return new JsonFields(readObject(readText(file), file.toString()), file.toString(), "")
+                .tokenIds("eos_token_id");
+    }
+
+    private static ModelConfig model(JsonFields config, Family family) {
+        int hidden = config.positiveInt("hidden_size");
+        int heads = config.positiveInt("num_attention_heads");
+        int kvHeads = config.positiveInt("num_key_value_heads", heads);
+        if (heads % kvHeads != 0) {
+            throw config.wrong("num_key_value_heads", "a divisor of num_attention_heads, " + heads);
+        }
+        if (!config.has("head_dim") && hidden % heads != 0) {
+            throw config.wrong("num_attention_heads", "a divisor of hidden_size, " + hidden);
+        }
+        int headDim = config.positiveInt("head_dim", hidden / heads);
+        if (headDim % 2 != 0) {
+            throw config.wrong("head_dim", "an even number (is " + headDim + ")");
+        }
+        return new ModelConfig(
+                family.modelType(),
+                hidden,
+                config.positiveInt("intermediate_size"),
+                config.positiveInt("num_hidden_layers"),
+                heads,
+                kvHeads,
+                headDim,
+                config.positiveInt("vocab_size"),
+                config.positiveInt("max_position_embeddings"),
+                (float) config.positive("rms_norm_eps"),
+                RopeParser.parse(config),
+                config.flag("tie_word_embeddings"),
+                config.text("hidden_act"),
+                config.flag("attention_bias"),
+                config.flag("mlp_bias"),
+                config.tokenIds("eos_token_id"),
+                config.tokenIdOrNull("bos_token_id"),
+                config.tokenIdOrNull("pad_token_id"));
+    }
+
+    private static Family family(JsonFields config) {
+        if (!config.has("model_type")) {
+            throw config.wrong("model_type", "one of " + String.join(", ", Family.names()));
+        }
+        Family family = Family.of(config.text("model_type"));
+        if (family == null) {
+            throw TrainErrors.unsupportedFamily(config.source(), config.text("model_type"), Family.names());
+        }
+        return family;
+    }
+
+    private static ObjectNode readObject(String json, String source) {
+        try {
+            JsonNode node = JSON.readTree(json);
+            if (node instanceof ObjectNode object) {
+                return object;
+            }
+            throw TrainErrors.badJson(source, "an object in braces is expected", null);
+        } catch (JsonProcessingException e) {
+            throw TrainErrors.badJson(source, e.getOriginalMessage(), e);
+        }
+    }
+
+    private static String readText(Path file) {
+        try {
+            return Files.readString(file);
+        } catch (NoSuchFileException e) {
+            throw TrainErrors.fileMissing(
+                    file, "a checkpoint is a folder with config.json and safetensors; check the path");
+        } catch (IOException e) {
+            throw TrainErrors.unreadable(file, e);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.train.internal.config;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.sparkqlora.train.TrainErrors;
+
+/**
+ * Refuses configurations that would run, but as another model than the one described. Keys that change nothing in training
+ * an adapter ({@code pretraining_tp}, which only splits matrix products; {@code use_cache}; {@code attention_dropout} of 0)
+ * pass.
+ */
+final class Unsupported {
+
+    private Unsupported() {}
+
+    static void refuse(JsonFields config, Family family) {
+        refuseQuantized(config);
+        refuseFlag(config, "attention_bias");
+        refuseFlag(config, "mlp_bias");
+        refuseAttentionDropout(config);
+        String act = config.text("hidden_act");
+        if (!family.hiddenActs().contains(act)) {
+            throw TrainErrors.unsupportedFeature(
+                    config.source(),
+                    "hidden_act",
+                    act,
+                    family.modelType() + " is supported with " + String.join(", ", family.hiddenActs()));
+        }
+    }
+
+    private static void refuseQuantized(JsonFields config) {
+        JsonFields quantization = config.object("quantization_config");
+        if (quantization != null) {
+            String method = quantization.json().path("quant_method").asText("unnamed method");
+            throw TrainErrors.alreadyQuantized(config.source(), method);
+        }
+    }
+
+    private static void refuseFlag(JsonFields config, String key) {
+        if (config.flag(key)) {
+            throw TrainErrors.unsupportedFeature(config.source(), key, "true", "only false is");
+        }
+    }
+
+    private static void refuseAttentionDropout(JsonFields config) {
+        JsonNode dropout = config.json().path("attention_dropout");
+        if (dropout.isNumber() && dropout.asDouble() != 0) {
+            throw TrainErrors.unsupportedFeature(
+                    config.source(), "attention_dropout", dropout.toString(), "only 0.0 is");
+        }
+    }
+}

@@ -1,0 +1,2 @@
+/** The pom is the build; sbt reads it. */
+object QLoraBuild extends sbtpomreader.PomBuild

@@ -19,8 +19,7 @@ public record NamedTensor(String name, DType dtype, long[] shape, byte[] data) {
     public NamedTensor {
         long bytes = Arrays.stream(shape).reduce(dtype.bytes(), Math::multiplyExact);
         if (bytes != data.length) {
-            throw new IllegalArgumentException(name + ": " + dtype + " " + Arrays.toString(shape) + " takes " + bytes
-                    + " bytes, there are " + data.length);
+            throw TrainErrors.badTensor(name, dtype, shape, data.length);
         }
     }
 

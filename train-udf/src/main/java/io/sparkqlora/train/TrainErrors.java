@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train;
 
+import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.kernels.QLoraException.Kind;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Collection;
+import java.util.regex.PatternSyntaxException;
 
 /**
  * The errors of this module. Codes are never reused: T001–T049 are for checkpoints, configurations, adapter files, memory
@@ -73,6 +76,45 @@ public final class TrainErrors {
                 Kind.CONFIG,
                 "shape " + name + " is unknown; use one of " + String.join(", ", known)
                         + ", or the path of a config.json",
+                null);
+    }
+
+    // ---- LoRA, arguments, the training step
+
+    private static QLoraException config(int code, String message, Throwable cause) {
+        return new QLoraException(String.format("QLORA-T%03d", code), Kind.CONFIG, message, cause);
+    }
+
+    /** An option with a value that it can't have. */
+    static QLoraException badArgument(String name, Object value, String expected) {
+        return config(50, name + " is " + value + ", expected " + expected + "; correct it in the job file", null);
+    }
+
+    /** target_modules is a string, but no regular expression. */
+    static QLoraException badTargetPattern(String pattern, PatternSyntaxException cause) {
+        return config(
+                51,
+                "target_modules " + pattern + " is not a regular expression: " + cause.getDescription() + " at index "
+                        + cause.getIndex() + "; give a list of module names, all-linear, or a valid expression",
+                cause);
+    }
+
+    /** A packed row whose parts do not fit together. */
+    static QLoraException badRow(long row, int tokens, int labels, int[] lengths) {
+        return input(
+                52,
+                "row " + row + " has " + tokens + " input_ids, " + labels + " labels and sequence_lengths "
+                        + Arrays.toString(lengths)
+                        + "; the first two must be as many as the lengths' sum, every length above 0: tokenize again",
+                null);
+    }
+
+    /** A tensor whose bytes are not what its shape says. */
+    static QLoraException badTensor(String name, DType dtype, long[] shape, int bytes) {
+        return input(
+                53,
+                "tensor " + name + " of type " + dtype + " and shape " + Arrays.toString(shape) + " has " + bytes
+                        + " bytes of data; the file or table that it was read from is damaged: read it again",
                 null);
     }
 

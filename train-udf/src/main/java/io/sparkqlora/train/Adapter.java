@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.train;
+
+import java.util.List;
+
+/**
+ * A LoRA adapter on the host.
+ *
+ * @param config its configuration; {@code all-linear} is spelt out as a list of names, as PEFT saves it
+ * @param baseModelNameOrPath the base it was trained on, or null if unknown
+ * @param tensors F32, under PEFT's names: {@code base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight} is
+ *     [r, in_features], {@code …lora_B.weight} is [out_features, r]
+ */
+public record Adapter(LoraConfig config, String baseModelNameOrPath, List<NamedTensor> tensors) {
+
+    public Adapter {
+        tensors = List.copyOf(tensors);
+    }
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.train;
+
+/**
+ * The low-rank adapter, with the names and meanings of PEFT's {@code LoraConfig}: {@code y = W·x + scaling · B·A·dropout(x)}.
+ *
+ * @param r rank
+ * @param loraAlpha numerator of the scaling
+ * @param loraDropout probability of dropping an element of the adapter's input while training, in [0, 1)
+ * @param targetModules which linear layers get an adapter
+ * @param useRslora whether the scaling is {@code loraAlpha / √r} (Kalajdzievski, 2023) instead of {@code loraAlpha / r}
+ */
+public record LoraConfig(int r, double loraAlpha, double loraDropout, TargetModules targetModules, boolean useRslora) {
+
+    public LoraConfig {
+        if (r < 1) {
+            throw TrainErrors.badArgument("r", r, "at least 1");
+        }
+        if (!Double.isFinite(loraAlpha)) {
+            throw TrainErrors.badArgument("lora_alpha", loraAlpha, "a finite number");
+        }
+        if (!(loraDropout >= 0 && loraDropout < 1)) {
+            throw TrainErrors.badArgument("lora_dropout", loraDropout, "at least 0 and below 1");
+        }
+    }
+
+    /** The factor on the low-rank product. */
+    public double scaling() {
+        return useRslora ? loraAlpha / Math.sqrt(r) : loraAlpha / r;
+    }
+
+    /** The same adapter on other modules. */
+    public LoraConfig withTargetModules(TargetModules other) {
+        return new LoraConfig(r, loraAlpha, loraDropout, other, useRslora);
+    }
+
+    /** A builder with PEFT's defaults. */
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /** Collects options; what is not set has PEFT's default. */
+    public static final class Builder {
+
+        private int r = 8;
+        private double loraAlpha = 8;
+        private double loraDropout;
+        private TargetModules targetModules = TargetModules.names("q_proj", "v_proj");
+        private boolean useRslora;
+
+        private Builder() {}
+
+        /** Rank; 8. */
+        public Builder r(int value) {
+            r = value;
+            return this;
+        }
+
+        /** Numerator of the scaling; 8. */
+        public Builder loraAlpha(double value) {
+            loraAlpha = value;
+            return this;
+        }
+
+        /** Probability of dropping; 0. */
+        public Builder loraDropout(double value) {
+            loraDropout = value;
+            return this;
+        }
+
+        /** Which layers; q_proj and v_proj, as PEFT takes for Llama. */
+        public Builder targetModules(TargetModules value) {
+            targetModules = value;
+            return this;
+        }
+
+        /** Rank-stabilised scaling; false. */
+        public Builder useRslora(boolean value) {
+            useRslora = value;
+            return this;
+        }
+
+        /**
+         * The configuration.
+         *
+         * @throws io.sparkqlora.kernels.QLoraException CONFIG for a value out of range
+         */
+        public LoraConfig build() {
+            return new LoraConfig(r, loraAlpha, loraDropout, targetModules, useRslora);
+        }
+    }
+}

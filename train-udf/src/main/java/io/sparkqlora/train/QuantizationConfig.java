@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.train;
+
+import io.sparkqlora.kernels.QuantFormat;
+
+/**
+ * How the frozen base is held, with the names of transformers' {@code BitsAndBytesConfig}. Every linear layer is quantised
+ * but the output projection; embeddings and norms stay dense, in the compute type.
+ *
+ * @param loadIn4bit whether linear layers are quantised at all
+ * @param bnb4bitQuantType {@code nf4} or {@code fp4}
+ * @param bnb4bitUseDoubleQuant whether the blocks' scales are quantised too
+ * @param blockSize elements that share a scale; 64 in bitsandbytes' layers
+ * @param bnb4bitComputeDtype type of products and activations, also of a base that is not quantised
+ */
+public record QuantizationConfig(
+        boolean loadIn4bit,
+        QuantFormat.Type bnb4bitQuantType,
+        boolean bnb4bitUseDoubleQuant,
+        int blockSize,
+        ComputeType bnb4bitComputeDtype) {
+
+    /** Block size of bitsandbytes' 4-bit layers. */
+    public static final int DEFAULT_BLOCK_SIZE = 64;
+
+    /** What the QLoRA paper uses: NF4 with double quantisation, blocks of 64. */
+    public static QuantizationConfig nf4(ComputeType computeDtype) {
+        return new QuantizationConfig(true, QuantFormat.Type.NF4, true, DEFAULT_BLOCK_SIZE, computeDtype);
+    }
+
+    /** A dense base. */
+    public static QuantizationConfig dense(ComputeType computeDtype) {
+        return new QuantizationConfig(false, QuantFormat.Type.NF4, false, DEFAULT_BLOCK_SIZE, computeDtype);
+    }
+
+    /** The kernels' description of the 4-bit format. */
+    public QuantFormat format() {
+        return new QuantFormat(bnb4bitQuantType, blockSize, bnb4bitUseDoubleQuant);
+    }
+}

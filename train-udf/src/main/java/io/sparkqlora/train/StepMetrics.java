@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.train;
+
+/**
+ * What an optimizer step reports.
+ *
+ * @param step steps done, this one included
+ * @param loss mean cross-entropy of the counted tokens, in nats, before the update
+ * @param learningRate of this step
+ * @param gradNorm 2-norm of all adapter gradients before clipping
+ * @param numTokens tokens that went through the model
+ * @param numTargetTokens counted tokens
+ * @param seconds wall-clock time
+ */
+public record StepMetrics(
+        long step,
+        double loss,
+        double learningRate,
+        double gradNorm,
+        long numTokens,
+        long numTargetTokens,
+        double seconds) {}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.train;
+
+/**
+ * How to train, with the names, defaults and meanings of transformers' {@code TrainingArguments}.
+ *
+ * @param learningRate the schedule's top
+ * @param lrSchedulerType the schedule
+ * @param warmupSteps steps of linear warm-up; takes precedence over the ratio
+ * @param warmupRatio warm-up as a part of all steps, rounded up
+ * @param maxSteps optimizer steps of the whole run; −1 to derive it from the epochs
+ * @param numTrainEpochs passes over the data, where {@code maxSteps} is −1
+ * @param perDeviceTrainBatchSize packed rows of a micro-batch
+ * @param gradientAccumulationSteps micro-batches of an optimizer step
+ * @param maxGradNorm gradients are scaled down to this norm; 0 for no clipping
+ * @param weightDecay AdamW's decoupled decay of all adapter parameters
+ * @param adamBeta1 decay of the first moment
+ * @param adamBeta2 decay of the second moment
+ * @param adamEpsilon added to the root of the second moment
+ * @param seed of initialisation, data order and dropout
+ * @param recompute what is kept for backward; transformers' {@code gradient_checkpointing} is {@link Recompute#FULL}
+ */
+public record TrainingArguments(
+        double learningRate,
+        LrSchedulerType lrSchedulerType,
+        int warmupSteps,
+        double warmupRatio,
+        int maxSteps,
+        double numTrainEpochs,
+        int perDeviceTrainBatchSize,
+        int gradientAccumulationSteps,
+        double maxGradNorm,
+        double weightDecay,
+        double adamBeta1,
+        double adamBeta2,
+        double adamEpsilon,
+        long seed,
+        Recompute recompute) {
+
+    public TrainingArguments {
+        check("learning_rate", learningRate, Double.isFinite(learningRate) && learningRate >= 0, "at least 0");
+        check("warmup_steps", warmupSteps, warmupSteps >= 0, "at least 0");
+        check("warmup_ratio", warmupRatio, warmupRatio >= 0 && warmupRatio <= 1, "between 0 and 1");
+        check("max_steps", maxSteps, maxSteps > 0 || maxSteps == -1, "at least 1, or -1 to go by num_train_epochs");
+        check("num_train_epochs", numTrainEpochs, maxSteps > 0 || numTrainEpochs > 0, "above 0");
+        check("per_device_train_batch_size", perDeviceTrainBatchSize, perDeviceTrainBatchSize > 0, "at least 1");
+        check("gradient_accumulation_steps", gradientAccumulationSteps, gradientAccumulationSteps > 0, "at least 1");
+        check("max_grad_norm", maxGradNorm, maxGradNorm >= 0, "at least 0");
+        check("weight_decay", weightDecay, weightDecay >= 0, "at least 0");
+        check("adam_beta1", adamBeta1, adamBeta1 >= 0 && adamBeta1 < 1, "at least 0 and below 1");
+        check("adam_beta2", adamBeta2, adamBeta2 >= 0 && adamBeta2 < 1, "at least 0 and below 1");
+        check("adam_epsilon", adamEpsilon, adamEpsilon >= 0, "at least 0");
+    }
+
+    private static void check(String name, Object value, boolean valid, String expected) {
+        if (!valid) {
+            throw TrainErrors.badArgument(name, value, expected);
+        }
+    }
+
+    /** Packed rows of an optimizer step. */
+    public int rowsPerStep() {
+        return perDeviceTrainBatchSize * gradientAccumulationSteps;
+    }
+
+    /**
+     * Optimizer steps of one epoch over {@code rows} packed rows, as transformers counts them: the last batch may be short,
+     * and so may the last accumulation.
+     */
+    public long stepsPerEpoch(long rows) {
+        long batches = ceilDiv(rows, perDeviceTrainBatchSize);
+        return Math.max(1, ceilDiv(batches, gradientAccumulationSteps));
+    }
+
+    private static long ceilDiv(long a, long b) {
+        return (a + b - 1) / b;
+    }
+
+    /** Optimizer steps of the run over {@code rows} packed rows: {@code maxSteps}, or what the epochs come to. */
+    public long totalSteps(long rows) {
+        return maxSteps > 0 ? maxSteps : (long) Math.ceil(numTrainEpochs * stepsPerEpoch(rows));
+    }
+
+    /** Steps of warm-up in a run of {@code totalSteps}. */
+    public long effectiveWarmupSteps(long totalSteps) {
+        return warmupSteps > 0 ? warmupSteps : (long) Math.ceil(totalSteps * warmupRatio);
+    }
+
+    /** The same with a definite number of steps. */
+    public TrainingArguments withMaxSteps(int steps) {
+        return toBuilder().maxSteps(steps).build();
+    }
+
+    /** A builder with transformers' defaults. */
+    public static TrainingArgumentsBuilder builder() {
+        return new TrainingArgumentsBuilder();
+    }
+
+    /** A builder with these values. */
+    public TrainingArgumentsBuilder toBuilder() {
+        return new TrainingArgumentsBuilder(this);
+    }
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.train;
+
+import java.util.List;
+
+/**
+ * Everything that a run needs to go on bit for bit: the random streams are functions of seed and step, so the step and the
+ * tensors are enough.
+ *
+ * @param step optimizer steps done
+ * @param tensors F32: the adapter's parameters under PEFT's names, and the optimizer's moments under the same names behind
+ *     {@code exp_avg.} and {@code exp_avg_sq.}
+ */
+public record TrainingState(long step, List<NamedTensor> tensors) {
+
+    /** Before the name of a parameter: AdamW's first moment. */
+    public static final String EXP_AVG = "exp_avg.";
+
+    /** Before the name of a parameter: AdamW's second moment. */
+    public static final String EXP_AVG_SQ = "exp_avg_sq.";
+
+    public TrainingState {
+        tensors = List.copyOf(tensors);
+    }
+}

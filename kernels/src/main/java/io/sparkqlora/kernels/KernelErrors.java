@@ -27,4 +27,49 @@ public final class KernelErrors {
                         + " are free; " + fix,
                 null);
     }
+
+    /** The wanted thread count is no positive number. */
+    public static QLoraException badThreadCount(String property, String value) {
+        return new QLoraException(
+                "QLORA-K003",
+                Kind.CONFIG,
+                "the number of CPU threads can't be " + value + "; set -D" + property
+                        + " to a positive whole number, or not at all",
+                null);
+    }
+
+    /** The backend is known, but this build has none. */
+    static QLoraException noCuda(String backend) {
+        return new QLoraException(
+                "QLORA-K004",
+                Kind.RESOURCES,
+                "backend " + backend + " is not in this build: it has CPU kernels only; set backend to cpu",
+                null);
+    }
+
+    /** No such backend. */
+    static QLoraException unknownBackend(String backend) {
+        return new QLoraException(
+                "QLORA-K005", Kind.CONFIG, "there is no backend " + backend + "; set backend to cpu", null);
+    }
+
+    /** An operation was given an element type that it can't work on: a fault of the caller, not of the user. */
+    public static QLoraException unsupportedDType(DType dtype, String supported) {
+        return new QLoraException(
+                "QLORA-K006",
+                Kind.DEVICE,
+                "a CPU operation was given a tensor of " + dtype + ", it works on " + supported
+                        + "; please report this with the job file",
+                null);
+    }
+
+    /** Linux's own account of its memory can't be read. */
+    public static QLoraException hostMemoryUnknown(Exception cause) {
+        return new QLoraException(
+                "QLORA-K007",
+                Kind.DEVICE,
+                "the free memory of this machine can't be read: " + cause.getMessage()
+                        + "; the CPU backend needs Linux with /proc mounted",
+                cause);
+    }
 }

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels;
+
+import io.sparkqlora.kernels.internal.cpu.CpuDevice;
+
+/** Opens devices by name. */
+public final class Devices {
+
+    private Devices() {}
+
+    /**
+     * Opens a device; whoever opens it closes it.
+     *
+     * @param backend {@code cpu}
+     * @throws QLoraException CONFIG for a name that isn't known, RESOURCES for a device that isn't there
+     */
+    public static Device open(String backend) {
+        if (backend.equals("cpu")) {
+            return new CpuDevice();
+        }
+        if (backend.equals("cuda") || backend.startsWith("cuda:")) {
+            throw KernelErrors.noCuda(backend);
+        }
+        throw KernelErrors.unknownBackend(backend);
+    }
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels;
+
+import java.lang.reflect.InvocationHandler;
+import java.lang.reflect.Method;
+import java.lang.reflect.Proxy;
+import java.nio.ByteBuffer;
+
+/**
+ * A device whose memory is not real and whose operations do nothing. The real step, run on it, says what the step needs:
+ * allocations are counted here, buffers by the {@link Arena}'s peak.
+ */
+public final class PlanningDevice implements Device {
+
+    private static final long UNBOUNDED = Long.MAX_VALUE / 4;
+
+    private final Operations operations = nothing(Operations.class);
+    private long allocated;
+    private long peak;
+
+    /** An arena over memory without end, which is not counted: its own peak is what one wants to know. */
+    public Arena unboundedArena() {
+        return new Arena(new PlannedMemory(UNBOUNDED, () -> {}));
+    }
+
+    @Override
+    public String name() {
+        return "planning";
+    }
+
+    @Override
+    public Memory allocate(long bytes, String purpose) {
+        if (bytes < 0) {
+            throw new IllegalArgumentException(bytes + " bytes for " + purpose);
+        }
+        allocated = Math.addExact(allocated, bytes);
+        peak = Math.max(peak, allocated);
+        return new PlannedMemory(bytes, () -> allocated -= bytes);
+    }
+
+    /** Bytes that are allocated now. */
+    public long allocatedBytes() {
+        return allocated;
+    }
+
+    @Override
+    public long availableBytes() {
+        return Long.MAX_VALUE - allocated;
+    }
+
+    @Override
+    public long peakBytes() {
+        return peak;
+    }
+
+    /** Copies nothing. */
+    @Override
+    public void copyIn(ByteBuffer source, Tensor target) {}
+
+    /** Copies nothing; {@code target} keeps what it held. */
+    @Override
+    public void copyOut(Tensor source, ByteBuffer target) {}
+
+    @Override
+    public Operations ops() {
+        return operations;
+    }
+
+    @Override
+    public void synchronize() {}
+
+    @Override
+    public void close() {}
+
+    /** Void methods of {@code type} do nothing, the others return operations that do nothing. */
+    private static <T> T nothing(Class<T> type) {
+        InvocationHandler handler = (proxy, method, arguments) -> answer(proxy, method, arguments);
+        return type.cast(Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, handler));
+    }
+
+    private static Object answer(Object proxy, Method method, Object[] arguments) {
+        return switch (method.getName()) {
+            case "hashCode" -> System.identityHashCode(proxy);
+            case "equals" -> proxy == arguments[0];
+            case "toString" -> "planned operations";
+            default -> method.getReturnType() == void.class ? null : nothing(method.getReturnType());
+        };
+    }
+
+    private static final class PlannedMemory implements Memory {
+
+        private final long bytes;
+        private final Runnable onClose;
+        private boolean closed;
+
+        PlannedMemory(long bytes, Runnable onClose) {
+            this.bytes = bytes;
+            this.onClose = onClose;
+        }
+
+        @Override
+        public long address() {
+            return 0;
+        }
+
+        @Override
+        public long bytes() {
+            return bytes;
+        }
+
+        @Override
+        public void close() {
+            if (!closed) {
+                closed = true;
+                onClose.run();
+            }
+        }
+    }
+}

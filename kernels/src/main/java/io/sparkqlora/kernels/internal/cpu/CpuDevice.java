@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels.internal.cpu;
+
+import io.sparkqlora.kernels.Device;
+import io.sparkqlora.kernels.KernelErrors;
+import io.sparkqlora.kernels.Memory;
+import io.sparkqlora.kernels.Operations;
+import io.sparkqlora.kernels.Tensor;
+import java.nio.ByteBuffer;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+
+/** This machine's processors. Operations have run when their call returns. */
+public final class CpuDevice implements Device {
+
+    private static final String FIX =
+            "lower per_device_train_batch_size or max_seq_length, set recompute to full, or give the process more memory";
+
+    private final Workers workers = Workers.ofThisMachine();
+    private final HostMemory host = HostMemory.ofThisMachine();
+    private final CpuOperations operations = CpuOperations.on(workers);
+    private final Set<CpuMemory> open = new LinkedHashSet<>();
+    private long allocated;
+    private long peak;
+    private long freeBefore;
+
+    @Override
+    public String name() {
+        return "cpu (" + workers.threads() + (workers.threads() == 1 ? " thread, " : " threads, ")
+                + VectorMath.SPECIES.vectorBitSize() + "-bit vectors)";
+    }
+
+    @Override
+    public synchronized Memory allocate(long bytes, String purpose) {
+        if (bytes < 0) {
+            throw new IllegalArgumentException(bytes + " bytes for " + purpose);
+        }
+        long free = availableBytes();
+        long block = bytes > free ? 0 : Native.allocate(bytes + CpuMemory.ALIGNMENT);
+        if (block == 0) {
+            throw KernelErrors.outOfMemory("cpu", purpose, bytes, free, FIX);
+        }
+        CpuMemory memory = new CpuMemory(block, bytes, this::forget);
+        open.add(memory);
+        allocated += bytes;
+        peak = Math.max(peak, allocated);
+        return memory;
+    }
+
+    private synchronized void forget(CpuMemory memory) {
+        open.remove(memory);
+        allocated -= memory.bytes();
+    }
+
+    /** Linux hands out pages when they are first written, so what was allocated and not yet written is taken off too. */
+    @Override
+    public synchronized long availableBytes() {
+        long now = host.availableBytes();
+        if (allocated == 0) {
+            freeBefore = now;
+        }
+        return Math.max(0, Math.min(now, freeBefore - allocated));
+    }
+
+    @Override
+    public synchronized long peakBytes() {
+        return peak;
+    }
+
+    @Override
+    public void copyIn(ByteBuffer source, Tensor target) {
+        check(source, target);
+        HostCopy.in(source, target.address());
+    }
+
+    @Override
+    public void copyOut(Tensor source, ByteBuffer target) {
+        check(target, source);
+        HostCopy.out(source.address(), target);
+    }
+
+    private static void check(ByteBuffer buffer, Tensor tensor) {
+        if (!tensor.contiguous() || buffer.remaining() != tensor.bytes()) {
+            throw new IllegalArgumentException("a buffer of " + buffer.remaining() + " bytes and a "
+                    + (tensor.contiguous() ? "" : "strided ") + "tensor of " + tensor.bytes() + " bytes don't match");
+        }
+    }
+
+    @Override
+    public Operations ops() {
+        return operations;
+    }
+
+    /** Returns at once: operations have run when their call returns. */
+    @Override
+    public void synchronize() {}
+
+    @Override
+    public synchronized void close() {
+        List.copyOf(open).forEach(CpuMemory::close);
+        operations.close();
+        workers.close();
+    }
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels.internal.cpu;
+
+import io.sparkqlora.kernels.AdamW;
+import io.sparkqlora.kernels.Attention;
+import io.sparkqlora.kernels.CrossEntropy;
+import io.sparkqlora.kernels.Dropout;
+import io.sparkqlora.kernels.Elementwise;
+import io.sparkqlora.kernels.GatedActivation;
+import io.sparkqlora.kernels.GradientClip;
+import io.sparkqlora.kernels.Matmul;
+import io.sparkqlora.kernels.Operations;
+import io.sparkqlora.kernels.Quantization;
+import io.sparkqlora.kernels.RmsNorm;
+import io.sparkqlora.kernels.Rope;
+import io.sparkqlora.kernels.RowSelect;
+
+/** The operations of the CPU. */
+record CpuOperations(
+        Matmul matmul,
+        Quantization quantization,
+        Elementwise elementwise,
+        RmsNorm rmsNorm,
+        Rope rope,
+        Attention attention,
+        GatedActivation gatedActivation,
+        RowSelect rowSelect,
+        CrossEntropy crossEntropy,
+        Dropout dropout,
+        GradientClip gradientClip,
+        AdamW adamW)
+        implements Operations, AutoCloseable {
+
+    static CpuOperations on(Workers workers) {
+        return new CpuOperations(
+                null, // new CpuMatmul(workers)
+                null, // new CpuQuantization(workers)
+                null, // new CpuElementwise(workers)
+                null, // new CpuRmsNorm(workers)
+                null, // new CpuRope(workers)
+                null, // new CpuAttention(workers)
+                null, // new CpuGatedActivation(workers)
+                null, // new CpuRowSelect(workers)
+                null, // new CpuCrossEntropy(workers)
+                null, // new CpuDropout(workers)
+                null, // new CpuGradientClip(workers)
+                null // new CpuAdamW(workers)
+                );
+    }
+
+    @Override
+    public void close() {}
+}

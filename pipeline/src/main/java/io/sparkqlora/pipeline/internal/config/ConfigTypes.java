@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.config;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+
+/**
+ * The types of configuration values. A string that spells a number or a boolean is one, as {@code 5e-5} must be: YAML
+ * 1.1, which job files are written in, takes it for text because it has no point.
+ */
+public final class ConfigTypes {
+
+    private ConfigTypes() {}
+
+    /** Any text, not blank. */
+    public static ConfigType<String> text(String allowed) {
+        return new ConfigType<>("string", allowed, ConfigTypes::string, value -> !value.isBlank());
+    }
+
+    /** {@code true} or {@code false}. */
+    public static ConfigType<Boolean> bool() {
+        return new ConfigType<>("boolean", "true or false", ConfigTypes::bool, value -> true);
+    }
+
+    /** A boolean that can only have one value here; {@code why} says what the other would need. */
+    public static ConfigType<Boolean> only(boolean value, String why) {
+        return bool().where("only " + value + " here: " + why, given -> given == value);
+    }
+
+    /** A whole number of at least {@code min}. */
+    public static ConfigType<Integer> atLeast(int min) {
+        return new ConfigType<>("integer", "a whole number of at least " + min, ConfigTypes::integer, v -> v >= min);
+    }
+
+    /** A whole number above zero, or −1 where {@code minusOne} says what that stands for. */
+    public static ConfigType<Integer> positiveOr(String minusOne) {
+        return new ConfigType<>(
+                "integer",
+                "a whole number of at least 1, or -1 for " + minusOne,
+                ConfigTypes::integer,
+                v -> v >= 1 || v == -1);
+    }
+
+    /** A 64-bit whole number of at least {@code min}. */
+    public static ConfigType<Long> longAtLeast(long min) {
+        return new ConfigType<>("integer", "a whole number of at least " + min, ConfigTypes::wide, v -> v >= min);
+    }
+
+    /** Any 64-bit whole number. */
+    public static ConfigType<Long> anyLong() {
+        return new ConfigType<>("integer", "a whole number", ConfigTypes::wide, v -> true);
+    }
+
+    /** A finite number in a range. */
+    public static ConfigType<Double> number(Range range) {
+        return new ConfigType<>("number", "a number " + range.words(), ConfigTypes::number, range::contains);
+    }
+
+    /** One of some lower-case names. */
+    public static ConfigType<String> oneOf(String... names) {
+        List<String> allowed = Arrays.asList(names);
+        return new ConfigType<>(
+                "string",
+                "one of " + String.join(", ", allowed),
+                node -> string(node).map(s -> s.toLowerCase(Locale.ROOT)),
+                allowed::contains);
+    }
+
+    /** A text or a list of texts, kept as a list. */
+    public static ConfigType<List<String>> texts(String allowed) {
+        return new ConfigType<>("string or list of strings", allowed, ConfigTypes::strings, list -> !list.isEmpty());
+    }
+
+    private static Optional<String> string(JsonNode node) {
+        return node.isValueNode() && !node.isNull() ? Optional.of(node.asText().strip()) : Optional.empty();
+    }
+
+    private static Optional<Boolean> bool(JsonNode node) {
+        return switch (string(node).orElse("").toLowerCase(Locale.ROOT)) {
+            case "true" -> Optional.of(true);
+            case "false" -> Optional.of(false);
+            default -> Optional.empty();
+        };
+    }
+
+    private static Optional<Double> number(JsonNode node) {
+        try {
+            return string(node).map(Double::valueOf).filter(Double::isFinite);
+        } catch (NumberFormatException e) {
+            return Optional.empty();
+        }
+    }
+
+    private static Optional<Long> wide(JsonNode node) {
+        try {
+            return string(node).map(Long::valueOf);
+        } catch (NumberFormatException e) {
+            return Optional.empty();
+        }
+    }
+
+    private static Optional<Integer> integer(JsonNode node) {
+        return wide(node).filter(v -> v == v.intValue()).map(Long::intValue);
+    }
+
+    private static Optional<List<String>> strings(JsonNode node) {
+        if (!node.isArray()) {
+            return string(node).filter(s -> !s.isEmpty()).map(List::of);
+        }
+        List<String> values = new ArrayList<>();
+        for (JsonNode item : node) {
+            string(item).filter(s -> !s.isEmpty()).ifPresent(values::add);
+        }
+        return values.size() == node.size() ? Optional.of(List.copyOf(values)) : Optional.empty();
+    }
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.config;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
+import com.fasterxml.jackson.dataformat.yaml.YAMLParser;
+import io.sparkqlora.pipeline.PipelineErrors;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Reads the entries of a flat YAML mapping, remembering the line of each. */
+public final class JobFile {
+
+    private static final ObjectMapper YAML = new ObjectMapper(YAMLFactory.builder()
+            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .build());
+
+    private JobFile() {}
+
+    /**
+     * One entry.
+     *
+     * @param key name as written
+     * @param value value as written
+     * @param where file and line, or the option, for messages
+     */
+    public record Entry(String key, JsonNode value, String where) {}
+
+    /** The entries of a file, in its order. */
+    public static List<Entry> read(Path file) {
+        try {
+            return parse(Files.readString(file), file.toString());
+        } catch (NoSuchFileException e) {
+            throw PipelineErrors.jobFileMissing(file.toString());
+        } catch (JsonProcessingException e) {
+            int line = e.getLocation() == null ? 1 : e.getLocation().getLineNr();
+            throw PipelineErrors.notYaml(file + ":" + line, e.getOriginalMessage(), e);
+        } catch (IOException e) {
+            throw PipelineErrors.jobFileUnreadable(file.toString(), e);
+        }
+    }
+
+    /** The entry of a {@code key=value} option; the value is read as YAML, so that lists work. */
+    public static Entry option(String option) {
+        int equals = option.indexOf('=');
+        if (equals <= 0) {
+            throw PipelineErrors.badOption(option);
+        }
+        String key = option.substring(0, equals).strip();
+        return new Entry(key, value(option.substring(equals + 1)), "--set " + option);
+    }
+
+    private static JsonNode value(String text) {
+        try {
+            JsonNode node = YAML.readTree(text);
+            return node == null || node.isMissingNode() ? YAML.getNodeFactory().textNode(text) : node;
+        } catch (JsonProcessingException e) {
+            return YAML.getNodeFactory().textNode(text);
+        }
+    }
+
+    private static List<Entry> parse(String text, String file) throws IOException {
+        List<Entry> entries = new ArrayList<>();
+        try (YAMLParser parser = ((YAMLFactory) YAML.getFactory()).createParser(text)) {
+            JsonToken first = parser.nextToken();
+            if (first != null && first != JsonToken.START_OBJECT) {
+                throw PipelineErrors.notMapping(file);
+            }
+            while (first != null && parser.nextToken() == JsonToken.FIELD_NAME) {
+                String key = parser.currentName();
+                String where = file + ":" + parser.currentTokenLocation().getLineNr();
+                parser.nextToken();
+                entries.add(new Entry(key, YAML.readTree(parser), where));
+            }
+        }
+        return entries;
+    }
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.config;
+
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * Keys of transformers, PEFT, TRL and bitsandbytes that people know and that have no counterpart here: refused with the
+ * reason, so that nobody believes that they took effect.
+ */
+public final class UnsupportedKeys {
+
+    private static final String PRECISION =
+            "the compute type is the key bnb_4bit_compute_dtype (bfloat16 or float32), for a dense base too";
+    private static final String VARIANT = "plain LoRA (and rsLoRA, use_rslora) is what is trained";
+    private static final String LAYERS = "say which layers with target_modules; every one has the same rank";
+    private static final String SPARK = "Spark distributes the work";
+    private static final String TABLES = "results go to the Delta tables under output_dir";
+    private static final String STRATEGY = "a commit is made every save_steps steps and evaluate is a command";
+
+    private static final Map<String, String> REASONS = reasons();
+
+    private UnsupportedKeys() {}
+
+    /** Why a key is refused, or empty if it is not one of those. */
+    public static Optional<String> reason(String key) {
+        return Optional.ofNullable(REASONS.get(key));
+    }
+
+    private static Map<String, String> reasons() {
+        Map<String, String> reasons = new HashMap<>();
+        put(reasons, PRECISION, "fp16", "bf16", "tf32", "torch_dtype", "dtype", "bf16_full_eval", "fp16_full_eval");
+        put(reasons, PRECISION, "autocast_adapter_dtype", "fp16_opt_level", "bnb_4bit_quant_storage");
+        put(reasons, "4-bit is the only quantisation (load_in_4bit)", "load_in_8bit", "quantization_config");
+        put(
+                reasons,
+                VARIANT,
+                "use_dora",
+                "use_qalora",
+                "init_lora_weights",
+                "loftq_config",
+                "eva_config",
+                "corda_config");
+        put(reasons, VARIANT, "peft_type", "trainable_token_indices", "lora_bias", "megatron_config", "arrow_config");
+        put(reasons, "only the adapter's matrices are trained", "modules_to_save", "fan_in_fan_out", "task_type");
+        put(reasons, LAYERS, "layers_to_transform", "layers_pattern", "rank_pattern", "alpha_pattern");
+        put(reasons, LAYERS, "exclude_modules", "target_parameters", "layer_replication");
+        put(reasons, SPARK, "deepspeed", "fsdp", "fsdp_config", "ddp_backend", "ddp_timeout", "local_rank");
+        put(
+                reasons,
+                SPARK,
+                "dataloader_num_workers",
+                "dataset_num_proc",
+                "dataloader_pin_memory",
+                "no_cuda",
+                "use_cpu");
+        put(reasons, TABLES, "report_to", "run_name", "logging_dir", "push_to_hub", "hub_model_id", "disable_tqdm");
+        put(reasons, STRATEGY, "save_strategy", "eval_strategy", "evaluation_strategy", "logging_strategy");
+        put(reasons, STRATEGY, "eval_steps", "load_best_model_at_end", "metric_for_best_model", "greater_is_better");
+        put(
+                reasons,
+                STRATEGY,
+                "resume_from_checkpoint",
+                "overwrite_output_dir",
+                "do_train",
+                "do_eval",
+                "save_only_model");
+        put(reasons, "the loss is plain cross-entropy", "label_smoothing_factor", "neftune_noise_alpha", "loss_type");
+        put(reasons, "the order is a function of seed and epoch", "group_by_length", "length_column_name", "data_seed");
+        put(reasons, "an epoch's last, smaller batch is used", "dataloader_drop_last");
+        put(reasons, "there is one seed for everything", "full_determinism", "shuffle_dataset");
+        put(reasons, "code is not downloaded", "trust_remote_code", "use_auth_token", "token", "revision");
+        put(reasons, "no compiler is involved", "torch_compile", "use_liger_kernel", "attn_implementation");
+        put(reasons, "recompute has no options", "gradient_checkpointing_kwargs");
+        put(reasons, "the device is not chosen by a map", "device_map", "max_memory", "low_cpu_mem_usage");
+        put(reasons, "packing keeps sequences apart", "packing_strategy", "eval_packing", "padding_free");
+        put(
+                reasons,
+                "evaluate takes per_device_train_batch_size",
+                "per_device_eval_batch_size",
+                "eval_accumulation_steps");
+        put(reasons, "schedulers have no options", "lr_scheduler_kwargs", "optim_args", "optim_target_modules");
+        return Map.copyOf(reasons);
+    }
+
+    private static void put(Map<String, String> reasons, String reason, String... keys) {
+        for (String key : keys) {
+            reasons.put(key, reason);
+        }
+    }
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.sparkqlora.kernels.QLoraException;
+import io.sparkqlora.train.TargetModules;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class JobConfigTest {
+
+    private static final String NEEDED = "model_name_or_path: base\ndataset: data.jsonl\noutput_dir: out\n";
+
+    @TempDir
+    Path dir;
+
+    @Test
+    void readsAJobFileWithDefaults() {
+        JobConfig config = read(NEEDED + "r: 16\nlearning_rate: 5e-4\ntarget_modules: [q_proj, v_proj]\n");
+        assertThat(config.get(ConfigKeys.R)).isEqualTo(16);
+        assertThat(config.get(ConfigKeys.LEARNING_RATE)).isEqualTo(5e-4);
+        assertThat(config.get(ConfigKeys.TARGET_MODULES)).isEqualTo(TargetModules.names("q_proj", "v_proj"));
+        assertThat(config.get(ConfigKeys.SEED)).isEqualTo(42);
+        assertThat(config.has(ConfigKeys.RUN_ID)).isFalse();
+    }
+
+    @Test
+    void optionsReplaceWhatTheFileSays() {
+        JobConfig config = read(NEEDED + "r: 16\n", "r=4", "target_modules=[k_proj]", "packing=false", "lora_alpha=32");
+        assertThat(config.get(ConfigKeys.R)).isEqualTo(4);
+        assertThat(config.get(ConfigKeys.TARGET_MODULES)).isEqualTo(TargetModules.names("k_proj"));
+        assertThat(config.get(ConfigKeys.PACKING)).isFalse();
+        assertThat(config.get(ConfigKeys.LORA_ALPHA)).isEqualTo(32.0);
+    }
+
+    @Test
+    void aliasesMeanTheSame() {
+        JobConfig config = read(NEEDED + "lora_r: 4\nmax_length: 64\ngradient_checkpointing: true\n");
+        assertThat(config.get(ConfigKeys.R)).isEqualTo(4);
+        assertThat(config.get(ConfigKeys.MAX_SEQ_LENGTH)).isEqualTo(64);
+        assertThat(config.get(ConfigKeys.RECOMPUTE)).isEqualTo("full");
+    }
+
+    @Test
+    void anUnknownKeyNamesTheNearestAndTheLine() {
+        refused(
+                "QLORA-P001",
+                "job.yaml:4: unknown key 'learning_rat'; did you mean 'learning_rate'?",
+                "learning_rat: 1");
+        refused("QLORA-P001", "job.yaml:4: unknown key 'zzzzzzzzzz'; docs/CONFIG.md", "zzzzzzzzzz: 1");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "fp16,bnb_4bit_compute_dtype",
+        "use_dora,plain LoRA",
+        "modules_to_save,only the adapter's matrices",
+        "load_in_8bit,4-bit",
+        "deepspeed,Spark"
+    })
+    void aKnownKeyWithoutCounterpartIsRefusedWithTheReason(String key, String reason) {
+        refused("QLORA-P002", "job.yaml:4: key '" + key + "' is not supported: ", key + ": true");
+        refused("QLORA-P002", reason, key + ": true");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "r: 0|r is 0; allowed: a whole number of at least 1",
+                "r: many|r is \"many\"; allowed: a whole number of at least 1",
+                "r: 1.5|r is 1.5; allowed: a whole number",
+                "seed: 99999999999999999999|seed is 99999999999999999999; allowed: a whole number",
+                "lora_dropout: 1.0|lora_dropout is 1.0; allowed: a number of at least 0.0 and below 1.0",
+                "learning_rate: nan|allowed: a number of at least 0.0",
+                "packing: maybe|packing is \"maybe\"; allowed: true or false",
+                "backend: cuda|backend is \"cuda\"; allowed: one of cpu",
+                "bias: all|bias is \"all\"; allowed: one of none",
+                "optim: paged_adamw_8bit|allowed: one of adamw_torch",
+                "max_steps: 0|max_steps is 0; allowed: a whole number of at least 1, or -1",
+                "run_id: a/b|run_id is \"a/b\"; allowed: letters",
+                "text_column: [a]|text_column is [\"a\"]; allowed: a column name",
+                "gradient_checkpointing: 3|gradient_checkpointing is 3; allowed: true or false"
+            })
+    void aBadValueSaysWhatIsAllowed(String line, String message) {
+        refused("QLORA-P003", message, line);
+    }
+
+    @Test
+    void aMissingKeyIsNamed() {
+        Path file = write("dataset: data.jsonl\noutput_dir: out\n");
+        assertThatThrownBy(() -> JobConfig.read(file, List.of()))
+                .isInstanceOf(QLoraException.class)
+                .hasMessageContaining("QLORA-P004: key 'model_name_or_path' is missing (the folder of a Hugging Face");
+    }
+
+    @Test
+    void filesThatAreNoJobAreRefused() {
+        assertThatThrownBy(() -> JobConfig.read(dir.resolve("none.yaml"), List.of()))
+                .hasMessageContaining("QLORA-P005")
+                .hasMessageContaining("none.yaml does not exist");
+        refused("QLORA-P007", "job.yaml:", "r: [1\n");
+        refused("QLORA-P007", "Duplicate field", "r: 1\nr: 2");
+        Path list = write("- a\n- b\n");
+        assertThatThrownBy(() -> JobConfig.read(list, List.of())).hasMessageContaining("QLORA-P008");
+        assertThatThrownBy(() -> read(NEEDED, "r")).hasMessageContaining("QLORA-P009");
+    }
+
+    @Test
+    void theIdentityHoldsWhatMattersAndWasChanged() {
+        JobConfig config = read(NEEDED + "r: 16\nlora_alpha: 8\nrun_id: x\nsave_total_limit: 5\n");
+        assertThat(config.identity()).containsOnlyKeys("model_name_or_path", "dataset", "r");
+        assertThat(config.effective()).containsEntry("lora_alpha", 8.0).containsEntry("target_modules", "all-linear");
+    }
+
+    @Test
+    void theDocumentedKeysAreThese() throws IOException {
+        GeneratedDocs.check("CONFIG.md", ConfigReference.markdown());
+    }
+
+    private void refused(String code, String message, String line) {
+        assertThatThrownBy(() -> read(NEEDED + line + "\n"))
+                .isInstanceOf(QLoraException.class)
+                .hasMessageContaining(code)
+                .hasMessageContaining(message)
+                .hasMessageNotContaining("\n");
+    }
+
+    private JobConfig read(String yaml, String... options) {
+        return JobConfig.read(write(yaml), List.of(options));
+    }
+
+    private Path write(String yaml) {
+        try {
+            return Files.writeString(dir.resolve("job.yaml"), yaml);
+        } catch (IOException e) {
+            throw new java.io.UncheckedIOException(e);
+        }
+    }
+}

@@ -79,6 +79,103 @@ public final class TrainErrors {
                 null);
     }
 
+    // ---- safetensors
+
+    private static final String COPY_AGAIN = "download or copy it again";
+
+    /** A header length that can't be. */
+    public static QLoraException headerLength(Path file, String claimed, long fileBytes) {
+        return input(
+                10,
+                file + ": the header claims " + claimed + " bytes, the file has " + fileBytes
+                        + ": it is truncated or no safetensors file; " + COPY_AGAIN,
+                null);
+    }
+
+    /** A header that can't be read. */
+    public static QLoraException headerInvalid(Path file, String problem, Throwable cause) {
+        return input(11, file + ": the safetensors header is invalid: " + oneLine(problem) + "; " + COPY_AGAIN, cause);
+    }
+
+    /** A tensor entry of a header that can't be. */
+    public static QLoraException tensorEntry(Path file, String tensor, String problem) {
+        return input(12, file + ": tensor " + printable(tensor) + ": " + problem + "; " + COPY_AGAIN, null);
+    }
+
+    /** Fewer bytes than the header describes. */
+    public static QLoraException truncated(Path file, long described, long present) {
+        return input(
+                13,
+                file + ": the header describes " + described + " bytes of tensors, the file holds " + present
+                        + ": it is truncated; " + COPY_AGAIN,
+                null);
+    }
+
+    /** Tensors that do not fill the file exactly. */
+    public static QLoraException layout(Path file, String problem) {
+        return input(14, file + ": " + problem + "; " + COPY_AGAIN, null);
+    }
+
+    // ---- checkpoints
+
+    /** A folder without weights. */
+    public static QLoraException noWeights(Path folder, String seen) {
+        return input(
+                15,
+                folder + " has neither model.safetensors nor model.safetensors.index.json" + seen
+                        + "; save the model with save_pretrained(..., safe_serialization=True)",
+                null);
+    }
+
+    /** An index that can't be used. */
+    public static QLoraException badIndex(Path index, String problem) {
+        return input(16, index + ": " + problem + "; " + COPY_AGAIN, null);
+    }
+
+    /** A shard that the index names is not there. */
+    public static QLoraException shardMissing(Path shard, Path index) {
+        return input(
+                17, shard + " does not exist, but " + index.getFileName() + " names it; download that shard", null);
+    }
+
+    /** A tensor that the model needs is not there. */
+    public static QLoraException tensorMissing(String where, String tensor, String fix) {
+        return input(18, where + ": tensor " + printable(tensor) + " is missing; " + fix, null);
+    }
+
+    /** A tensor has another shape than the configuration says. */
+    public static QLoraException wrongShape(String where, String tensor, String actual, String expected, String fix) {
+        return input(
+                19,
+                where + ": tensor " + printable(tensor) + " has shape " + actual + ", expected " + expected + "; "
+                        + fix,
+                null);
+    }
+
+    /** A weight of a type that can't be used. */
+    public static QLoraException wrongDtype(String where, String tensor, String actual, String supported) {
+        return input(
+                20,
+                where + ": tensor " + printable(tensor) + " has dtype " + actual + ", supported are " + supported
+                        + "; save it in one of these",
+                null);
+    }
+
+    /** A file can't be written. */
+    public static QLoraException unwritable(Path file, Throwable cause) {
+        return new QLoraException(
+                "QLORA-T021",
+                Kind.CONFIG,
+                file + " can't be written: " + cause + "; check the path, its permissions and the free space",
+                cause);
+    }
+
+    /** A name from a file, made fit for one line. */
+    private static String printable(String name) {
+        String clean = name.replaceAll("[^\\p{Graph}]", "?");
+        return clean.length() <= 120 ? clean : clean.substring(0, 117) + "...";
+    }
+
     // ---- LoRA, arguments, the training step
 
     private static QLoraException config(int code, String message, Throwable cause) {

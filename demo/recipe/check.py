@@ -123,7 +123,7 @@ def main(argv=None):
           f"tok/s; trainable {sum(p.numel() for p in params)}; length mean {sum(lens) / len(lens):.1f} max {max(lens)}", flush=True)
     if a.show:
         wrong = [(m[0]["content"], m[1]["content"], o) for m, o in zip(held, after_out) if o != m[1]["content"]]
-        for m, b, o in list(zip(held, before_out or after_out, after_out))[:a.show]:
+        for m, b, o in list(zip(held, before_out or [None] * len(held), after_out))[:a.show]:
             print("   Q", m[0]["content"], "| before:", repr(b), "| after:", repr(o))
         for q, want, o in wrong:
             print("   WRONG", q, "| want", want, "| got", o)

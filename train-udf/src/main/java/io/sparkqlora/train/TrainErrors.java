@@ -170,6 +170,26 @@ public final class TrainErrors {
                 cause);
     }
 
+    // ---- adapter files
+
+    /** An adapter_config.json with something that can't be run. */
+    public static QLoraException unsupportedAdapter(String file, String key, String actual, String supported) {
+        return input(
+                22,
+                file + ": " + key + " = " + actual + " is not supported; " + supported
+                        + "; use an adapter that was trained with that",
+                null);
+    }
+
+    /** An adapter_model.safetensors that doesn't fit its adapter_config.json. */
+    public static QLoraException adapterTensor(Path file, String tensor, String problem) {
+        return input(
+                23,
+                file + ": tensor " + printable(tensor) + ": " + problem
+                        + "; use the adapter_config.json and adapter_model.safetensors of one adapter",
+                null);
+    }
+
     /** A name from a file, made fit for one line. */
     private static String printable(String name) {
         String clean = name.replaceAll("[^\\p{Graph}]", "?");

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train.internal.config;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sparkqlora.train.ModelConfig;
 import io.sparkqlora.train.TrainErrors;
-import java.io.IOException;
+import io.sparkqlora.train.internal.json.JsonFields;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -18,20 +15,26 @@ public final class ConfigParser {
 
     private static final ObjectMapper JSON = new ObjectMapper();
 
+    private static final String CHECK_PATH =
+            "a checkpoint is a folder with config.json and safetensors; check the path";
+
     private ConfigParser() {}
 
     /** Reads a file. */
     public static ModelConfig parse(Path file) {
-        return parse(readText(file), file.toString());
+        return parse(JsonFields.read(file, CHECK_PATH));
     }
 
     /** Reads a text; {@code source} is what errors call it. */
     public static ModelConfig parse(String json, String source) {
-        JsonFields given = new JsonFields(readObject(json, source), source, "");
+        return parse(JsonFields.parse(json, source));
+    }
+
+    private static ModelConfig parse(JsonFields given) {
         Family family = family(given);
         ObjectNode merged = JSON.valueToTree(family.defaults());
         merged.setAll(given.json());
-        JsonFields config = new JsonFields(merged, source, "");
+        JsonFields config = new JsonFields(merged, given.source(), "");
         Unsupported.refuse(config, family);
         return model(config, family);
     }
@@ -44,8 +47,7 @@ public final class ConfigParser {
         if (!Files.exists(file)) {
             return List.of();
         }
-        return new JsonFields(readObject(readText(file), file.toString()), file.toString(), "")
-                .tokenIds("eos_token_id");
+        return JsonFields.read(file, CHECK_PATH).tokenIds("eos_token_id");
     }
 
     private static ModelConfig model(JsonFields config, Family family) {
@@ -92,28 +94,5 @@ public final class ConfigParser {
             throw TrainErrors.unsupportedFamily(config.source(), config.text("model_type"), Family.names());
         }
         return family;
-    }
-
-    private static ObjectNode readObject(String json, String source) {
-        try {
-            JsonNode node = JSON.readTree(json);
-            if (node instanceof ObjectNode object) {
-                return object;
-            }
-            throw TrainErrors.badJson(source, "an object in braces is expected", null);
-        } catch (JsonProcessingException e) {
-            throw TrainErrors.badJson(source, e.getOriginalMessage(), e);
-        }
-    }
-
-    private static String readText(Path file) {
-        try {
-            return Files.readString(file);
-        } catch (NoSuchFileException e) {
-            throw TrainErrors.fileMissing(
-                    file, "a checkpoint is a folder with config.json and safetensors; check the path");
-        } catch (IOException e) {
-            throw TrainErrors.unreadable(file, e);
-        }
     }
 }

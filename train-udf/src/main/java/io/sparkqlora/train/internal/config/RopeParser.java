@@ -4,6 +4,7 @@ package io.sparkqlora.train.internal.config;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sparkqlora.train.RopeParameters;
 import io.sparkqlora.train.TrainErrors;
+import io.sparkqlora.train.internal.json.JsonFields;
 
 /**
  * Rotary settings in both spellings: {@code rope_parameters} of transformers 5, {@code rope_theta} and {@code rope_scaling}

@@ -3,6 +3,7 @@ package io.sparkqlora.train.internal.config;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.sparkqlora.train.TrainErrors;
+import io.sparkqlora.train.internal.json.JsonFields;
 
 /**
  * Refuses configurations that would run, but as another model than the one described. Keys that change nothing in training

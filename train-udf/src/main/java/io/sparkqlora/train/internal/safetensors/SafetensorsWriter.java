@@ -26,7 +26,7 @@ public final class SafetensorsWriter {
 
     private SafetensorsWriter() {}
 
-    /** Writes and syncs a new file; wide types first and names in order, as the reference implementation does. */
+    /** Writes a new file; wide types first and names in order, as the reference implementation does. */
     public static void write(Path file, List<NamedTensor> tensors, Map<String, String> metadata) throws IOException {
         List<NamedTensor> ordered = tensors.stream()
                 .sorted(Comparator.<NamedTensor>comparingInt(t -> -t.dtype().bytes())
@@ -37,7 +37,6 @@ public final class SafetensorsWriter {
             for (NamedTensor tensor : ordered) {
                 writeFully(channel, ByteBuffer.wrap(tensor.data()));
             }
-            channel.force(true);
         }
     }
 

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-package io.sparkqlora.train.internal.config;
+package io.sparkqlora.train.internal.json;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.train.TrainErrors;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -15,15 +21,45 @@ import java.util.List;
  * @param source what errors call the file
  * @param prefix put before keys in errors
  */
-record JsonFields(ObjectNode json, String source, String prefix) {
+public record JsonFields(ObjectNode json, String source, String prefix) {
+
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    /**
+     * Reads a file.
+     *
+     * @param missingFix what to do if it does not exist
+     * @throws QLoraException INPUT if it is missing or no JSON object
+     */
+    public static JsonFields read(Path file, String missingFix) {
+        try {
+            return parse(Files.readString(file), file.toString());
+        } catch (NoSuchFileException e) {
+            throw TrainErrors.fileMissing(file, missingFix);
+        } catch (IOException e) {
+            throw TrainErrors.unreadable(file, e);
+        }
+    }
+
+    /** Parses a text; {@code source} is what errors call it. */
+    public static JsonFields parse(String json, String source) {
+        try {
+            if (JSON.readTree(json) instanceof ObjectNode object) {
+                return new JsonFields(object, source, "");
+            }
+            throw TrainErrors.badJson(source, "an object in braces is expected", null);
+        } catch (JsonProcessingException e) {
+            throw TrainErrors.badJson(source, e.getOriginalMessage(), e);
+        }
+    }
 
     /** Whether the key is there and not null. */
-    boolean has(String key) {
+    public boolean has(String key) {
         return json.hasNonNull(key);
     }
 
     /** A positive integer. */
-    int positiveInt(String key) {
+    public int positiveInt(String key) {
         JsonNode node = json.path(key);
         if (!node.isNumber() || !node.canConvertToExactIntegral() || !node.canConvertToInt() || node.asInt() <= 0) {
             throw wrong(key, "a positive integer");
@@ -32,12 +68,12 @@ record JsonFields(ObjectNode json, String source, String prefix) {
     }
 
     /** A positive integer, or {@code otherwise} where the key is absent or null. */
-    int positiveInt(String key, int otherwise) {
+    public int positiveInt(String key, int otherwise) {
         return has(key) ? positiveInt(key) : otherwise;
     }
 
     /** A finite number over zero. */
-    double positive(String key) {
+    public double positive(String key) {
         JsonNode node = json.path(key);
         double value = node.asDouble();
         if (!node.isNumber() || !(value > 0) || Double.isInfinite(value)) {
@@ -47,7 +83,7 @@ record JsonFields(ObjectNode json, String source, String prefix) {
     }
 
     /** A boolean; false where it is absent or null. */
-    boolean flag(String key) {
+    public boolean flag(String key) {
         if (has(key) && !json.path(key).isBoolean()) {
             throw wrong(key, "true or false");
         }
@@ -55,7 +91,7 @@ record JsonFields(ObjectNode json, String source, String prefix) {
     }
 
     /** A text. */
-    String text(String key) {
+    public String text(String key) {
         if (!json.path(key).isTextual()) {
             throw wrong(key, "a string");
         }
@@ -63,7 +99,7 @@ record JsonFields(ObjectNode json, String source, String prefix) {
     }
 
     /** An object, or null where the key is absent or null. */
-    JsonFields object(String key) {
+    public JsonFields object(String key) {
         if (!has(key)) {
             return null;
         }
@@ -74,7 +110,7 @@ record JsonFields(ObjectNode json, String source, String prefix) {
     }
 
     /** Token ids written as nothing, one integer or a list of them. */
-    List<Integer> tokenIds(String key) {
+    public List<Integer> tokenIds(String key) {
         JsonNode node = json.path(key);
         List<Integer> ids = new ArrayList<>();
         if (node.isArray()) {
@@ -86,7 +122,7 @@ record JsonFields(ObjectNode json, String source, String prefix) {
     }
 
     /** A token id, or null. */
-    Integer tokenIdOrNull(String key) {
+    public Integer tokenIdOrNull(String key) {
         return has(key) ? tokenId(key, json.path(key)) : null;
     }
 
@@ -98,7 +134,7 @@ record JsonFields(ObjectNode json, String source, String prefix) {
     }
 
     /** The error for a value that is not as {@code expected}. */
-    QLoraException wrong(String key, String expected) {
+    public QLoraException wrong(String key, String expected) {
         JsonNode node = json.get(key);
         String actual = node == null ? "absent" : node.toString();
         return TrainErrors.configValue(source, prefix + key, abbreviate(actual), expected);

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.train;
+
+import io.sparkqlora.train.internal.adapter.AdapterConfigJson;
+import io.sparkqlora.train.internal.adapter.AdapterTensors;
+import io.sparkqlora.train.internal.adapter.FileSwap;
+import io.sparkqlora.train.internal.safetensors.SafetensorsWriter;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+
+/** A LoRA adapter as PEFT saves it: a folder with {@code adapter_config.json} and {@code adapter_model.safetensors}. */
+public final class AdapterFiles {
+
+    /** PEFT's name for the options. */
+    public static final String CONFIG = "adapter_config.json";
+
+    /** PEFT's name for the tensors. */
+    public static final String WEIGHTS = "adapter_model.safetensors";
+
+    private AdapterFiles() {}
+
+    /**
+     * Writes an adapter into a folder, which is made if need be; an adapter that is there is replaced, other files stay.
+     * Whatever interrupts it, the folder holds the old adapter, the new one, or none (no {@code adapter_config.json}), never
+     * parts of both.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException CONFIG if the folder can't be written
+     */
+    public static void write(Adapter adapter, Path folder) {
+        try {
+            Files.createDirectories(folder);
+        } catch (IOException e) {
+            throw TrainErrors.unwritable(folder, e);
+        }
+        String json = AdapterConfigJson.write(adapter);
+        try (FileSwap swap = new FileSwap(folder)) {
+            // the configuration goes in last: a folder without it is no adapter
+            swap.add(WEIGHTS, file -> SafetensorsWriter.write(file, adapter.tensors(), Map.of("format", "pt")));
+            swap.add(CONFIG, file -> Files.writeString(file, json));
+            swap.commit();
+        } catch (IOException e) {
+            throw TrainErrors.unwritable(folder, e);
+        }
+    }
+
+    /**
+     * Reads an adapter; F16 and BF16 tensors become F32.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException INPUT if a file is missing or damaged, if tensors and options don't agree,
+     *     or if it uses an option that can't be run
+     */
+    public static Adapter read(Path folder) {
+        AdapterConfigJson config = AdapterConfigJson.read(folder.resolve(CONFIG));
+        return new Adapter(
+                config.lora(),
+                config.baseModelNameOrPath(),
+                AdapterTensors.read(folder.resolve(WEIGHTS), config.lora().r()));
+    }
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.train.internal.adapter;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sparkqlora.train.Adapter;
+import io.sparkqlora.train.LoraConfig;
+import io.sparkqlora.train.TargetModules;
+import io.sparkqlora.train.internal.json.JsonFields;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * PEFT's {@code adapter_config.json}.
+ *
+ * @param lora the options
+ * @param baseModelNameOrPath the base, or null
+ */
+public record AdapterConfigJson(LoraConfig lora, String baseModelNameOrPath) {
+
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    /** The text for an adapter, with every key that PEFT writes. */
+    public static String write(Adapter adapter) {
+        LoraConfig lora = adapter.config();
+        ObjectNode root = AdapterKeys.defaults();
+        root.put("base_model_name_or_path", adapter.baseModelNameOrPath());
+        root.put("r", lora.r());
+        root.put("lora_dropout", lora.loraDropout());
+        root.put("use_rslora", lora.useRslora());
+        root.set("target_modules", JSON.valueToTree(lora.targetModules().toConfigValue()));
+        if (lora.loraAlpha() == Math.rint(lora.loraAlpha()) && Math.abs(lora.loraAlpha()) < Integer.MAX_VALUE) {
+            root.put("lora_alpha", (int) lora.loraAlpha());
+        } else {
+            root.put("lora_alpha", lora.loraAlpha());
+        }
+        try {
+            return JSON.writerWithDefaultPrettyPrinter().writeValueAsString(root);
+        } catch (JsonProcessingException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Reads a file; refuses by name every option that would change the computation and can't be run. */
+    public static AdapterConfigJson read(Path file) {
+        JsonFields fields =
+                JsonFields.read(file, "an adapter is a folder that PEFT's save_pretrained wrote; check the path");
+        AdapterKeys.refuseUnsupported(fields);
+        JsonNode base = fields.json().path("base_model_name_or_path");
+        return new AdapterConfigJson(lora(fields), base.isTextual() ? base.asText() : null);
+    }
+
+    private static LoraConfig lora(JsonFields fields) {
+        return LoraConfig.builder()
+                .r(fields.positiveInt("r", 8))
+                .loraAlpha(number(fields, "lora_alpha", 8, Double.MAX_VALUE))
+                .loraDropout(number(fields, "lora_dropout", 0, Math.nextDown(1.0)))
+                .useRslora(fields.flag("use_rslora"))
+                .targetModules(targetModules(fields))
+                .build();
+    }
+
+    private static double number(JsonFields fields, String key, double absent, double max) {
+        JsonNode node = fields.json().path(key);
+        if (!fields.has(key)) {
+            return absent;
+        }
+        if (!node.isNumber() || !(node.asDouble() >= 0 && node.asDouble() <= max)) {
+            throw fields.wrong(key, "a number from 0 to " + max);
+        }
+        return node.asDouble();
+    }
+
+    private static TargetModules targetModules(JsonFields fields) {
+        JsonNode node = fields.json().path("target_modules");
+        if (node.isTextual()) {
+            return TargetModules.of(node.asText());
+        }
+        List<String> names = new ArrayList<>();
+        node.forEach(name -> names.add(name.isTextual() ? name.asText() : ""));
+        if (!node.isArray() || names.isEmpty() || names.contains("")) {
+            throw fields.wrong("target_modules", "a list of module names or a string");
+        }
+        return TargetModules.names(names);
+    }
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.train.internal.adapter;
+
+import io.sparkqlora.kernels.DType;
+import io.sparkqlora.train.NamedTensor;
+import io.sparkqlora.train.TensorInfo;
+import io.sparkqlora.train.TrainErrors;
+import io.sparkqlora.train.internal.safetensors.SafetensorsFile;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+
+/** PEFT's {@code adapter_model.safetensors}. */
+public final class AdapterTensors {
+
+    private static final String PREFIX = "base_model.model.";
+    private static final String A = ".lora_A.weight";
+    private static final String B = ".lora_B.weight";
+
+    private final SafetensorsFile file;
+    private final int rank;
+
+    private AdapterTensors(SafetensorsFile file, int rank) {
+        this.file = file;
+        this.rank = rank;
+    }
+
+    /** All tensors as F32, each half checked to have the rank and its other half. */
+    public static List<NamedTensor> read(Path path, int rank) {
+        try (SafetensorsFile file = SafetensorsFile.open(path)) {
+            AdapterTensors reader = new AdapterTensors(file, rank);
+            List<NamedTensor> tensors = new ArrayList<>();
+            for (String name : file.names().stream().sorted().toList()) {
+                reader.check(name);
+                tensors.add(reader.toF32(name));
+            }
+            if (tensors.isEmpty()) {
+                throw TrainErrors.layout(path, "it holds no tensor");
+            }
+            return tensors;
+        }
+    }
+
+    private void check(String name) {
+        boolean isA = name.endsWith(A);
+        if (!name.startsWith(PREFIX) || !(isA || name.endsWith(B))) {
+            throw problem(name, "only " + PREFIX + "*" + A + " and *" + B + " are supported");
+        }
+        String other = name.substring(0, name.length() - A.length()) + (isA ? B : A);
+        if (!file.contains(other)) {
+            throw problem(name, "its other half " + other + " is missing");
+        }
+        TensorInfo info = file.info(name);
+        int rankDimension = isA ? 0 : 1;
+        if (info.shape().size() != 2 || info.shape().get(rankDimension) != rank) {
+            String expected = isA ? "[" + rank + ", in_features]" : "[out_features, " + rank + "]";
+            throw problem(name, "it has shape " + info.shapeText() + ", expected " + expected + " since r is " + rank);
+        }
+        if (!Set.of(DType.F32, DType.F16, DType.BF16).contains(info.dtype())) {
+            throw TrainErrors.wrongDtype(
+                    file.path().toString(), name, info.dtype().name(), "F32, F16, BF16");
+        }
+    }
+
+    private RuntimeException problem(String name, String text) {
+        return TrainErrors.adapterTensor(file.path(), name, text);
+    }
+
+    private NamedTensor toF32(String name) {
+        TensorInfo info = file.info(name);
+        long[] shape = info.shape().stream().mapToLong(Long::longValue).toArray();
+        return new NamedTensor(name, DType.F32, shape, FloatBytes.toF32(info.dtype(), file.read(name)));
+    }
+}

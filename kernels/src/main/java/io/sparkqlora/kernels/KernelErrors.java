@@ -72,4 +72,23 @@ public final class KernelErrors {
                         + "; the CPU backend needs Linux with /proc mounted",
                 cause);
     }
+
+    /** A block size that the 4-bit formats don't have. */
+    static QLoraException badBlockSize(int blockSize, int min, int max) {
+        return new QLoraException(
+                "QLORA-K010",
+                Kind.CONFIG,
+                "a 4-bit format has no block size " + blockSize + "; choose a power of two from " + min + " to " + max,
+                null);
+    }
+
+    /** A weight holds an infinity or not-a-number. */
+    public static QLoraException nonFiniteWeight(long row, long col, float value) {
+        return new QLoraException(
+                "QLORA-K011",
+                Kind.INPUT,
+                "a weight can't be quantised: its element at row " + row + ", column " + col + " is " + value
+                        + "; the checkpoint is damaged or was trained to divergence, use another one",
+                null);
+    }
 }

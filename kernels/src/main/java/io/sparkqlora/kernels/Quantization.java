@@ -1,14 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.kernels;
 
-/** bitsandbytes' 4-bit block formats, bit for bit (Dettmers et al., QLoRA, 2023). */
+/**
+ * bitsandbytes' 4-bit block formats, bit for bit (Dettmers et al., QLoRA, 2023): what version 0.50 computes on a CPU, with
+ * PyTorch on one thread. (With more threads PyTorch rounds the mean of 32,768 and more scales in another way.)
+ */
 public interface Quantization {
 
-    /** Fills the tensors of {@code out} from a contiguous {@code source} [rows, cols], F32, BF16 or F16. */
+    /**
+     * Fills the tensors of {@code out} from a contiguous {@code source} [rows, cols], F32, BF16 or F16.
+     *
+     * @throws QLoraException INPUT where an element is not finite
+     */
     void quantize(Tensor source, QuantizedMatrix out);
 
     /**
-     * {@code out = level[code] · absmax[block]}, the product in F32, rounded to {@code out}'s type (F32 or BF16).
+     * {@code out = level[code] · scale}, the product in F32, rounded to {@code out}'s type (F32 or BF16). The scale is
+     * {@code absmax}, or with double quantisation {@code map[absmax] · nestedAbsmax + nestedOffset} with
+     * {@link DynamicMap#signed()}, rounded after each step; {@link QuantFormat.ScaleOrder} says which block's.
      *
      * @param out [rows, cols], any row stride
      */

@@ -34,7 +34,7 @@ record CpuOperations(
     static CpuOperations on(Workers workers) {
         return new CpuOperations(
                 null, // new CpuMatmul(workers)
-                null, // new CpuQuantization(workers)
+                new CpuQuantization(workers),
                 null, // new CpuElementwise(workers)
                 null, // new CpuRmsNorm(workers)
                 null, // new CpuRope(workers)

@@ -38,7 +38,15 @@ final class Rows {
                     BFloat16.widen(shorts, 0, out, at + i, part);
                 }
             }
-            default -> throw KernelErrors.unsupportedDType(dtype, "F32 or BF16");
+            case F16 -> {
+                short[] shorts = SHORTS.get();
+                for (int i = 0; i < count; i += CHUNK) {
+                    int part = Math.min(CHUNK, count - i);
+                    Native.load(address + 2L * i, shorts, 0, part);
+                    Float16.widen(shorts, 0, out, at + i, part);
+                }
+            }
+            default -> throw KernelErrors.unsupportedDType(dtype, "F32, BF16 or F16");
         }
     }
 

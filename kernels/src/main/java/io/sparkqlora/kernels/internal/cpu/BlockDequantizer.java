@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels.internal.cpu;
+
+import io.sparkqlora.kernels.QuantFormat;
+import io.sparkqlora.kernels.QuantFormat.ScaleOrder;
+import io.sparkqlora.kernels.QuantizedMatrix;
+import io.sparkqlora.kernels.Tensor;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.LongVector;
+import jdk.incubator.vector.VectorSpecies;
+
+/**
+ * 4-bit codes back to numbers, a chunk of a row at a time. A table of 256 pairs of levels turns a byte into two floats by one
+ * 8-byte load, which beats looking codes up one by one; the rest (scaling, rounding) is vector work in the first-level cache.
+ * Half a byte an element is read and the result is written once.
+ */
+final class BlockDequantizer {
+
+    /** Elements of a row that are staged at once; even, so that chunks start with a whole byte in rows that do. */
+    static final int CHUNK = 2048;
+
+    private static final VectorSpecies<Long> LONGS = LongVector.SPECIES_PREFERRED;
+    private static final int ROW_ORDER_WIDTH = 16;
+    private static final int ROW_ORDER_BLOCK_LIMIT = 2048;
+    private static final int FP4_SECOND_ZERO = 8;
+
+    private final QuantizedMatrix matrix;
+    private final Tensor out;
+    private final boolean scalesByRow;
+    private final long[] pairs;
+    private final byte[] bytes = new byte[CHUNK / 2 + 1];
+    private final long[] levels = new long[CHUNK / 2];
+    private final float[] values = new float[CHUNK];
+    private final float[] scales = new float[CHUNK / 32 + 1];
+
+    /** For one thread. */
+    BlockDequantizer(QuantizedMatrix matrix, Tensor out, long[] pairs) {
+        this.matrix = matrix;
+        this.out = out;
+        this.pairs = pairs;
+        this.scalesByRow = scalesByRow(matrix);
+    }
+
+    private static boolean scalesByRow(QuantizedMatrix matrix) {
+        QuantFormat format = matrix.format();
+        return format.scaleOrder() == ScaleOrder.BITSANDBYTES_CPU
+                && matrix.cols() % ROW_ORDER_WIDTH == 0
+                && format.blockSize() < ROW_ORDER_BLOCK_LIMIT;
+    }
+
+    /** The two levels of each byte, the first (the high half of the byte) where it comes first in memory. */
+    static long[] pairs(QuantizedMatrix matrix) {
+        QuantFormat format = matrix.format();
+        float[] level = format.type().levels();
+        if (format.type() == QuantFormat.Type.FP4
+                && format.scaleOrder() == ScaleOrder.BITSANDBYTES_CPU
+                && matrix.cols() % ROW_ORDER_WIDTH != 0) {
+            level[FP4_SECOND_ZERO] = -0f;
+        }
+        long[] pairs = new long[256];
+        for (int b = 0; b < pairs.length; b++) {
+            pairs[b] = pair(level[b >>> 4], level[b & 15]);
+        }
+        return pairs;
+    }
+
+    private static long pair(float first, float second) {
+        return (Float.floatToRawIntBits(first) & 0xffffffffL) | ((long) Float.floatToRawIntBits(second) << 32);
+    }
+
+    /** Writes {@code out[row, col … col + count]}, at most {@link #CHUNK} elements. */
+    void run(long row, long col, int count) {
+        long element = row * matrix.cols() + col;
+        int skip = (int) (element & 1);
+        int length = (skip + count + 1) / 2;
+        Native.load(matrix.packed().address() + element / 2, bytes, 0, length);
+        if (skip == 0) {
+            expand(length);
+        } else {
+            expandFromSecondHalf(count);
+        }
+        long position = scalesByRow ? col : element;
+        long firstScale = position / matrix.format().blockSize()
+                + (scalesByRow ? row * (matrix.cols() / matrix.format().blockSize()) : 0);
+        scale(count, firstScale, (int) (position % matrix.format().blockSize()));
+        Rows.store(values, 0, count, out, row, col);
+    }
+
+    private void expand(int length) {
+        for (int i = 0; i < length; i++) {
+            levels[i] = pairs[bytes[i] & 0xff];
+        }
+        for (int i = 0; i < length; i += LONGS.length()) {
+            LongVector.fromArray(LONGS, levels, i).reinterpretAsFloats().intoArray(values, 2 * i);
+        }
+    }
+
+    /** For odd rows of a weight with an odd number of columns. */
+    private void expandFromSecondHalf(int count) {
+        for (int i = 0; i < count; i++) {
+            long pair = pairs[bytes[(i + 1) / 2] & 0xff];
+            values[i] = Float.intBitsToFloat((int) ((i & 1) == 0 ? pair >>> 32 : pair));
+        }
+    }
+
+    private void scale(int count, long firstScale, int offset) {
+        int blockSize = matrix.format().blockSize();
+        int blocks = (offset + count - 1) / blockSize + 1;
+        ScaleCodec.decode(matrix, firstScale, blocks, scales);
+        int at = 0;
+        for (int block = 0; block < blocks; block++) {
+            int end = Math.min(count, (block + 1) * blockSize - offset);
+            multiply(at, end, scales[block]);
+            at = end;
+        }
+    }
+
+    private void multiply(int from, int to, float scale) {
+        int i = from;
+        for (; i <= to - VectorMath.LANES; i += VectorMath.LANES) {
+            FloatVector x = VectorMath.load(values, i);
+            x.mul(scale).intoArray(values, i);
+        }
+        for (; i < to; i++) {
+            values[i] *= scale;
+        }
+    }
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels.internal.cpu;
+
+import io.sparkqlora.kernels.DynamicMap;
+import io.sparkqlora.kernels.QuantFormat;
+import io.sparkqlora.kernels.QuantizedMatrix;
+import io.sparkqlora.kernels.Tensor;
+
+/**
+ * Double quantisation: scales less their mean, as 8-bit codes of the dynamic map in blocks of 256. Codes are found as
+ * bitsandbytes' CPU library does since 0.50: the normalised value is rounded to one of 65,536 bins, each of which has a code, so
+ * a value very near the middle of two codes may get the farther one.
+ */
+final class ScaleCodec {
+
+    private static final int BLOCK = QuantFormat.NESTED_BLOCK_SIZE;
+    private static final int BINS = 65536;
+    private static final float[] MAP = DynamicMap.signed();
+    private static final byte[] CODE_OF_BIN = codesOfBins();
+
+    private ScaleCodec() {}
+
+    private static byte[] codesOfBins() {
+        byte[] codes = new byte[BINS];
+        int code = 0;
+        for (int bin = 0; bin < BINS; bin++) {
+            float value = -1f + (2f * bin) / (BINS - 1);
+            while (code < MAP.length - 1 && 0.5f * (MAP[code] + MAP[code + 1]) < value) {
+                code++;
+            }
+            codes[bin] = (byte) code;
+        }
+        return codes;
+    }
+
+    static void encode(float[] scales, QuantizedMatrix out) {
+        float mean = TorchMean.of(scales, scales.length);
+        Native.putFloat(out.nestedOffset().address(), mean);
+        byte[] codes = new byte[scales.length];
+        for (int at = 0; at < scales.length; at += BLOCK) {
+            float max = encodeBlock(scales, at, Math.min(BLOCK, scales.length - at), mean, codes);
+            Native.putFloat(out.nestedAbsmax().address() + 4L * (at / BLOCK), max);
+        }
+        Native.store(codes, 0, codes.length, out.absmax().address());
+    }
+
+    private static float encodeBlock(float[] scales, int at, int count, float mean, byte[] codes) {
+        float max = 0f;
+        for (int i = at; i < at + count; i++) {
+            max = Math.max(max, Math.abs(scales[i] - mean));
+        }
+        if (max == 0f) {
+            return max; // all codes stay 0
+        }
+        float inverse = 1f / max;
+        for (int i = at; i < at + count; i++) {
+            float normalised = Math.max(-1f, Math.min(1f, (scales[i] - mean) * inverse));
+            codes[i] = CODE_OF_BIN[(int) ((normalised + 1f) * 0.5f * (BINS - 1) + 0.5f)];
+        }
+        return max;
+    }
+
+    /** Scales {@code from} to {@code from + count} in F32. */
+    static void decode(QuantizedMatrix matrix, long from, int count, float[] out) {
+        Tensor absmax = matrix.absmax();
+        if (!matrix.format().doubleQuant()) {
+            Native.load(absmax.address() + 4 * from, out, 0, count);
+            return;
+        }
+        float offset = Native.getFloat(matrix.nestedOffset().address());
+        long nested = matrix.nestedAbsmax().address();
+        for (int i = 0; i < count; i++) {
+            long block = from + i;
+            float scale = Native.getFloat(nested + 4 * (block / BLOCK));
+            out[i] = MAP[Native.getByte(absmax.address() + block) & 0xff] * scale + offset;
+        }
+    }
+}

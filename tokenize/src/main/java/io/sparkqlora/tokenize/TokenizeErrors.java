@@ -19,7 +19,8 @@ public final class TokenizeErrors {
     static QLoraException noTokenizer(Path dir) {
         return input(
                 "QLORA-D001",
-                dir + " has no tokenizer.json; give a folder with a Hugging Face fast tokenizer (a slow one is converted by "
+                dir
+                        + " has no tokenizer.json; give a folder with a Hugging Face fast tokenizer (a slow one is converted by "
                         + "AutoTokenizer.from_pretrained(…).save_pretrained(…))",
                 null);
     }
@@ -52,7 +53,8 @@ public final class TokenizeErrors {
     static QLoraException vocabularyTooLarge(Path dir, int largestId, String token, int modelVocabSize) {
         return input(
                 "QLORA-D005",
-                "the tokenizer in " + dir + " and the model disagree: the tokenizer's largest id is " + largestId + " ('"
+                "the tokenizer in " + dir + " and the model disagree: the tokenizer's largest id is " + largestId
+                        + " ('"
                         + token + "'), the model's vocab_size is " + modelVocabSize
                         + "; use the tokenizer that belongs to the model",
                 null);
@@ -71,7 +73,8 @@ public final class TokenizeErrors {
     static QLoraException noDefaultTemplate(Path file, Object names) {
         return input(
                 "QLORA-D007",
-                file + " has the chat templates " + names + " but none named default; choose one with the key chat_template",
+                file + " has the chat templates " + names
+                        + " but none named default; choose one with the key chat_template",
                 null);
     }
 

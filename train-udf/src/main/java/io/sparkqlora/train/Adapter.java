@@ -16,4 +16,9 @@ public record Adapter(LoraConfig config, String baseModelNameOrPath, List<NamedT
     public Adapter {
         tensors = List.copyOf(tensors);
     }
+
+    /** The same adapter of a base of this name. */
+    public Adapter withBaseModelNameOrPath(String name) {
+        return new Adapter(config, name, tensors);
+    }
 }

@@ -23,6 +23,15 @@ public record QuantizationConfig(
     /** Block size of bitsandbytes' 4-bit layers. */
     public static final int DEFAULT_BLOCK_SIZE = 64;
 
+    private static final int MIN_BLOCK_SIZE = 32;
+    private static final int MAX_BLOCK_SIZE = 4096;
+
+    public QuantizationConfig {
+        if (blockSize < MIN_BLOCK_SIZE || blockSize > MAX_BLOCK_SIZE || Integer.bitCount(blockSize) != 1) {
+            throw TrainErrors.badArgument("block size", blockSize, "a power of two from 32 to 4096");
+        }
+    }
+
     /** What the QLoRA paper uses: NF4 with double quantisation, blocks of 64. */
     public static QuantizationConfig nf4(ComputeType computeDtype) {
         return new QuantizationConfig(true, QuantFormat.Type.NF4, true, DEFAULT_BLOCK_SIZE, computeDtype);

@@ -1,13 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train;
 
+import io.sparkqlora.kernels.Arena;
 import io.sparkqlora.kernels.Device;
+import io.sparkqlora.kernels.KernelErrors;
+import io.sparkqlora.train.internal.linear.AdapterBuffers;
+import io.sparkqlora.train.internal.linear.AdapterCheck;
+import io.sparkqlora.train.internal.linear.LoraTargets;
+import io.sparkqlora.train.internal.linear.Pass;
+import io.sparkqlora.train.internal.model.BaseLoader;
+import io.sparkqlora.train.internal.step.SessionArenas;
+import io.sparkqlora.train.internal.step.SessionBuffers;
+import io.sparkqlora.train.internal.step.SessionPlan;
+import io.sparkqlora.train.internal.step.SessionSpec;
+import io.sparkqlora.train.internal.step.TrainStep;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 
 /** One adapter on one device: the base held in its memory, the adapter, its optimizer, and the step. Not thread-safe. */
 public final class TrainingSession implements AutoCloseable {
 
-    private TrainingSession() {}
+    private static final List<String> STATE_PREFIXES = List.of("", TrainingState.EXP_AVG, TrainingState.EXP_AVG_SQ);
+
+    private final Device device;
+    private final SessionSpec spec;
+    private final SessionArenas arenas;
+    private final SessionBuffers session;
+    private final TrainStep trainStep;
+    private long stepsDone;
+
+    private TrainingSession(
+            Device device, SessionSpec spec, SessionArenas arenas, SessionBuffers session, TrainStep trainStep) {
+        this.device = device;
+        this.spec = spec;
+        this.arenas = arenas;
+        this.session = session;
+        this.trainStep = trainStep;
+    }
 
     /**
      * Loads and quantises the base, makes a fresh adapter as a function of {@code arguments.seed()} alone, and plans and
@@ -25,7 +55,45 @@ public final class TrainingSession implements AutoCloseable {
             LoraConfig lora,
             TrainingArguments arguments,
             int maxTokensPerMicroBatch) {
-        throw new UnsupportedOperationException("being written");
+        SessionSpec spec = SessionSpec.of(model, quantization, lora, arguments.recompute(), maxTokensPerMicroBatch);
+        SessionPlan plan = SessionPlan.of(spec);
+        checkMemory(device, plan);
+        SessionArenas arenas = new SessionArenas(device);
+        try {
+            return load(device, spec, plan, arenas, weights, arguments);
+        } catch (RuntimeException | Error e) {
+            arenas.close();
+            throw e;
+        }
+    }
+
+    private static TrainingSession load(
+            Device device,
+            SessionSpec spec,
+            SessionPlan plan,
+            SessionArenas arenas,
+            WeightSource weights,
+            TrainingArguments arguments) {
+        SessionBuffers session = SessionBuffers.take(spec, arenas.allocate(plan));
+        BaseLoader.load(device, weights, session.model());
+        session.rope().fill(device, spec.model());
+        session.buffers().initialize(device, arguments.seed());
+        Arena step = arenas.add(plan.step(), "the buffers of a step");
+        TrainStep trainStep = new TrainStep(spec, session, new Pass(device, step, spec.compute()), arguments);
+        return new TrainingSession(device, spec, arenas, session, trainStep);
+    }
+
+    private static void checkMemory(Device device, SessionPlan plan) {
+        if (plan.total() > device.availableBytes()) {
+            throw KernelErrors.outOfMemory(
+                    device.name(),
+                    "training (base " + (plan.baseWeights() + plan.embeddings()) + ", adapter and optimizer "
+                            + (plan.adapter() + plan.gradients() + plan.optimizerState()) + ", step " + plan.step()
+                            + ")",
+                    plan.total(),
+                    device.availableBytes(),
+                    "lower per_device_train_batch_size or max_seq_length, set recompute: full or load_in_4bit: true");
+        }
     }
 
     /**
@@ -33,20 +101,32 @@ public final class TrainingSession implements AutoCloseable {
      * them, clipping, AdamW.
      *
      * @throws io.sparkqlora.kernels.QLoraException DIVERGED on a loss or norm that is not finite: parameters, optimizer and step
-     *     are as before the call
+     *     are as before the call; INPUT if no token counts or one is outside the vocabulary; CONFIG if a micro-batch is too
+     *     long or {@code max_steps} is not set
      */
     public StepMetrics step(List<List<PackedRow>> microBatches) {
-        throw new UnsupportedOperationException("being written");
+        StepMetrics metrics = trainStep.run(stepsDone, microBatches);
+        stepsDone = metrics.step();
+        return metrics;
     }
 
     /** The loss over rows, dropout off; rows are batched as the session's token limit allows. */
     public LossSum evaluate(List<PackedRow> rows, boolean withAdapter) {
-        throw new UnsupportedOperationException("being written");
+        return trainStep.evaluate(rows, withAdapter);
+    }
+
+    /** Optimizer steps done. */
+    public long stepsDone() {
+        return stepsDone;
     }
 
     /** A copy of what a run needs to go on. */
     public TrainingState state() {
-        throw new UnsupportedOperationException("being written");
+        AdapterBuffers buffers = session.buffers();
+        List<NamedTensor> tensors = new ArrayList<>(buffers.read(device, buffers.parameters(), ""));
+        tensors.addAll(buffers.read(device, buffers.expAvg(), TrainingState.EXP_AVG));
+        tensors.addAll(buffers.read(device, buffers.expAvgSq(), TrainingState.EXP_AVG_SQ));
+        return new TrainingState(stepsDone, tensors);
     }
 
     /**
@@ -55,24 +135,69 @@ public final class TrainingSession implements AutoCloseable {
      * @throws io.sparkqlora.kernels.QLoraException INPUT if its tensors are not those of this adapter
      */
     public void restore(TrainingState state) {
-        throw new UnsupportedOperationException("being written");
+        AdapterBuffers buffers = session.buffers();
+        Map<String, NamedTensor> tensors =
+                AdapterCheck.byName("the training state", spec.adapter(), STATE_PREFIXES, state.tensors());
+        buffers.write(device, buffers.parameters(), "", tensors);
+        buffers.write(device, buffers.expAvg(), TrainingState.EXP_AVG, tensors);
+        buffers.write(device, buffers.expAvgSq(), TrainingState.EXP_AVG_SQ, tensors);
+        buffers.refreshShadow(device);
+        stepsDone = state.step();
     }
 
-    /** A copy of the adapter. */
+    /** A copy of the adapter; its base has no name yet. */
     public Adapter adapter() {
-        throw new UnsupportedOperationException("being written");
+        AdapterBuffers buffers = session.buffers();
+        TargetModules targets = LoraTargets.spelledOut(
+                spec.lora().targetModules(), spec.layout().moduleNames());
+        return new Adapter(
+                spec.lora().withTargetModules(targets), null, buffers.read(device, buffers.parameters(), ""));
     }
 
     /**
      * Replaces the adapter's parameters; the optimizer's moments and the step go back to zero.
      *
-     * @throws io.sparkqlora.kernels.QLoraException INPUT if its tensors are not those of this session's adapter
+     * @throws io.sparkqlora.kernels.QLoraException INPUT if its tensors or its scaling are not those of this session's adapter
      */
     public void loadAdapter(Adapter adapter) {
-        throw new UnsupportedOperationException("being written");
+        if (adapter.config().scaling() != spec.lora().scaling()) {
+            throw TrainErrors.adapterMismatch(
+                    "the adapter",
+                    "its scaling",
+                    adapter.config().scaling() + ", expected " + spec.lora().scaling());
+        }
+        AdapterBuffers buffers = session.buffers();
+        Map<String, NamedTensor> tensors =
+                AdapterCheck.byName("the adapter", spec.adapter(), List.of(""), adapter.tensors());
+        buffers.write(device, buffers.parameters(), "", tensors);
+        buffers.resetMoments(device);
+        buffers.refreshShadow(device);
+        stepsDone = 0;
+    }
+
+    /** The device that everything is on. */
+    Device device() {
+        return device;
+    }
+
+    /** What the session holds: the base, the adapter's views, rotary tables. */
+    SessionBuffers buffers() {
+        return session;
+    }
+
+    /** Shapes and settings. */
+    SessionSpec spec() {
+        return spec;
+    }
+
+    /** The pass of steps and evaluations; its arena is empty between them. */
+    Pass pass() {
+        return trainStep.pass();
     }
 
     /** Frees the device memory; the device stays open. */
     @Override
-    public void close() {}
+    public void close() {
+        arenas.close();
+    }
 }

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.train.internal.linear;
+
+import io.sparkqlora.kernels.Tensor;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Where each tensor of an adapter lies in the one flat buffer that parameters, gradients and each moment have. One buffer
+ * makes norm, clipping and update one call each. The {@code A}s of a group are neighbours, so that they are also one matrix.
+ */
+public final class AdapterLayout {
+
+    /** Groups begin at multiples of this many elements, a cache line of F32. */
+    private static final long ALIGNMENT = 16;
+
+    /** What PEFT puts before a module's name. */
+    private static final String PREFIX = "base_model.model.";
+
+    /**
+     * One tensor.
+     *
+     * @param name PEFT's name
+     * @param start its first element in the flat buffer
+     * @param rows of the matrix
+     * @param cols of the matrix
+     * @param low whether it is an {@code A}, which is initialised randomly; a {@code B} begins as zeros
+     */
+    public record Slot(String name, long start, int rows, int cols, boolean low) {
+
+        /** Elements. */
+        public long size() {
+            return (long) rows * cols;
+        }
+
+        /** Its part of a flat buffer. */
+        public Tensor in(Tensor flat) {
+            return flat.colRange(start, start + size()).reshape(rows, cols);
+        }
+    }
+
+    /** The adapted layers of a group: {@code parts} are indices into the group's parts; slots of A and B in that order. */
+    record GroupSlots(GroupSpec spec, List<Integer> parts, List<Slot> a, List<Slot> b) {}
+
+    private final int rank;
+    private final Map<GroupSpec, GroupSlots> groups = new LinkedHashMap<>();
+    private final List<Slot> slots = new ArrayList<>();
+    private long size;
+
+    /**
+     * @param specs all groups of the model
+     * @param targets names of the layers that get an adapter
+     */
+    public AdapterLayout(List<GroupSpec> specs, Set<String> targets, int rank) {
+        this.rank = rank;
+        for (GroupSpec spec : specs) {
+            List<Integer> parts = new ArrayList<>();
+            for (int i = 0; i < spec.parts().size(); i++) {
+                if (targets.contains(spec.parts().get(i).name())) {
+                    parts.add(i);
+                }
+            }
+            if (!parts.isEmpty()) {
+                addGroup(spec, parts);
+            }
+        }
+    }
+
+    private void addGroup(GroupSpec spec, List<Integer> parts) {
+        List<Slot> a = new ArrayList<>();
+        List<Slot> b = new ArrayList<>();
+        for (int part : parts) {
+            a.add(add(spec.parts().get(part).name() + ".lora_A.weight", rank, spec.inFeatures(), true));
+        }
+        for (int part : parts) {
+            GroupSpec.Part layer = spec.parts().get(part);
+            b.add(add(layer.name() + ".lora_B.weight", layer.outFeatures(), rank, false));
+        }
+        for (int i = 0; i < parts.size(); i++) {
+            slots.add(a.get(i));
+            slots.add(b.get(i));
+        }
+        groups.put(spec, new GroupSlots(spec, parts, a, b));
+        size = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    }
+
+    private Slot add(String name, int rows, int cols, boolean low) {
+        Slot slot = new Slot(PREFIX + name, size, rows, cols, low);
+        size += slot.size();
+        return slot;
+    }
+
+    /** Elements of a flat buffer; those between groups stay zero. */
+    public long size() {
+        return size;
+    }
+
+    /** Trained parameters. */
+    public long parameterCount() {
+        return slots.stream().mapToLong(Slot::size).sum();
+    }
+
+    /** All tensors, layer by layer, each {@code A} followed by its {@code B}. */
+    public List<Slot> slots() {
+        return slots;
+    }
+
+    /** Columns of a group's low-rank activations; 0 if it has no adapter. */
+    public int width(GroupSpec spec) {
+        GroupSlots group = groups.get(spec);
+        return group == null ? 0 : group.parts().size() * rank;
+    }
+
+    /**
+     * A group's adapter as views of flat buffers, or null if it has none.
+     *
+     * @param parameters F32 masters
+     * @param shadow the parameters in the type of the pass; may be {@code parameters}
+     * @param gradients F32
+     */
+    LoraGroup group(GroupSpec spec, float scaling, Tensor parameters, Tensor shadow, Tensor gradients) {
+        GroupSlots group = groups.get(spec);
+        if (group == null) {
+            return null;
+        }
+        List<LoraGroup.Target> targets = new ArrayList<>();
+        for (int i = 0; i < group.parts().size(); i++) {
+            int part = group.parts().get(i);
+            Slot b = group.b().get(i);
+            targets.add(new LoraGroup.Target(
+                    spec.parts().get(part).ordinal(), spec.outStart(part), b.in(parameters), b.in(gradients)));
+        }
+        Slot first = group.a().get(0);
+        Slot all = new Slot(first.name(), first.start(), width(spec), spec.inFeatures(), true);
+        return new LoraGroup(spec.inFeatures(), rank, scaling, all.in(shadow), all.in(gradients), targets);
+    }
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.train.internal.model;
+
+import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.train.ModelConfig;
+import io.sparkqlora.train.internal.linear.LinearGroup;
+import java.util.List;
+
+/**
+ * The frozen base in device memory.
+ *
+ * @param config its shape
+ * @param embedding [vocabulary, hidden], in the compute type; the output projection's own weight where they are tied
+ * @param layers in order
+ * @param finalNorm F32 vector [hidden]
+ * @param lmHead the output projection
+ */
+public record BaseModel(
+        ModelConfig config, Tensor embedding, List<DecoderLayer> layers, Tensor finalNorm, LinearGroup lmHead) {
+
+    public BaseModel {
+        layers = List.copyOf(layers);
+    }
+
+    /**
+     * The weights of one decoder layer. Norms are F32 vectors [hidden].
+     *
+     * @param index its place, from 0
+     */
+    public record DecoderLayer(
+            int index,
+            Tensor inputNorm,
+            LinearGroup qkv,
+            LinearGroup o,
+            Tensor postAttentionNorm,
+            LinearGroup gateUp,
+            LinearGroup down) {}
+}

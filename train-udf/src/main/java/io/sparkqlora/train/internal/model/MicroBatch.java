@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.train.internal.model;
+
+import io.sparkqlora.kernels.Attention;
+import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.train.Recompute;
+import io.sparkqlora.train.internal.linear.DropoutMasks;
+import io.sparkqlora.train.internal.linear.Pass;
+import io.sparkqlora.train.internal.model.BaseModel.DecoderLayer;
+import io.sparkqlora.train.internal.model.LayerActivations.Shapes;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Forward and backward of a micro-batch: its loss, and its part of the adapter's gradients.
+ *
+ * @param model the base
+ * @param adapter whose gradients are added to
+ * @param rope tables that reach every position
+ * @param recompute what is kept between forward and backward
+ */
+public record MicroBatch(Pass pass, BaseModel model, ModelAdapter adapter, RopeTables rope, Recompute recompute) {
+
+    /** A layer with what its forward run left behind. */
+    private record Run(DecoderLayer layer, ModelAdapter.Layer lora, Tensor input, LayerActivations activations) {}
+
+    /**
+     * Adds the gradients of {@code gradientScale} times the sum of losses.
+     *
+     * @param masks dropout, or null for none
+     * @return the sum of losses, in nats
+     */
+    public double run(HostBatch host, DropoutMasks masks, float gradientScale) {
+        long mark = pass.arena().mark();
+        Batch batch = Batch.upload(pass, host);
+        LayerForward forward = forward(batch, masks);
+        List<Run> runs = new ArrayList<>();
+        Tensor hidden = forward(forward, batch, runs);
+        Tensor gradient =
+                pass.arena().take(pass.dtype(), batch.tokens(), model.config().hiddenSize());
+        OutputHead head = new OutputHead(pass, model, adapter.lmHead(), masks);
+        double loss = new LossHead(pass, head).forwardBackward(hidden, batch, gradientScale, gradient);
+        backward(new LayerBackward(forward, batch.sequences(), recompute), runs, gradient);
+        pass.arena().release(mark);
+        return loss;
+    }
+
+    /** The sum of losses alone, without dropout. */
+    public static double evaluate(ModelForward forward, HostBatch host) {
+        Pass pass = forward.pass();
+        long mark = pass.arena().mark();
+        Batch batch = Batch.upload(pass, host);
+        Tensor hidden = forward.hidden(batch);
+        OutputHead head = new OutputHead(pass, forward.model(), ModelAdapter.lmHead(forward.adapter()), null);
+        double loss = new LossHead(pass, head).forward(hidden, batch);
+        pass.arena().release(mark);
+        return loss;
+    }
+
+    private LayerForward forward(Batch batch, DropoutMasks masks) {
+        Attention attention = pass.ops().attention();
+        Attention.Settings settings = ModelForward.attentionSettings(model.config());
+        AttentionCall call = (layer, q, k, v, out, logSumExp) ->
+                attention.forward(q, k, v, batch.sequences(), settings, out, logSumExp);
+        return new LayerForward(pass, model.config(), rope, batch.positions(), call, masks);
+    }
+
+    private Tensor forward(LayerForward forward, Batch batch, List<Run> runs) {
+        long tokens = batch.tokens();
+        Tensor hidden = ModelForward.embed(pass, model, batch.inputIds());
+        Shapes widest = ModelForward.widest(model, adapter, tokens);
+        LayerActivations shared = ModelForward.shared(pass, model, adapter, tokens, recompute);
+        for (DecoderLayer layer : model.layers()) {
+            ModelAdapter.Layer lora = ModelAdapter.layer(adapter, layer.index());
+            LayerActivations a = LayerActivations.own(pass, model.config(), widest, recompute, shared)
+                    .cut(Shapes.of(tokens, layer, lora));
+            Tensor output =
+                    pass.arena().take(pass.dtype(), tokens, model.config().hiddenSize());
+            forward.run(layer, lora, hidden, a, output);
+            runs.add(new Run(layer, lora, hidden, a));
+            hidden = output;
+        }
+        return hidden;
+    }
+
+    private void backward(LayerBackward backward, List<Run> runs, Tensor gradient) {
+        int lowest = adapter.lowestLayer();
+        for (int i = runs.size() - 1; i >= lowest; i--) {
+            Run run = runs.get(i);
+            backward.run(run.layer(), run.lora(), run.input(), run.activations(), gradient, i > lowest);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.train.internal.model;
+
+import io.sparkqlora.train.internal.linear.AdapterBuffers;
+import io.sparkqlora.train.internal.linear.LoraGroup;
+import java.util.List;
+
+/**
+ * An adapter by the places that it acts at; null where there is none.
+ *
+ * @param layers one for each decoder layer
+ * @param lmHead of the output projection
+ */
+public record ModelAdapter(List<Layer> layers, LoraGroup lmHead) {
+
+    /** The adapters of one decoder layer, null where it has none. */
+    public record Layer(LoraGroup qkv, LoraGroup o, LoraGroup gateUp, LoraGroup down) {
+
+        /** A layer without adapters. */
+        static final Layer NONE = new Layer(null, null, null, null);
+
+        private boolean isEmpty() {
+            return qkv == null && o == null && gateUp == null && down == null;
+        }
+    }
+
+    public ModelAdapter {
+        layers = List.copyOf(layers);
+    }
+
+    /** Views of an adapter's buffers. */
+    public static ModelAdapter of(ModelLayout layout, AdapterBuffers buffers, double scaling) {
+        List<Layer> layers = layout.layers().stream()
+                .map(layer -> new Layer(
+                        buffers.group(layer.qkv(), scaling),
+                        buffers.group(layer.o(), scaling),
+                        buffers.group(layer.gateUp(), scaling),
+                        buffers.group(layer.down(), scaling)))
+                .toList();
+        return new ModelAdapter(layers, buffers.group(layout.lmHead(), scaling));
+    }
+
+    /** The adapters of a layer; of none where there is no adapter at all. */
+    static Layer layer(ModelAdapter adapter, int index) {
+        return adapter == null ? Layer.NONE : adapter.layers.get(index);
+    }
+
+    /** The adapter of the output projection, or null. */
+    static LoraGroup lmHead(ModelAdapter adapter) {
+        return adapter == null ? null : adapter.lmHead;
+    }
+
+    /** The first layer that has an adapter, where backward may end; the number of layers if none has. */
+    int lowestLayer() {
+        int lowest = 0;
+        while (lowest < layers.size() && layers.get(lowest).isEmpty()) {
+            lowest++;
+        }
+        return lowest;
+    }
+}

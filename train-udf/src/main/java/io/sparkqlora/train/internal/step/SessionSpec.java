@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.train.internal.step;
+
+import io.sparkqlora.kernels.DType;
+import io.sparkqlora.train.LoraConfig;
+import io.sparkqlora.train.ModelConfig;
+import io.sparkqlora.train.QuantizationConfig;
+import io.sparkqlora.train.Recompute;
+import io.sparkqlora.train.internal.linear.AdapterLayout;
+import io.sparkqlora.train.internal.linear.LoraTargets;
+import io.sparkqlora.train.internal.model.ModelLayout;
+
+/**
+ * Everything that decides what a session holds in memory.
+ *
+ * @param model the base's shape
+ * @param quantization how it is held
+ * @param lora the adapter
+ * @param recompute what is kept for backward
+ * @param maxTokens the most tokens of a micro-batch
+ * @param layout the base's linear layers
+ * @param adapter the adapter's tensors
+ */
+public record SessionSpec(
+        ModelConfig model,
+        QuantizationConfig quantization,
+        LoraConfig lora,
+        Recompute recompute,
+        int maxTokens,
+        ModelLayout layout,
+        AdapterLayout adapter) {
+
+    /**
+     * Works out layout and adapter.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException CONFIG if the target modules match nothing
+     */
+    public static SessionSpec of(
+            ModelConfig model, QuantizationConfig quantization, LoraConfig lora, Recompute recompute, int maxTokens) {
+        ModelLayout layout = ModelLayout.of(model);
+        AdapterLayout adapter = new AdapterLayout(
+                layout.groups(), LoraTargets.resolve(lora.targetModules(), layout.moduleNames()), lora.r());
+        return new SessionSpec(model, quantization, lora, recompute, maxTokens, layout, adapter);
+    }
+
+    /** Type of products and activations. */
+    public DType compute() {
+        return quantization.bnb4bitComputeDtype().dtype();
+    }
+}

@@ -91,4 +91,26 @@ public final class KernelErrors {
                         + "; the checkpoint is damaged or was trained to divergence, use another one",
                 null);
     }
+
+    /** oneDNN or the OpenMP library beside it can't be loaded. */
+    public static QLoraException oneDnnMissing(Throwable cause) {
+        return new QLoraException(
+                "QLORA-K020",
+                Kind.DEVICE,
+                "oneDNN, which the CPU backend multiplies matrices with, can't be loaded: " + cause
+                        + "; it needs Linux on x86-64, the jars org.bytedeco:dnnl and opencl with their linux-x86_64"
+                        + " natives, and a temporary directory that allows execution",
+                cause);
+    }
+
+    /** oneDNN refused a product. */
+    public static QLoraException oneDnnFailed(String product, String instructions, Throwable cause) {
+        return new QLoraException(
+                "QLORA-K021",
+                Kind.DEVICE,
+                "oneDNN can't compute " + product + " on a processor with " + instructions
+                        + (cause == null ? "" : ": " + cause.getMessage())
+                        + "; where BF16 is not supported (before AVX-512), set bnb_4bit_compute_dtype to float32",
+                cause);
+    }
 }

@@ -14,12 +14,13 @@ import java.util.Set;
 /** This machine's processors. Operations have run when their call returns. */
 public final class CpuDevice implements Device {
 
-    private static final String FIX =
+    static final String FIX =
             "lower per_device_train_batch_size or max_seq_length, set recompute to full, or give the process more memory";
 
     private final Workers workers = Workers.ofThisMachine();
     private final HostMemory host = HostMemory.ofThisMachine();
-    private final CpuOperations operations = CpuOperations.on(workers);
+    private final Products products = new Products();
+    private final CpuOperations operations = CpuOperations.on(workers, products);
     private final Set<CpuMemory> open = new LinkedHashSet<>();
     private long allocated;
     private long peak;
@@ -28,7 +29,7 @@ public final class CpuDevice implements Device {
     @Override
     public String name() {
         return "cpu (" + workers.threads() + (workers.threads() == 1 ? " thread, " : " threads, ")
-                + VectorMath.SPECIES.vectorBitSize() + "-bit vectors)";
+                + OneDnn.instructions() + ")";
     }
 
     @Override
@@ -99,7 +100,7 @@ public final class CpuDevice implements Device {
     @Override
     public synchronized void close() {
         List.copyOf(open).forEach(CpuMemory::close);
-        operations.close();
+        products.close();
         workers.close();
     }
 }

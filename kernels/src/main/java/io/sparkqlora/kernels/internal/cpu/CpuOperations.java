@@ -29,11 +29,11 @@ record CpuOperations(
         Dropout dropout,
         GradientClip gradientClip,
         AdamW adamW)
-        implements Operations, AutoCloseable {
+        implements Operations {
 
-    static CpuOperations on(Workers workers) {
+    static CpuOperations on(Workers workers, Products products) {
         return new CpuOperations(
-                null, // new CpuMatmul(workers)
+                new CpuMatmul(workers, products),
                 new CpuQuantization(workers),
                 null, // new CpuElementwise(workers)
                 null, // new CpuRmsNorm(workers)
@@ -47,7 +47,4 @@ record CpuOperations(
                 null // new CpuAdamW(workers)
                 );
     }
-
-    @Override
-    public void close() {}
 }

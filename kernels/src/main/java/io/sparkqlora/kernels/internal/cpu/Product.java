@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels.internal.cpu;
+
+import io.sparkqlora.kernels.DType;
+
+/**
+ * The shape of one matrix product {@code c = alpha · op(a) · op(b) + beta · c}, all that oneDNN makes its code from.
+ *
+ * @param inputs type of a and b
+ * @param lda elements from row to row of a as it lies in memory, likewise {@code ldb}, {@code ldc}
+ */
+record Product(
+        long m,
+        long n,
+        long k,
+        DType inputs,
+        DType output,
+        boolean transposeA,
+        long lda,
+        boolean transposeB,
+        long ldb,
+        long ldc,
+        float alpha,
+        float beta) {
+
+    private static final long TILE_K = 32;
+
+    /** The part of it that makes {@code count} rows of c. */
+    Product rows(long count) {
+        return new Product(count, n, k, inputs, output, transposeA, lda, transposeB, ldb, ldc, alpha, beta);
+    }
+
+    /** The part of it that makes {@code count} columns of c. */
+    Product columns(long count) {
+        return new Product(m, count, k, inputs, output, transposeA, lda, transposeB, ldb, ldc, alpha, beta);
+    }
+
+    /** Bytes from the start of a to what row {@code row} of c needs. */
+    long offsetA(long row) {
+        return (transposeA ? row : row * lda) * inputs.bytes();
+    }
+
+    /** Bytes from the start of b to what column {@code column} of c needs. */
+    long offsetB(long column) {
+        return (transposeB ? column * ldb : column) * inputs.bytes();
+    }
+
+    long offsetC(long row, long column) {
+        return (row * ldc + column) * output.bytes();
+    }
+
+    /**
+     * Whether oneDNN reads past the ends of a's rows. Its AMX code loads whole tiles of {@value #TILE_K} BF16 elements and
+     * multiplies what lies past the end by zero, which is harmless unless it looks like an infinity or not-a-number.
+     */
+    boolean readsPastRows() {
+        boolean wholeTiles = k % TILE_K == 0 || (k < TILE_K && k % 2 == 0);
+        return inputs == DType.BF16 && !transposeA && !wholeTiles;
+    }
+
+    /** The same product of an a whose rows have been padded to whole tiles. */
+    Product paddedA() {
+        long padded = (k + TILE_K - 1) / TILE_K * TILE_K;
+        return new Product(m, n, k, inputs, output, false, padded, transposeB, ldb, ldc, alpha, beta);
+    }
+}

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Loads an adapter with peft and compares its logits with those that another adapter gives.
+
+Usage: peft_loads_adapter.py BASE ADAPTER REFERENCE
+
+BASE is a checkpoint, ADAPTER a folder that AdapterFiles wrote, REFERENCE one that peft wrote with the same tensors.
+Not part of the build (which needs no Python): run it by hand after a change to AdapterFiles. Last run with
+transformers 5.18.0, peft 0.21.0, torch 2.13.0: difference 0.0 (bit for bit), effect of the adapter 0.4.
+"""
+import sys
+import warnings
+
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM
+
+warnings.simplefilter("error")  # peft warns about keys that it does not know
+
+
+def logits(base, adapter):
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).eval()
+    if adapter:
+        model = PeftModel.from_pretrained(model, adapter).eval()
+    ids = torch.arange(3, 43).reshape(1, -1) % model.config.vocab_size
+    with torch.no_grad():
+        return model(input_ids=ids).logits
+
+
+base, adapter, reference = sys.argv[1:]
+ours, theirs, none = logits(base, adapter), logits(base, reference), logits(base, None)
+difference = float((ours - theirs).abs().max())
+effect = float((none - theirs).abs().max())
+print(f"difference {difference}, effect of the adapter {effect}")
+if difference != 0.0 or effect == 0.0:
+    sys.exit("the adapter is not the one that peft wrote")

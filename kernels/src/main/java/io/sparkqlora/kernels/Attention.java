@@ -8,6 +8,9 @@ package io.sparkqlora.kernels;
  * <p>Query {@code i} of a sequence with {@code n} queries and {@code m ≥ n} keys stands at position {@code m − n + i} and sees
  * the keys up to that position, the last {@code window} of them if a window is set. Scores are
  * {@code scale · q·k}, then {@code softCap · tanh(score / softCap)} if a cap is set.
+ *
+ * <p>A sequence may have no queries ({@code n = 0}): its keys are passed over, unread. That is how a key/value cache with
+ * room behind each of its sequences is used.
  */
 public interface Attention {
 

@@ -9,6 +9,8 @@ import io.sparkqlora.kernels.KernelErrors;
 import java.io.File;
 import org.bytedeco.dnnl.engine;
 import org.bytedeco.javacpp.Loader;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The oneDNN library, loaded once a process. It is called from our own threads, one slice of a product each, and must not
@@ -16,6 +18,8 @@ import org.bytedeco.javacpp.Loader;
  * uses is a setting of the calling thread, so every thread passes {@link #enter} first.
  */
 final class OneDnn {
+
+    private static final Logger LOG = LoggerFactory.getLogger(OneDnn.class);
 
     /** By default JavaCPP refuses to work in a process larger than twice its Java heap, and ours is: the model is native. */
     private static final String[] JAVACPP_LIMITS = {
@@ -49,6 +53,7 @@ final class OneDnn {
             File openMp = new File(library.getParentFile(), "libgomp.so.1");
             Function setNumThreads = NativeLibrary.getInstance(openMp.getPath()).getFunction("omp_set_num_threads");
             setNumThreads.invokeVoid(new Object[] {1});
+            LOG.debug("oneDNN loaded from {}", library);
             return new OneDnn(new engine(engine.kind.cpu, 0), setNumThreads);
         } catch (RuntimeException | LinkageError e) {
             throw KernelErrors.oneDnnMissing(e);

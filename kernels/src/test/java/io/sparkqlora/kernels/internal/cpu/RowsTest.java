@@ -92,7 +92,7 @@ class RowsTest {
             assertThatThrownBy(() -> Rows.load(tensor, 0, 0, 4, new float[4], 0))
                     .isInstanceOf(QLoraException.class)
                     .hasMessageContaining("QLORA-K006")
-                    .hasMessageContaining("a tensor of I32, it works on F32 or BF16");
+                    .hasMessageContaining("a tensor of I32, it works on F32, BF16 or F16");
         }
     }
 }

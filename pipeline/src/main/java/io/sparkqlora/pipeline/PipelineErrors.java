@@ -62,6 +62,22 @@ public final class PipelineErrors {
         return config(9, "--set " + option + ": no value; write --set key=value", null);
     }
 
+    // ---- P030–P069: runs and tables
+
+    /** A commit kept losing against other writers. */
+    public static QLoraException tableContended(String root, Exception cause) {
+        return error(
+                30,
+                Kind.CONFLICT,
+                "the tables under " + root + " are being changed by too many writers at once; run the command again",
+                cause);
+    }
+
+    /** The thread was interrupted. */
+    public static QLoraException interrupted(InterruptedException cause) {
+        return error(31, Kind.CONFLICT, "interrupted; the same command goes on from the last commit", cause);
+    }
+
     private static QLoraException config(int code, String message, Throwable cause) {
         return error(code, Kind.CONFIG, message, cause);
     }

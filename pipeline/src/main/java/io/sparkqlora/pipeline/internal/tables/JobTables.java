@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.tables;
+
+import io.delta.tables.DeltaTable;
+import io.sparkqlora.pipeline.PipelineErrors;
+import java.util.List;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+
+/** Reads and writes the tables under one output directory. */
+public final class JobTables {
+
+    private static final int ATTEMPTS = 12;
+
+    private final SparkSession spark;
+    private final String root;
+
+    /** Tables under a root; nothing is created yet. */
+    public JobTables(SparkSession spark, String root) {
+        this.spark = spark;
+        this.root = root;
+    }
+
+    /** The output directory. */
+    public String root() {
+        return root;
+    }
+
+    /** The session that reads and writes. */
+    public SparkSession spark() {
+        return spark;
+    }
+
+    /** Where a table lies. */
+    public String path(Table table) {
+        return new Path(root, table.folder()).toString();
+    }
+
+    /** Whether a table has been made. */
+    public boolean exists(Table table) {
+        return DeltaTable.isDeltaTable(spark, path(table));
+    }
+
+    /** All rows of a table; none if it has not been made. */
+    public Dataset<Row> read(Table table) {
+        if (!exists(table)) {
+            return spark.createDataFrame(List.of(), table.schema());
+        }
+        return spark.read().format("delta").load(path(table));
+    }
+
+    /** Makes a table unless it is there. */
+    public void create(Table table) {
+        if (exists(table)) {
+            return;
+        }
+        DeltaTable.createIfNotExists(spark)
+                .location(path(table))
+                .comment(table.comment())
+                .addColumns(table.schema())
+                .partitionedBy(table.partitionedBy().toArray(String[]::new))
+                .execute();
+    }
+
+    /**
+     * Appends rows in one transaction. A second append of the same application and version, or of an earlier version, is
+     * dropped.
+     */
+    public void append(Table table, Dataset<Row> rows, String appId, long version) {
+        create(table);
+        retrying(() -> rows.select(table.columns().stream()
+                        .map(column -> rows.col(column.name()).cast(column.type()))
+                        .toArray(org.apache.spark.sql.Column[]::new))
+                .toDF(table.columns().stream().map(Column::name).toArray(String[]::new))
+                .write()
+                .format("delta")
+                .mode("append")
+                .option("mergeSchema", true)
+                .option("txnAppId", appId)
+                .option("txnVersion", version)
+                .save(path(table)));
+    }
+
+    /** Inserts one row, or replaces the one of the same key. */
+    public void upsert(Table table, Row row, String key) {
+        create(table);
+        Dataset<Row> update = spark.createDataFrame(List.of(row), table.schema());
+        retrying(() -> DeltaTable.forPath(spark, path(table))
+                .as("t")
+                .merge(update.as("s"), "t." + key + " = s." + key)
+                .whenMatched()
+                .updateAll()
+                .whenNotMatched()
+                .insertAll()
+                .execute());
+    }
+
+    /** Deletes rows. */
+    public void delete(Table table, String condition) {
+        retrying(() -> DeltaTable.forPath(spark, path(table)).delete(condition));
+    }
+
+    /** Other runs write to the same tables: a commit that lost a race is made again on what is there now. */
+    private void retrying(Runnable commit) {
+        for (int attempt = 1; ; attempt++) {
+            try {
+                commit.run();
+                return;
+            } catch (io.delta.exceptions.DeltaConcurrentModificationException e) {
+                if (attempt == ATTEMPTS) {
+                    throw PipelineErrors.tableContended(root, e);
+                }
+                pause(attempt);
+            }
+        }
+    }
+
+    private static void pause(int attempt) {
+        try {
+            Thread.sleep(50L * attempt * attempt);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw PipelineErrors.interrupted(e);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.tables;
+
+import static io.sparkqlora.pipeline.internal.tables.Column.bytes;
+import static io.sparkqlora.pipeline.internal.tables.Column.list;
+import static io.sparkqlora.pipeline.internal.tables.Column.number;
+import static io.sparkqlora.pipeline.internal.tables.Column.small;
+import static io.sparkqlora.pipeline.internal.tables.Column.text;
+import static io.sparkqlora.pipeline.internal.tables.Column.time;
+import static io.sparkqlora.pipeline.internal.tables.Column.whole;
+import static org.apache.spark.sql.types.DataTypes.IntegerType;
+import static org.apache.spark.sql.types.DataTypes.LongType;
+
+import java.util.List;
+import java.util.Locale;
+import org.apache.spark.sql.types.StructType;
+
+/**
+ * The Delta tables under a job's output directory, the one place where their schemas are defined. A schema changes only by
+ * adding columns; big binary columns stand last, so that readers of the others skip them.
+ */
+public enum Table {
+    RUNS(
+            "One row a training run: what went in, how far it is.",
+            List.of(),
+            text("run_id", "name of the run"),
+            text("status", "running, finished, diverged (the loss was not finite) or failed"),
+            text("base_model", "folder of the base checkpoint"),
+            text("base_model_fingerprint", "hash of the base's configuration and weight headers"),
+            text("tokenizer_hash", "hash of the tokenizer's files"),
+            text("dataset", "source of the data, as configured"),
+            text("dataset_version", "version of a Delta source, or a hash of the source's files"),
+            text("dataset_id", "rows of token_shards that it trains on"),
+            text("config", "all keys in force, as a JSON object"),
+            text("versions", "versions of spark-qlora, Spark, Delta and Java, as a JSON object"),
+            whole("total_steps", "optimizer steps of the whole run"),
+            whole("last_step", "steps that are committed"),
+            time("started_at", "when the run was first started"),
+            time("updated_at", "when this row was last written"),
+            time("ended_at", "when it finished or failed; null while it runs"),
+            text("error", "why it failed, one line")),
+
+    METRICS(
+            "One row a logged step.",
+            List.of("run_id"),
+            text("run_id", "name of the run"),
+            whole("step", "optimizer steps done, this one included"),
+            number("epoch", "passes over the data after this step, with its fraction"),
+            number(
+                    "loss",
+                    "mean cross-entropy of the counted tokens, in nats; the mean of the steps since the row before"),
+            number("learning_rate", "of this step"),
+            number("grad_norm", "2-norm of all adapter gradients before clipping"),
+            whole("num_tokens", "tokens that went through the model since the row before"),
+            whole("num_target_tokens", "counted tokens since the row before"),
+            number("tokens_per_second", "over the steps since the row before"),
+            whole("device_bytes", "most device memory in use since the executor opened the device"),
+            whole("chunk", "Spark job of the run, from 0, that the step was part of"),
+            time("ts", "when the step ended, by the executor's clock")),
+
+    ADAPTERS(
+            "One row a tensor of each committed adapter.",
+            List.of("run_id"),
+            text("run_id", "name of the run"),
+            text("adapter_id", "run_id@step"),
+            whole("step", "optimizer steps it has seen"),
+            text("name", "PEFT's name, such as base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"),
+            text("dtype", "element type, as safetensors names it"),
+            list("shape", LongType, "dimensions, outermost first"),
+            text("adapter_config", "r, lora_alpha, lora_dropout, use_rslora, target_modules, as a JSON object"),
+            bytes("data", "the elements, row-major, little-endian")),
+
+    TRAINING_STATE(
+            "What a run needs to go on bit for bit; of each run only the last save_total_limit commits. Its commit is what "
+                    + "makes a chunk count.",
+            List.of("run_id", "chunk"),
+            text("run_id", "name of the run"),
+            whole("chunk", "Spark job of the run, from 0, after which it was taken"),
+            whole("step", "optimizer steps done"),
+            text("name", "a parameter's PEFT name, or exp_avg. or exp_avg_sq. before it"),
+            text("dtype", "element type, as safetensors names it"),
+            list("shape", LongType, "dimensions, outermost first"),
+            bytes("data", "the elements, row-major, little-endian")),
+
+    TOKEN_SHARDS(
+            "One row a packed row of tokens: where tokenising and training meet.",
+            List.of("dataset_id"),
+            text("dataset_id", "hash of the source and its version, the tokenizer, the template and the options"),
+            whole("row_index", "0 to n-1 within the dataset_id"),
+            small("num_tokens", "tokens of the row"),
+            small("num_target_tokens", "tokens that count in the loss"),
+            small("num_sequences", "sequences in the row; they never see each other"),
+            list("sequence_lengths", IntegerType, "tokens of each sequence"),
+            list("input_ids", IntegerType, "tokens of all sequences, one after another"),
+            list("labels", IntegerType, "the token where it counts, -100 where it does not")),
+
+    REJECTED_ROWS(
+            "One row a source row that could not be used.",
+            List.of("dataset_id"),
+            text("dataset_id", "hash of the source and its version, the tokenizer, the template and the options"),
+            text("source_row", "the row as JSON, cut at 2,000 characters"),
+            text("reason", "short name of the reason"),
+            text("detail", "what exactly is wrong")),
+
+    EVALUATIONS(
+            "One row an evaluation.",
+            List.of(),
+            text("run_id", "name of the run"),
+            text("adapter_id", "run_id@step of the adapter"),
+            whole("step", "optimizer steps of the adapter"),
+            text("dataset", "source of the data, as configured"),
+            text("dataset_id", "rows of token_shards that it was measured on"),
+            number("loss", "mean cross-entropy of the counted tokens with the adapter, in nats"),
+            number("perplexity", "exp(loss)"),
+            number("base_loss", "mean cross-entropy without the adapter"),
+            number("base_perplexity", "exp(base_loss)"),
+            whole("num_rows", "packed rows"),
+            whole("num_target_tokens", "counted tokens"),
+            time("ts", "when it was done"));
+
+    private final String comment;
+    private final List<String> partitionedBy;
+    private final List<Column> columns;
+
+    Table(String comment, List<String> partitionedBy, Column... columns) {
+        this.comment = comment;
+        this.partitionedBy = partitionedBy;
+        this.columns = List.of(columns);
+    }
+
+    /** Its folder under the output directory. */
+    public String folder() {
+        return name().toLowerCase(Locale.ROOT);
+    }
+
+    /** What its rows are. */
+    public String comment() {
+        return comment;
+    }
+
+    /** Partition columns. */
+    public List<String> partitionedBy() {
+        return partitionedBy;
+    }
+
+    /** Its columns, in order. */
+    public List<Column> columns() {
+        return columns;
+    }
+
+    /** Its schema. */
+    public StructType schema() {
+        StructType schema = new StructType();
+        for (Column column : columns) {
+            schema = schema.add(column.field());
+        }
+        return schema;
+    }
+}

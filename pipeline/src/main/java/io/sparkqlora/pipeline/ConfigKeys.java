@@ -51,16 +51,9 @@ public final class ConfigKeys {
     public static final ConfigKey<String> DATASET_FORMAT = of(
             DATA,
             "dataset_format",
-            ConfigTypes.oneOf("auto", "parquet", "json", "csv", "delta", "table"),
+            ConfigTypes.oneOf("auto", "parquet", "json", "jsonl", "csv", "delta", "table"),
             "auto",
-            "How to read it. auto goes by the file name's ending, a _delta_log folder, or the absence of a path.");
-
-    public static final ConfigKey<Long> DATASET_VERSION = of(
-            DATA,
-            "dataset_version",
-            ConfigTypes.longAtLeast(0),
-            null,
-            "Version of a Delta source to read (versionAsOf). Without it the latest; the version read is recorded.");
+            "How to read it. auto asks the catalog, then looks for a _delta_log folder, then at the files' endings.");
 
     public static final ConfigKey<String> EVAL_DATASET = of(
             DATA,
@@ -73,21 +66,29 @@ public final class ConfigKeys {
             DATA,
             "messages_column",
             ConfigTypes.text("a column name"),
-            "messages",
-            "Column with a conversation: an array of structs with role and content.");
+            null,
+            "Column with a conversation: an array of structs with role and content. Without any of the column keys, the "
+                    + "columns are found by their usual names (messages, prompt and completion, text).");
 
-    public static final ConfigKey<String> PROMPT_COLUMN =
-            of(DATA, "prompt_column", ConfigTypes.text("a column name"), "prompt", "Column with the prompt of a pair.");
+    public static final ConfigKey<String> TOOLS_COLUMN = of(
+            DATA,
+            "tools_column",
+            ConfigTypes.text("a column name"),
+            null,
+            "Column with the tool definitions that go with a conversation.");
+
+    public static final ConfigKey<String> PROMPT_COLUMN = of(
+            DATA, "prompt_column", ConfigTypes.text("a column name"), null, "Column with the prompt of a pair.");
 
     public static final ConfigKey<String> COMPLETION_COLUMN = of(
             DATA,
             "completion_column",
             ConfigTypes.text("a column name"),
-            "completion",
+            null,
             "Column with the completion of a pair.");
 
     public static final ConfigKey<String> TEXT_COLUMN = of(
-                    DATA, "text_column", ConfigTypes.text("a column name"), "text", "Column with plain text.")
+                    DATA, "text_column", ConfigTypes.text("a column name"), null, "Column with plain text.")
             .alias("dataset_text_field");
 
     public static final ConfigKey<String> CHAT_TEMPLATE = of(
@@ -333,9 +334,9 @@ public final class ConfigKeys {
             BACKEND,
             DATASET,
             DATASET_FORMAT,
-            DATASET_VERSION,
             EVAL_DATASET,
             MESSAGES_COLUMN,
+            TOOLS_COLUMN,
             PROMPT_COLUMN,
             COMPLETION_COLUMN,
             TEXT_COLUMN,

@@ -3,6 +3,7 @@ package io.sparkqlora.pipeline;
 
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.kernels.QLoraException.Kind;
+import java.util.List;
 import java.util.Optional;
 
 /** The errors of this module. Codes are never reused: P001–P029 are for configuration, P030–P069 for runs and tables. */
@@ -76,6 +77,94 @@ public final class PipelineErrors {
     /** The thread was interrupted. */
     public static QLoraException interrupted(InterruptedException cause) {
         return error(31, Kind.CONFLICT, "interrupted; the same command goes on from the last commit", cause);
+    }
+
+    /** An executor has another base under the same path than the driver. */
+    public static QLoraException otherBase(String folder, String expected, String found) {
+        return error(
+                32,
+                Kind.INPUT,
+                folder + " is not the base that the run started with (fingerprint " + found + ", expected " + expected
+                        + "); put the same checkpoint on every node",
+                null);
+    }
+
+    /** Rows of the data set are gone. */
+    public static QLoraException rowsMissing(String datasetId, long place) {
+        return error(
+                33,
+                Kind.CONFLICT,
+                "token_shards lacks a row of dataset_id " + datasetId + " (place " + place
+                        + " of the data order); it was changed since the run started: run with --fresh",
+                null);
+    }
+
+    /** Somebody else trains the run. */
+    public static QLoraException runHeld(String runId, String holder, String lock) {
+        return error(
+                34,
+                Kind.CONFLICT,
+                "run " + runId + " is held by " + holder + " (" + lock
+                        + "); wait for it, or set another run_id",
+                null);
+    }
+
+    /** The output directory can't be written. */
+    public static QLoraException outputUnusable(String root, Exception cause) {
+        return error(
+                35,
+                Kind.CONFIG,
+                "output_dir " + root + " can't be written: " + oneLine(cause) + "; check the path and its permissions",
+                cause);
+    }
+
+    /** There is no such adapter. */
+    public static QLoraException noAdapter(String runId, Long step, List<Long> known, String root) {
+        String what = step == null ? "run " + runId : "step " + step + " of run " + runId;
+        String fix = known.isEmpty() ? "train it first, or check run_id and output_dir" : "its steps are " + known;
+        return error(36, Kind.CONFIG, "no adapter of " + what + " in " + root + "; " + fix, null);
+    }
+
+    /** A state from after the run's end. */
+    public static QLoraException stateBeyondRun(String runId, long step, long total) {
+        return error(
+                37,
+                Kind.CONFLICT,
+                "run " + runId + " has a state of step " + step + " but ends at step " + total
+                        + "; run with --fresh or set another run_id",
+                null);
+    }
+
+    /** The job of a recorded run was changed. */
+    public static QLoraException otherConfig(String runId, String key, Object recorded, Object now) {
+        return error(
+                38,
+                Kind.CONFIG,
+                "run " + runId + " was started with " + key + " = " + recorded + ", this job has " + now
+                        + "; set it back, set another run_id, or run with --fresh",
+                null);
+    }
+
+    /** A run that ended for good. */
+    public static QLoraException hasDiverged(String runId, long step, String error) {
+        return error(
+                39,
+                Kind.DIVERGED,
+                "run " + runId + " has diverged, its last good state is that of step " + step + " (" + error
+                        + "); lower learning_rate or max_grad_norm, or look at the data",
+                null);
+    }
+
+    /** There is no such run. */
+    public static QLoraException noRun(String root, List<String> known) {
+        String fix = known.isEmpty() ? "train one first, or check output_dir" : "name one with --run-id: " + known;
+        return error(40, Kind.CONFIG, "no such run in " + root + "; " + fix, null);
+    }
+
+    /** The session can't do Delta's commands. */
+    public static QLoraException sessionLacksDelta(String key, String value) {
+        return error(
+                41, Kind.CONFIG, "the Spark session lacks Delta: set " + key + "=" + value + " before it starts", null);
     }
 
     private static QLoraException config(int code, String message, Throwable cause) {

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.run;
+
+import io.sparkqlora.pipeline.internal.config.ConfigJson;
+import io.sparkqlora.train.LoraConfig;
+import io.sparkqlora.train.TargetModules;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/** An adapter's configuration as the JSON object beside its tensors, under PEFT's names. */
+public final class AdapterConfigJson {
+
+    private AdapterConfigJson() {}
+
+    static String write(LoraConfig config) {
+        Map<String, Object> values = new TreeMap<>();
+        values.put("r", config.r());
+        values.put("lora_alpha", config.loraAlpha());
+        values.put("lora_dropout", config.loraDropout());
+        values.put("use_rslora", config.useRslora());
+        values.put("target_modules", config.targetModules().toConfigValue());
+        return ConfigJson.text(values);
+    }
+
+    /** What {@link #write} wrote. */
+    public static LoraConfig read(String json) {
+        Map<String, Object> values = ConfigJson.values(json);
+        return LoraConfig.builder()
+                .r(((Number) values.get("r")).intValue())
+                .loraAlpha(((Number) values.get("lora_alpha")).doubleValue())
+                .loraDropout(((Number) values.get("lora_dropout")).doubleValue())
+                .useRslora((Boolean) values.get("use_rslora"))
+                .targetModules(targets(values.get("target_modules")))
+                .build();
+    }
+
+    private static TargetModules targets(Object value) {
+        return value instanceof List<?> names
+                ? TargetModules.names(names.stream().map(String::valueOf).toList())
+                : TargetModules.of(String.valueOf(value));
+    }
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.run;
+
+import static org.apache.spark.sql.functions.broadcast;
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.udf;
+
+import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.internal.config.ConfigJson;
+import io.sparkqlora.pipeline.internal.tables.JobTables;
+import io.sparkqlora.pipeline.internal.tables.Table;
+import java.util.Iterator;
+import java.util.List;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.rdd.RDD;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.DataTypes;
+import scala.reflect.ClassTag;
+import scala.reflect.ClassTag$;
+
+/**
+ * The Spark job of a chunk. Token rows and the committed state are shuffled to the ranks; a barrier stage trains; its rows
+ * go through another shuffle. That makes the barrier stage a shuffle-map stage, which Spark retries (it doesn't retry a
+ * barrier stage that is a job's last), and lets several writes read the rows without training again.
+ */
+final class ChunkJob {
+
+    /** Ranks of the barrier stage. */
+    private static final int WORLD_SIZE = 1;
+
+    private final JobTables tables;
+    private final SparkSession spark;
+
+    ChunkJob(JobTables tables) {
+        this.tables = tables;
+        this.spark = tables.spark();
+    }
+
+    /** Trains a chunk; the rows of the result are {@link ChunkRows}. */
+    ChunkResult run(ChunkSpec chunk, StepChannel channel) {
+        JavaRDD<ChunkFeed> feed = tokenRows(chunk).zipPartitions(stateRows(chunk), ChunkJob::feed);
+        ClassTag<Row> rowTag = ClassTag$.MODULE$.apply(Row.class);
+        RDD<Row> trained = feed.rdd().barrier().mapPartitions(new ChunkTask(chunk, channel), true, rowTag);
+        Dataset<Row> shuffled =
+                spark.createDataFrame(new JavaRDD<>(trained, rowTag), ChunkRows.SCHEMA).repartition(WORLD_SIZE);
+        return new ChunkResult(tables, chunk, shuffled.javaRDD());
+    }
+
+    private static Iterator<ChunkFeed> feed(Iterator<Row> tokenRows, Iterator<Row> stateRows) {
+        return List.of(new ChunkFeed(tokenRows, stateRows)).iterator();
+    }
+
+    /** The rows of the chunk's places, sorted by place. */
+    private JavaRDD<Row> tokenRows(ChunkSpec chunk) {
+        StepPlan plan = chunk.run().plan();
+        JobConfig config = ConfigJson.read(chunk.run().configJson());
+        DataOrder order = new DataOrder(config.get(ConfigKeys.SEED), plan.rows());
+        Dataset<Row> places = spark.range(plan.firstPlace(chunk.startStep()), plan.firstPlace(chunk.endStep()))
+                .select(col("id").as("place"), udf(order, DataTypes.LongType).apply(col("id")).as("row_index"));
+        return tables.read(Table.TOKEN_SHARDS)
+                .where(col("dataset_id").equalTo(chunk.run().datasetId()))
+                .join(broadcast(places), "row_index")
+                .select("place", "row_index", "sequence_lengths", "input_ids", "labels")
+                .repartition(WORLD_SIZE)
+                .sortWithinPartitions("place")
+                .javaRDD();
+    }
+
+    private JavaRDD<Row> stateRows(ChunkSpec chunk) {
+        if (chunk.startStep() == 0) {
+            return new JavaSparkContext(spark.sparkContext()).parallelize(List.of(), WORLD_SIZE);
+        }
+        return tables.read(Table.TRAINING_STATE)
+                .where(col("run_id").equalTo(chunk.run().runId()).and(col("chunk").equalTo(chunk.chunk() - 1)))
+                .select("name", "dtype", "shape", "data")
+                .repartition(WORLD_SIZE)
+                .javaRDD();
+    }
+}

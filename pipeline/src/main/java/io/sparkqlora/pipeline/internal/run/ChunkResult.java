@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.run;
+
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.concat;
+import static org.apache.spark.sql.functions.lit;
+
+import io.sparkqlora.kernels.QLoraException;
+import io.sparkqlora.pipeline.internal.tables.JobTables;
+import io.sparkqlora.pipeline.internal.tables.Table;
+import java.util.List;
+import java.util.Optional;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+
+/** What a chunk gave: small rows on the driver, tensors still on the executors. */
+final class ChunkResult {
+
+    private final JobTables tables;
+    private final ChunkSpec chunk;
+    private final JavaRDD<Row> rows;
+    private final List<Row> metrics;
+    private final Row failure;
+
+    ChunkResult(JobTables tables, ChunkSpec chunk, JavaRDD<Row> rows) {
+        this.tables = tables;
+        this.chunk = chunk;
+        this.rows = rows;
+        List<Row> small = rows.filter(row -> isSmall(row.getString(0))).collect();
+        this.metrics = small.stream().filter(row -> is(row, ChunkRows.METRIC)).toList();
+        this.failure = small.stream()
+                .filter(row -> is(row, ChunkRows.FAILURE))
+                .findFirst()
+                .orElse(null);
+    }
+
+    private static boolean isSmall(String kind) {
+        return kind.equals(ChunkRows.METRIC) || kind.equals(ChunkRows.FAILURE);
+    }
+
+    private static boolean is(Row row, String kind) {
+        return row.getString(0).equals(kind);
+    }
+
+    /** Why the chunk ended early. */
+    Optional<QLoraException> failure() {
+        return Optional.ofNullable(failure).map(ChunkRows::error);
+    }
+
+    /** Steps that are done; there is something to commit if that is more than the chunk's first. */
+    long step() {
+        return failure == null ? chunk.endStep() : failure.<Long>getAs("step");
+    }
+
+    /** Commits everything; the training state last, since it is what makes the chunk count. */
+    void commit() {
+        append(Table.METRICS, tables.spark().createDataFrame(metrics, ChunkRows.SCHEMA));
+        Dataset<Row> adapter = tensors(ChunkRows.ADAPTER)
+                .withColumn(
+                        "adapter_id",
+                        concat(lit(chunk.run().runId() + "@"), col("step").cast("string")));
+        append(Table.ADAPTERS, adapter);
+        append(Table.TRAINING_STATE, tensors(ChunkRows.STATE));
+    }
+
+    private Dataset<Row> tensors(String kind) {
+        return tables.spark()
+                .createDataFrame(rows.filter(row -> row.getString(0).equals(kind)), ChunkRows.SCHEMA);
+    }
+
+    private void append(Table table, Dataset<Row> part) {
+        String runId = chunk.run().runId();
+        Dataset<Row> named =
+                part.withColumn("run_id", lit(runId)).withColumn("chunk", lit(chunk.chunk()));
+        tables.append(table, named, "spark-qlora:" + runId + ":" + table.folder(), chunk.chunk());
+    }
+}

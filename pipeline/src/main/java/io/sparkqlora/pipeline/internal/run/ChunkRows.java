@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.run;
+
+import io.sparkqlora.kernels.QLoraException;
+import io.sparkqlora.train.NamedTensor;
+import io.sparkqlora.train.StepMetrics;
+import java.nio.charset.StandardCharsets;
+import java.sql.Timestamp;
+import java.util.Arrays;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
+
+/**
+ * The rows that a chunk's task gives: metrics, the adapter, the training state, and a failure if there was one, all of one
+ * schema so that one shuffle carries them.
+ */
+final class ChunkRows {
+
+    static final String METRIC = "metric";
+    static final String ADAPTER = "adapter";
+    static final String STATE = "state";
+    static final String FAILURE = "failure";
+
+    static final StructType SCHEMA = new StructType()
+            .add("kind", DataTypes.StringType)
+            .add("step", DataTypes.LongType)
+            .add("epoch", DataTypes.DoubleType)
+            .add("loss", DataTypes.DoubleType)
+            .add("learning_rate", DataTypes.DoubleType)
+            .add("grad_norm", DataTypes.DoubleType)
+            .add("num_tokens", DataTypes.LongType)
+            .add("num_target_tokens", DataTypes.LongType)
+            .add("tokens_per_second", DataTypes.DoubleType)
+            .add("device_bytes", DataTypes.LongType)
+            .add("ts", DataTypes.TimestampType)
+            .add("name", DataTypes.StringType)
+            .add("dtype", DataTypes.StringType)
+            .add("shape", DataTypes.createArrayType(DataTypes.LongType, false))
+            .add("adapter_config", DataTypes.StringType)
+            .add("data", DataTypes.BinaryType);
+
+    private ChunkRows() {}
+
+    static Row metric(StepMetrics m, double epoch, long deviceBytes) {
+        return RowFactory.create(
+                METRIC,
+                m.step(),
+                epoch,
+                m.loss(),
+                m.learningRate(),
+                m.gradNorm(),
+                m.numTokens(),
+                m.numTargetTokens(),
+                m.numTokens() / m.seconds(),
+                deviceBytes,
+                new Timestamp(System.currentTimeMillis()),
+                null,
+                null,
+                null,
+                null,
+                null);
+    }
+
+    static Row state(long step, NamedTensor t) {
+        return row(STATE, step, t.name(), t.dtype().name(), shape(t), null, t.data());
+    }
+
+    static Row adapter(long step, NamedTensor t, String adapterConfig) {
+        return row(ADAPTER, step, t.name(), t.dtype().name(), shape(t), adapterConfig, t.data());
+    }
+
+    private static Object shape(NamedTensor t) {
+        return Arrays.stream(t.shape()).boxed().toArray(Long[]::new);
+    }
+
+    /** An error that another attempt would only repeat: name holds the code, dtype the kind, data the message. */
+    static Row failure(long step, QLoraException e) {
+        byte[] message = e.getMessage().getBytes(StandardCharsets.UTF_8);
+        return row(FAILURE, step, e.code(), e.kind().name(), null, null, message);
+    }
+
+    private static Row row(String kind, long step, String name, String dtype, Object shape, String config, byte[] data) {
+        return RowFactory.create(
+                kind, step, null, null, null, null, null, null, null, null, null, name, dtype, shape, config, data);
+    }
+
+    /** The error of a failure row. */
+    static QLoraException error(Row row) {
+        String code = row.getAs("name");
+        byte[] data = row.getAs("data");
+        String message = new String(data, StandardCharsets.UTF_8);
+        QLoraException.Kind kind = QLoraException.Kind.valueOf(row.getAs("dtype"));
+        String prefix = code + ": ";
+        return new QLoraException(
+                code, kind, message.startsWith(prefix) ? message.substring(prefix.length()) : message, null);
+    }
+}

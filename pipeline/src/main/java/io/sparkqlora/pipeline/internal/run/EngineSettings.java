@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.run;
+
+import io.sparkqlora.kernels.QuantFormat;
+import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.train.ComputeType;
+import io.sparkqlora.train.LoraConfig;
+import io.sparkqlora.train.LrSchedulerType;
+import io.sparkqlora.train.QuantizationConfig;
+import io.sparkqlora.train.Recompute;
+import io.sparkqlora.train.TrainingArguments;
+import java.util.Locale;
+
+/** A job's configuration in the engine's terms. */
+public final class EngineSettings {
+
+    private EngineSettings() {}
+
+    /** How the base is held. */
+    public static QuantizationConfig quantization(JobConfig config) {
+        return new QuantizationConfig(
+                config.get(ConfigKeys.LOAD_IN_4BIT),
+                QuantFormat.Type.valueOf(upper(config.get(ConfigKeys.BNB_4BIT_QUANT_TYPE))),
+                config.get(ConfigKeys.BNB_4BIT_USE_DOUBLE_QUANT),
+                QuantizationConfig.DEFAULT_BLOCK_SIZE,
+                config.get(ConfigKeys.BNB_4BIT_COMPUTE_DTYPE).equals("float32") ? ComputeType.F32 : ComputeType.BF16);
+    }
+
+    /** The adapter. */
+    public static LoraConfig lora(JobConfig config) {
+        return LoraConfig.builder()
+                .r(config.get(ConfigKeys.R))
+                .loraAlpha(config.get(ConfigKeys.LORA_ALPHA))
+                .loraDropout(config.get(ConfigKeys.LORA_DROPOUT))
+                .targetModules(config.get(ConfigKeys.TARGET_MODULES))
+                .useRslora(config.get(ConfigKeys.USE_RSLORA))
+                .build();
+    }
+
+    /** How it is trained. */
+    public static TrainingArguments arguments(JobConfig config) {
+        return TrainingArguments.builder()
+                .learningRate(config.get(ConfigKeys.LEARNING_RATE))
+                .lrSchedulerType(LrSchedulerType.valueOf(upper(config.get(ConfigKeys.LR_SCHEDULER_TYPE))))
+                .warmupSteps(config.get(ConfigKeys.WARMUP_STEPS))
+                .warmupRatio(config.get(ConfigKeys.WARMUP_RATIO))
+                .maxSteps(config.get(ConfigKeys.MAX_STEPS))
+                .numTrainEpochs(config.get(ConfigKeys.NUM_TRAIN_EPOCHS))
+                .perDeviceTrainBatchSize(config.get(ConfigKeys.PER_DEVICE_TRAIN_BATCH_SIZE))
+                .gradientAccumulationSteps(config.get(ConfigKeys.GRADIENT_ACCUMULATION_STEPS))
+                .maxGradNorm(config.get(ConfigKeys.MAX_GRAD_NORM))
+                .weightDecay(config.get(ConfigKeys.WEIGHT_DECAY))
+                .adamBeta1(config.get(ConfigKeys.ADAM_BETA1))
+                .adamBeta2(config.get(ConfigKeys.ADAM_BETA2))
+                .adamEpsilon(config.get(ConfigKeys.ADAM_EPSILON))
+                .seed(config.get(ConfigKeys.SEED))
+                .recompute(Recompute.valueOf(upper(config.get(ConfigKeys.RECOMPUTE))))
+                .build();
+    }
+
+    private static String upper(String name) {
+        return name.toUpperCase(Locale.ROOT);
+    }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.run;
+
+import io.sparkqlora.kernels.Device;
+import io.sparkqlora.kernels.Devices;
+import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.PipelineErrors;
+import io.sparkqlora.pipeline.internal.config.ConfigJson;
+import io.sparkqlora.train.Adapter;
+import io.sparkqlora.train.Checkpoint;
+import io.sparkqlora.train.NamedTensor;
+import io.sparkqlora.train.PackedRow;
+import io.sparkqlora.train.StepMetrics;
+import io.sparkqlora.train.TrainingSession;
+import io.sparkqlora.train.TrainingState;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/** A run's base and adapter in the memory of an executor's device, with what else the run carries from step to step. */
+final class ResidentSession implements AutoCloseable {
+
+    private final RunSpec run;
+    private final Device device;
+    private final Checkpoint checkpoint;
+    private final TrainingSession session;
+    private final LogWindow window;
+    private long step;
+
+    private ResidentSession(RunSpec run, JobConfig config, Device device, Checkpoint checkpoint) {
+        this.run = run;
+        this.device = device;
+        this.checkpoint = checkpoint;
+        this.window = new LogWindow(config.get(ConfigKeys.LOGGING_STEPS), run.plan().totalSteps());
+        this.session = TrainingSession.open(
+                device,
+                checkpoint.config(),
+                checkpoint.weights(),
+                EngineSettings.quantization(config),
+                EngineSettings.lora(config),
+                EngineSettings.arguments(config)
+                        .withMaxSteps(Math.toIntExact(run.plan().totalSteps())),
+                run.maxTokens());
+    }
+
+    /** Opens a run's session at step 0. */
+    static ResidentSession open(RunSpec run) {
+        JobConfig config = ConfigJson.read(run.configJson());
+        List<AutoCloseable> opened = new ArrayList<>();
+        try {
+            Checkpoint checkpoint = Checkpoint.open(Path.of(config.get(ConfigKeys.MODEL_NAME_OR_PATH)));
+            opened.add(checkpoint);
+            requireSameBase(run, checkpoint);
+            Device device = Devices.open(config.get(ConfigKeys.BACKEND));
+            opened.add(device);
+            return new ResidentSession(run, config, device, checkpoint);
+        } catch (RuntimeException e) {
+            throw Closing.afterFailure(e, opened);
+        }
+    }
+
+    private static void requireSameBase(RunSpec run, Checkpoint checkpoint) {
+        String found = checkpoint.fingerprint();
+        if (!found.equals(run.fingerprint())) {
+            throw PipelineErrors.otherBase(checkpoint.folder().toString(), run.fingerprint(), found);
+        }
+    }
+
+    RunSpec run() {
+        return run;
+    }
+
+    /** Steps done. */
+    long step() {
+        return step;
+    }
+
+    /** Goes on from a committed state. */
+    void restore(long committedStep, List<NamedTensor> tensors) {
+        List<NamedTensor> engine = new ArrayList<>();
+        for (NamedTensor tensor : tensors) {
+            if (tensor.name().equals(LogWindow.NAME)) {
+                window.restore(tensor);
+            } else {
+                engine.add(tensor);
+            }
+        }
+        session.restore(new TrainingState(committedStep, engine));
+        step = committedStep;
+    }
+
+    /** One optimizer step; on a failure everything is as before. */
+    StepMetrics train(List<List<PackedRow>> microBatches) {
+        StepMetrics metrics = session.step(microBatches);
+        step = metrics.step();
+        return metrics;
+    }
+
+    /** Counts a step for the log; gives the row of a logged one. */
+    Optional<StepMetrics> log(StepMetrics metrics) {
+        return window.add(metrics);
+    }
+
+    /** Everything that {@link #restore} takes. */
+    List<NamedTensor> state() {
+        List<NamedTensor> tensors = new ArrayList<>(session.state().tensors());
+        tensors.add(window.state());
+        return tensors;
+    }
+
+    Adapter adapter() {
+        return session.adapter();
+    }
+
+    long peakBytes() {
+        return device.peakBytes();
+    }
+
+    @Override
+    public void close() {
+        Closing.all(List.of(checkpoint, device, session));
+    }
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.run;
+
+import org.apache.spark.sql.Row;
+
+/**
+ * What a run is made from.
+ *
+ * @param runId name of the run
+ * @param baseModel folder of the base checkpoint
+ * @param fingerprint hash of the base
+ * @param tokenizerHash hash of the tokenizer's files
+ * @param dataset source of the data, as configured
+ * @param datasetVersion version of the source
+ * @param datasetId rows of token_shards
+ * @param config all keys in force, as JSON
+ * @param versions of software, as JSON
+ * @param totalSteps optimizer steps of the whole run
+ */
+public record RunInputs(
+        String runId,
+        String baseModel,
+        String fingerprint,
+        String tokenizerHash,
+        String dataset,
+        String datasetVersion,
+        String datasetId,
+        String config,
+        String versions,
+        long totalSteps) {
+
+    static RunInputs of(Row row) {
+        return new RunInputs(
+                row.getAs("run_id"),
+                row.getAs("base_model"),
+                row.getAs("base_model_fingerprint"),
+                row.getAs("tokenizer_hash"),
+                row.getAs("dataset"),
+                row.getAs("dataset_version"),
+                row.getAs("dataset_id"),
+                row.getAs("config"),
+                row.getAs("versions"),
+                row.<Long>getAs("total_steps"));
+    }
+}

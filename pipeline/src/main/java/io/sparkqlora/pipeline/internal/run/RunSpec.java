@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.run;
+
+import java.io.Serializable;
+
+/**
+ * What an executor must know of a run.
+ *
+ * @param runId name of the run
+ * @param configJson all keys in force
+ * @param fingerprint of the base that the driver saw; the executor's must be the same
+ * @param datasetId rows of token_shards
+ * @param plan steps and rows
+ * @param maxTokens most tokens of a micro-batch
+ */
+public record RunSpec(
+        String runId, String configJson, String fingerprint, String datasetId, StepPlan plan, int maxTokens)
+        implements Serializable {}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.run;
+
+import static org.apache.spark.sql.functions.col;
+
+import io.sparkqlora.kernels.QLoraException;
+import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.PipelineErrors;
+import io.sparkqlora.pipeline.internal.tables.JobTables;
+import io.sparkqlora.pipeline.internal.tables.Table;
+import java.util.List;
+import org.apache.spark.sql.Row;
+
+/** The driver of a run: chunk after chunk, from the last commit to the last step. */
+final class TrainingRun {
+
+    private final JobTables tables;
+    private final JobConfig config;
+    private final RunSpec spec;
+    private final RunObserver observer;
+    private RunRecord record;
+
+    TrainingRun(JobTables tables, JobConfig config, RunSpec spec, RunRecord record, RunObserver observer) {
+        this.tables = tables;
+        this.config = config;
+        this.spec = spec;
+        this.record = record;
+        this.observer = observer;
+    }
+
+    /**
+     * Trains what is left.
+     *
+     * @throws QLoraException what ended the run; the table of runs says so too
+     */
+    RunRecord execute() {
+        try {
+            return chunks();
+        } catch (RuntimeException e) {
+            QLoraException known = Failures.find(e);
+            boolean diverged = known != null && known.kind() == QLoraException.Kind.DIVERGED;
+            end(diverged ? RunRecord.DIVERGED : RunRecord.FAILED, Failures.oneLine(e));
+            throw known == null ? e : known;
+        }
+    }
+
+    private RunRecord chunks() {
+        Commit last = lastCommit();
+        record = record.at(last.step());
+        record.save(tables);
+        observer.onStart(record.inputs(), last.step());
+        long total = spec.plan().totalSteps();
+        try (StepChannel channel = StepChannel.open(tables.spark().sparkContext(), spec.runId(), observer)) {
+            while (last.step() < total) {
+                last = chunk(last, channel);
+            }
+        }
+        end(RunRecord.FINISHED, null);
+        return record;
+    }
+
+    private Commit chunk(Commit last, StepChannel channel) {
+        long number = last.chunk() + 1;
+        long end = Math.min(spec.plan().totalSteps(), last.step() + config.get(ConfigKeys.SAVE_STEPS));
+        ChunkSpec chunk = new ChunkSpec(spec, number, last.step(), end);
+        ChunkResult result = new ChunkJob(tables).run(chunk, channel);
+        if (result.step() > last.step()) {
+            result.commit();
+            prune(number);
+            record = record.at(result.step());
+        }
+        if (result.failure().isPresent()) {
+            throw result.failure().get();
+        }
+        record.save(tables);
+        observer.onCommit(result.step());
+        return new Commit(number, result.step());
+    }
+
+    private void prune(long chunk) {
+        long oldest = chunk - config.get(ConfigKeys.SAVE_TOTAL_LIMIT) + 1;
+        if (oldest > 0) {
+            tables.delete(Table.TRAINING_STATE, "run_id = '" + spec.runId() + "' AND chunk < " + oldest);
+        }
+    }
+
+    private void end(String status, String error) {
+        record = record.ended(status, error);
+        record.save(tables);
+    }
+
+    /**
+     * A commit.
+     *
+     * @param chunk number of the chunk; −1 before the first
+     * @param step steps that are committed
+     */
+    private record Commit(long chunk, long step) {}
+
+    private Commit lastCommit() {
+        List<Row> states = tables.read(Table.TRAINING_STATE)
+                .where(col("run_id").equalTo(spec.runId()))
+                .select("chunk", "step")
+                .distinct()
+                .orderBy(col("chunk").desc())
+                .limit(1)
+                .collectAsList();
+        if (states.isEmpty()) {
+            return new Commit(-1, 0);
+        }
+        long step = states.get(0).getLong(1);
+        if (step > spec.plan().totalSteps()) {
+            throw PipelineErrors.stateBeyondRun(spec.runId(), step, spec.plan().totalSteps());
+        }
+        return new Commit(states.get(0).getLong(0), step);
+    }
+}

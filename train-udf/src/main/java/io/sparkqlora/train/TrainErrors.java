@@ -190,6 +190,42 @@ public final class TrainErrors {
                 null);
     }
 
+    // ---- generation
+
+    /** A prompt that can't be continued. */
+    public static QLoraException badPrompt(int prompt, String problem, String fix) {
+        return input(24, "prompt " + prompt + ": " + problem + "; " + fix, null);
+    }
+
+    /** A prompt whose continuation would be longer than the model allows. */
+    public static QLoraException promptTooLong(int prompt, int tokens, int maxNewTokens, int maxPositions) {
+        return new QLoraException(
+                "QLORA-T025",
+                Kind.CONFIG,
+                "prompt " + prompt + " has " + tokens + " tokens, with max_new_tokens " + maxNewTokens
+                        + " more than the model's max_position_embeddings " + maxPositions
+                        + "; lower max_new_tokens or shorten the prompt",
+                null);
+    }
+
+    /** Logits that are no numbers. */
+    public static QLoraException logitsNotFinite(int prompt, int step) {
+        return input(
+                26,
+                "prompt " + prompt + ", new token " + (step + 1)
+                        + ": the model gave NaN; the base's weights or the adapter are damaged, check them",
+                null);
+    }
+
+    /** The adapter is asked for where there is none. */
+    static QLoraException noAdapter() {
+        return new QLoraException(
+                "QLORA-T027",
+                Kind.CONFIG,
+                "generation with an adapter was asked for, but none was loaded; name one, or generate without",
+                null);
+    }
+
     /** A name from a file, made fit for one line. */
     private static String printable(String name) {
         String clean = name.replaceAll("[^\\p{Graph}]", "?");

@@ -175,6 +175,11 @@ public final class TrainingSession implements AutoCloseable {
         stepsDone = 0;
     }
 
+    /** Continues prompts with this base and adapter, as they are at each call. */
+    public Generator generator() {
+        return Generator.of(this);
+    }
+
     /** The device that everything is on. */
     Device device() {
         return device;

@@ -8,7 +8,9 @@ package io.sparkqlora.kernels;
 public interface Dropout {
 
     /**
-     * {@code out = x / (1 − p)} where kept, 0 elsewhere. Element (i, j) of n columns has index {@code i · n + j}.
+     * {@code out = x / (1 − p)} where kept, 0 elsewhere. Element (i, j) of n columns has index {@code e = i · n + j} and is kept
+     * if word {@code e mod 4} of the block at counter ({@code e / 4}, {@code stream}) with key {@code seed}, the lower halves
+     * first, is at least {@code p · 2^32}.
      *
      * @param p probability of dropping, in [0, 1)
      * @param seed the run's seed

@@ -35,16 +35,15 @@ record CpuOperations(
         return new CpuOperations(
                 new CpuMatmul(workers, products),
                 new CpuQuantization(workers),
-                null, // new CpuElementwise(workers)
-                null, // new CpuRmsNorm(workers)
-                null, // new CpuRope(workers)
+                new CpuElementwise(workers),
+                new CpuRmsNorm(workers),
+                new CpuRope(workers),
                 null, // new CpuAttention(workers)
-                null, // new CpuGatedActivation(workers)
-                null, // new CpuRowSelect(workers)
-                null, // new CpuCrossEntropy(workers)
-                null, // new CpuDropout(workers)
-                null, // new CpuGradientClip(workers)
-                null // new CpuAdamW(workers)
-                );
+                new CpuGatedActivation(workers),
+                new CpuRowSelect(workers),
+                new CpuCrossEntropy(workers),
+                new CpuDropout(workers),
+                new CpuGradientClip(workers),
+                new CpuAdamW(workers));
     }
 }

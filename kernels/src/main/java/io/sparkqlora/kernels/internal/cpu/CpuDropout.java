@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels.internal.cpu;
+
+import io.sparkqlora.kernels.Dropout;
+import io.sparkqlora.kernels.Tensor;
+
+/** Inverted dropout. An element's word is word {@code index mod 4} of Philox at counter (index / 4, stream), key seed. */
+final class CpuDropout implements Dropout {
+
+    private static final int WORDS = 4;
+    private static final ThreadLocal<int[]> RANDOM = ThreadLocal.withInitial(() -> new int[Elements.PART + 2 * WORDS]);
+
+    private final Workers workers;
+
+    CpuDropout(Workers workers) {
+        this.workers = workers;
+    }
+
+    @Override
+    public void apply(Tensor x, float p, long seed, long stream, Tensor out) {
+        if (!(p >= 0f && p < 1f)) {
+            throw new IllegalArgumentException("the probability of dropping must be in [0, 1), not " + p);
+        }
+        int threshold = (int) (long) (p * 0x1p32) ^ Integer.MIN_VALUE;
+        float scale = 1f / (1f - p);
+        Elements.forEach(
+                workers,
+                (row, col, count, buffers) -> {
+                    Rows.load(x, row, col, count, buffers[0], 0);
+                    long first = row * x.cols() + col;
+                    int[] words = draw(first, count, seed, stream);
+                    drop(buffers[0], words, (int) (first % WORDS), count, threshold, scale);
+                    Rows.store(buffers[0], 0, count, out, row, col);
+                },
+                x,
+                out);
+    }
+
+    private static int[] draw(long first, int count, long seed, long stream) {
+        int[] words = RANDOM.get();
+        long block = first / WORDS;
+        for (int at = 0; at < count + first % WORDS; at += WORDS) {
+            Philox.block(block++, stream, seed, words, at);
+        }
+        return words;
+    }
+
+    /** Words and threshold are compared as unsigned numbers, by flipping their upper bits. */
+    private static void drop(float[] x, int[] words, int wordAt, int count, int flippedThreshold, float scale) {
+        for (int i = 0; i < count; i++) {
+            boolean kept = (words[wordAt + i] ^ Integer.MIN_VALUE) >= flippedThreshold;
+            x[i] = kept ? x[i] * scale : 0f;
+        }
+    }
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels.internal.cpu;
+
+import io.sparkqlora.kernels.Tensor;
+import jdk.incubator.vector.FloatVector;
+
+/** One row of logits on its way through softmax cross-entropy; reused from row to row by one thread. */
+final class SoftmaxRow {
+
+    private static final int PART = 2048;
+
+    private final float[] values;
+    private final float[] capped;
+    private final int vocabulary;
+    private final float softCap;
+    private double sum;
+
+    SoftmaxRow(float[][] buffers, int vocabulary, float softCap) {
+        this.values = buffers[0];
+        this.capped = buffers[1];
+        this.vocabulary = vocabulary;
+        this.softCap = softCap;
+    }
+
+    /** Loads the row, leaves its exponentials in {@code values}, and gives the loss. */
+    float loss(Tensor logits, long row, int label) {
+        Rows.load(logits, row, 0, vocabulary, values, 0);
+        if (softCap > 0f) {
+            cap();
+        }
+        float max = Sums.max(values, vocabulary);
+        double margin = (double) max - values[label];
+        sum = 0;
+        for (int at = 0; at < vocabulary; at += PART) {
+            int count = Math.min(PART, vocabulary - at);
+            exponentials(at, count, max);
+            sum += Sums.sum(values, at, count);
+        }
+        return (float) (VectorMath.log((float) sum) + margin);
+    }
+
+    private void cap() {
+        for (int i = 0; i < vocabulary; i += VectorMath.LANES) {
+            FloatVector t = VectorMath.tanh(VectorMath.load(values, i).div(softCap));
+            t.intoArray(capped, i);
+            t.mul(softCap).intoArray(values, i);
+        }
+    }
+
+    private void exponentials(int at, int count, float max) {
+        for (int i = at; i < at + count; i += VectorMath.LANES) {
+            VectorMath.exp(VectorMath.load(values, i).sub(max)).intoArray(values, i);
+        }
+    }
+
+    /** {@code scale · (softmax − 1 at the label)}, times {@code 1 − tanh²} under a cap. */
+    void storeGradient(int label, float scale, Tensor logits, long row) {
+        float factor = (float) (scale / sum);
+        float atLabel = (float) (scale * ((double) values[label] / sum - 1));
+        for (int i = 0; i < vocabulary; i += VectorMath.LANES) {
+            VectorMath.load(values, i).mul(factor).intoArray(values, i);
+        }
+        values[label] = atLabel;
+        if (softCap > 0f) {
+            uncap();
+        }
+        Rows.store(values, 0, vocabulary, logits, row, 0);
+    }
+
+    private void uncap() {
+        for (int i = 0; i < vocabulary; i += VectorMath.LANES) {
+            FloatVector t = VectorMath.load(capped, i);
+            VectorMath.load(values, i).mul(t.mul(t).neg().add(1f)).intoArray(values, i);
+        }
+    }
+}

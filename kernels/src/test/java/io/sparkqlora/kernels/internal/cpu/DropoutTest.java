@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels.internal.cpu;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.data.Offset.offset;
+
+import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.Dropout;
+import java.util.Arrays;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+class DropoutTest {
+
+    private final CpuDevice device = new CpuDevice();
+    private final Dropout ops = device.ops().dropout();
+
+    @AfterEach
+    void close() {
+        device.close();
+    }
+
+    /** Known answers of the Random123 distribution, {@code kat_vectors}, philox4x32 with 10 rounds. */
+    @Test
+    void philoxGivesTheKnownAnswers() {
+        int[] out = new int[4];
+        Philox.block(0, 0, 0, out, 0);
+        assertThat(out).containsExactly(0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8);
+        Philox.block(-1, -1, -1, out, 0);
+        assertThat(out).containsExactly(0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd);
+        Philox.block(0x85a308d3243f6a88L, 0x0370734413198a2eL, 0x299f31d0a4093822L, out, 0);
+        assertThat(out).containsExactly(0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1);
+    }
+
+    private static boolean kept(long index, double p, long seed, long stream) {
+        int[] words = new int[4];
+        Philox.block(index / 4, stream, seed, words, 0);
+        return Integer.toUnsignedLong(words[(int) (index % 4)]) >= (long) (p * 0x1p32);
+    }
+
+    @ParameterizedTest
+    @MethodSource("io.sparkqlora.kernels.internal.cpu.Shapes#all")
+    void keepsAnElementByItsIndexAlone(DType dtype, boolean strided, int rows, int cols) {
+        for (boolean inPlace : new boolean[] {false, true}) {
+            for (float p : new float[] {0f, 0.05f, 0.5f, 0.75f}) {
+                Matrix x = Shapes.matrix(device, dtype, strided, rows, cols).random(1, 1);
+                Matrix out = inPlace ? x : Matrix.strided(device, dtype, rows, cols);
+                double[][] in = x.values();
+                ops.apply(x.tensor, p, 42, 7, out.tensor);
+                out.assertNear(
+                        Shapes.reference(
+                                rows, cols, (r, c) -> kept((long) r * cols + c, p, 42, 7) ? in[r][c] / (1 - p) : 0),
+                        "dropped");
+            }
+        }
+    }
+
+    @Test
+    void dropsTheShareThatItShouldAndOtherMasksForOtherStreams() {
+        int n = 400_000;
+        Matrix ones = Matrix.contiguous(device, DType.F32, 1, n);
+        float[] row = new float[n];
+        Arrays.fill(row, 1f);
+        Native.store(row, 0, n, ones.tensor.address());
+        Matrix first = Matrix.contiguous(device, DType.F32, 1, n);
+        Matrix second = Matrix.contiguous(device, DType.F32, 1, n);
+        ops.apply(ones.tensor, 0.1f, 1, 1, first.tensor);
+        ops.apply(ones.tensor, 0.1f, 1, 2, second.tensor);
+        int dropped = 0;
+        int both = 0;
+        float[] a = new float[n];
+        float[] b = new float[n];
+        Native.load(first.tensor.address(), a, 0, n);
+        Native.load(second.tensor.address(), b, 0, n);
+        for (int i = 0; i < n; i++) {
+            dropped += a[i] == 0f ? 1 : 0;
+            both += a[i] == 0f && b[i] == 0f ? 1 : 0;
+        }
+        assertThat(dropped / (double) n).isCloseTo(0.1, offset(0.003));
+        assertThat(both / (double) n).isCloseTo(0.01, offset(0.001));
+    }
+
+    @Test
+    void refusesProbabilitiesOutsideTheirRange() {
+        Matrix x = Matrix.contiguous(device, DType.F32, 1, 4).random(1, 1);
+        for (float p : new float[] {1f, -0.1f, Float.NaN}) {
+            assertThatThrownBy(() -> ops.apply(x.tensor, p, 0, 0, x.tensor))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("must be in [0, 1), not " + p);
+        }
+    }
+}

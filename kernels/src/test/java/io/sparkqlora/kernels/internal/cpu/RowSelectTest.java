@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels.internal.cpu;
+
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.RowSelect;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class RowSelectTest {
+
+    private static final DType[] TYPES = {DType.F32, DType.BF16};
+
+    private final CpuDevice device = new CpuDevice();
+    private final RowSelect ops = device.ops().rowSelect();
+
+    @AfterEach
+    void close() {
+        device.close();
+    }
+
+    @Test
+    void gathersRowsInAnyTypeAndScale() {
+        int[] indices = {5, 0, 5, 10, 3};
+        for (DType from : TYPES) {
+            for (DType to : TYPES) {
+                for (float scale : new float[] {1f, 8f, 5.656f}) {
+                    Matrix table = Matrix.strided(device, from, 11, 2051).random(1, 1);
+                    Matrix at = Matrix.contiguous(device, DType.I32, 1, 5).ints(indices);
+                    Matrix out = Matrix.strided(device, to, 5, 2051);
+                    double[][] rows = table.values();
+                    ops.gather(table.tensor, at.tensor, scale, out.tensor);
+                    out.assertNear(Shapes.reference(5, 2051, (r, c) -> scale * rows[indices[r]][c]), "gathered");
+                }
+            }
+        }
+    }
+
+    @Test
+    void scattersRowsAndLeavesTheOthers() {
+        for (DType from : TYPES) {
+            for (DType to : TYPES) {
+                Matrix rows = Matrix.strided(device, from, 2, 65).random(1, 1);
+                Matrix at = Matrix.contiguous(device, DType.I32, 1, 2).ints(3, 0);
+                Matrix out = Matrix.strided(device, to, 4, 65).random(2, 1);
+                double[][] in = rows.values();
+                double[][] before = out.values();
+                ops.scatter(rows.tensor, at.tensor, out.tensor);
+                out.assertNear(
+                        Shapes.reference(4, 65, (r, c) -> r == 3 ? in[0][c] : r == 0 ? in[1][c] : before[r][c]),
+                        "scattered");
+            }
+        }
+    }
+
+    @Test
+    void refusesIndicesOutsideTheTable() {
+        Matrix table = Matrix.contiguous(device, DType.F32, 4, 8).random(1, 1);
+        Matrix out = Matrix.contiguous(device, DType.F32, 2, 8);
+        for (int bad : new int[] {-1, 4}) {
+            Matrix at = Matrix.contiguous(device, DType.I32, 1, 2).ints(0, bad);
+            assertThatThrownBy(() -> ops.gather(table.tensor, at.tensor, 1f, out.tensor))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("index 1 is " + bad + ", there are rows 0 to 3");
+            assertThatThrownBy(() -> ops.scatter(out.tensor, at.tensor, table.tensor))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("there are rows 0 to 3");
+        }
+    }
+}

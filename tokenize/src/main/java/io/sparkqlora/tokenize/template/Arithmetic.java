@@ -143,7 +143,7 @@ final class Arithmetic {
     }
 
     private static Object add(Object left, Object right) {
-        if (left instanceof Markup || right instanceof Markup) {
+        if (left instanceof Markup || (right instanceof Markup && !(left instanceof List))) {
             return addMarkup(left, right);
         }
         if (left instanceof String a) {

@@ -17,16 +17,15 @@ record ForLoop(
         Loop loop = test == null
                 ? new Loop(iterator, Values.sizeOrUnknown(iterable))
                 : new Loop(filtered(iterator, scope), -1);
-        if (!loop.hasNext()) {
-            return Statement.executeAll(otherwise, scope.child(), out);
-        }
-        while (loop.hasNext()) {
+        boolean completed = false;
+        Outcome outcome = Outcome.NEXT;
+        while (outcome != Outcome.BREAK && loop.hasNext()) {
             scope.render().iteration();
-            if (iteration(loop, scope, out) == Outcome.BREAK) {
-                break;
-            }
+            outcome = iteration(loop, scope, out);
+            completed |= outcome == Outcome.NEXT;
         }
-        return Outcome.NEXT;
+        // as in jinja2 the else branch also runs if each iteration ended by break or continue
+        return completed ? Outcome.NEXT : Statement.executeAll(otherwise, scope.child(), out);
     }
 
     private Outcome iteration(Loop loop, Scope scope, Output out) {

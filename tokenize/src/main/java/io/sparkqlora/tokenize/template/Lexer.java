@@ -26,7 +26,12 @@ final class Lexer {
     static List<Token> tokenize(String source) {
         String text = source.replace("\r\n", "\n").replace('\r', '\n');
         Lexer lexer = new Lexer(text.endsWith("\n") ? text.substring(0, text.length() - 1) : text);
-        lexer.run();
+        try {
+            lexer.run();
+        } catch (TemplateException e) {
+            // what the parser finds wrong before it gets here is reported first, as in jinja2
+            lexer.tokens.add(new Token(Type.ERROR, e, e.line()));
+        }
         return lexer.tokens;
     }
 

@@ -4,12 +4,16 @@ package io.sparkqlora.tokenize.template;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
-import java.util.Objects;
 
 /** The variable {@code loop} inside a loop's body. */
 final class Loop implements HasAttributes {
 
+    private static final Object NOTHING = new Object();
+
     private Iterator<Object> items;
+    /** An item taken before its turn, to look ahead. */
+    private Object ahead = NOTHING;
+
     private long length;
     private long index0 = -1;
     private Object current;
@@ -23,15 +27,13 @@ final class Loop implements HasAttributes {
     }
 
     boolean hasNext() {
-        return items.hasNext();
+        return ahead != NOTHING || items.hasNext();
     }
 
     Object next() {
         before = current;
-        current = items.next();
-        if (items instanceof Peeked peeked) {
-            items = peeked.rest();
-        }
+        current = ahead != NOTHING ? ahead : items.next();
+        ahead = NOTHING;
         index0++;
         return current;
     }
@@ -47,7 +49,7 @@ final class Loop implements HasAttributes {
             case "index" -> index0 + 1;
             case "index0" -> index0;
             case "first" -> index0 == 0;
-            case "last" -> !items.hasNext();
+            case "last" -> !hasNext();
             case "length" -> length();
             case "revindex" -> length() - index0;
             case "revindex0" -> length() - index0 - 1;
@@ -66,21 +68,19 @@ final class Loop implements HasAttributes {
             List<Object> rest = new ArrayList<>();
             items.forEachRemaining(rest::add);
             items = rest.iterator();
-            length = index0 + 1 + rest.size();
+            length = index0 + 1 + rest.size() + (ahead == NOTHING ? 0 : 1);
         }
         return length;
     }
 
     private Object nextItem() {
-        if (!items.hasNext()) {
+        if (!hasNext()) {
             return Undefined.hint("there is no next item");
         }
-        if (items instanceof Peeked peeked) {
-            return peeked.item();
+        if (ahead == NOTHING) {
+            ahead = items.next();
         }
-        Peeked peeked = new Peeked(items.next(), items);
-        items = peeked;
-        return peeked.item();
+        return ahead;
     }
 
     private Object cycle(Arguments arguments) {
@@ -96,23 +96,5 @@ final class Loop implements HasAttributes {
         boolean changed = lastChanged == null || !Comparisons.equal(lastChanged, values);
         lastChanged = values;
         return changed;
-    }
-
-    /** An item that was taken to look ahead, and what follows it. */
-    private record Peeked(Object item, Iterator<Object> rest) implements Iterator<Object> {
-
-        Peeked {
-            Objects.requireNonNull(rest);
-        }
-
-        @Override
-        public boolean hasNext() {
-            return true;
-        }
-
-        @Override
-        public Object next() {
-            return item;
-        }
     }
 }

@@ -41,13 +41,12 @@ final class Macros {
     }
 
     /** {@code {% generation %}…{% endgeneration %}}: text that the assistant writes. */
-    record Generation(List<Statement> body, int line) implements Statement {
+    record Generation(Code code, int line) implements Statement {
         @Override
         public Outcome execute(Scope scope, Output out) {
-            Output block = out.nested();
-            Statement.executeAll(body, scope.child(), block);
-            out.mark(block.text());
-            out.append(block.text());
+            Object text = new Macro(null, code, scope, out).call(Arguments.of(List.of()));
+            out.mark((String) text);
+            out.append((String) text);
             return Outcome.NEXT;
         }
     }

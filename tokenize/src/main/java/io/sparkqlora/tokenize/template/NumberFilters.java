@@ -3,6 +3,7 @@ package io.sparkqlora.tokenize.template;
 
 import java.math.BigDecimal;
 import java.math.RoundingMode;
+import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -110,7 +111,6 @@ final class NumberFilters {
     }
 
     private static Object abs(Object input, Arguments arguments) {
-        failUndefined(input);
         if (input instanceof Double number) {
             return Math.abs(number);
         }
@@ -130,9 +130,8 @@ final class NumberFilters {
         Signature.Bound bound = ROUND.bind(input, arguments);
         Object method = bound.get("method", "common");
         RoundingMode mode = mode(method);
-        failUndefined(input);
         if (!Types.isNumber(input)) {
-            throw new TemplateException("type " + Types.name(input) + " doesn't define __round__ method");
+            throw notRounded(input, mode);
         }
         int precision = (int) bound.integer("precision", 0);
         if (mode == RoundingMode.HALF_EVEN) {
@@ -143,6 +142,18 @@ final class NumberFilters {
         double scaled = Types.asDouble(input) * scale;
         double whole = mode == RoundingMode.CEILING ? Math.ceil(scaled) : Math.floor(scaled);
         return (whole == 0 ? 0.0 : whole) / scale;
+    }
+
+    private static TemplateException notRounded(Object input, RoundingMode mode) {
+        if (mode == RoundingMode.HALF_EVEN) {
+            return new TemplateException("type " + Types.name(input) + " doesn't define __round__ method");
+        }
+        failUndefined(input);
+        boolean sequence = input instanceof String || input instanceof List;
+        return new TemplateException(
+                sequence
+                        ? "must be real number, not " + Types.name(input)
+                        : "unsupported operand type(s) for *: '" + Types.name(input) + "' and 'int'");
     }
 
     private static RoundingMode mode(Object method) {

@@ -52,7 +52,7 @@ final class PercentFormat {
 
     /** CPython takes anything with items that isn't a tuple or text for a mapping, and lets it go unused. */
     private static boolean isUnusedList(Object values) {
-        return values instanceof List && !(values instanceof Tuple);
+        return values instanceof Undefined || (values instanceof List && !(values instanceof Tuple));
     }
 
     private String convert(Matcher spec) {

@@ -16,7 +16,7 @@ final class Scanner {
     private static final Pattern INTEGER = Pattern.compile(
             "0b(_?[0-1])+|0o(_?[0-7])+|0x(_?[\\da-f])+|[1-9](_?\\d)*|0(_?0)*", Pattern.CASE_INSENSITIVE);
     private static final List<Type> OPERATORS = Arrays.stream(Type.values())
-            .filter(type -> type.compareTo(Type.ADD) >= 0 && type != Type.EOF)
+            .filter(type -> type.compareTo(Type.ADD) >= 0 && type.compareTo(Type.EOF) < 0)
             .sorted(Comparator.comparing((Type type) -> -type.text().length()))
             .toList();
 

@@ -3,6 +3,7 @@ package io.sparkqlora.tokenize.template;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 
 /** Python's slices, of code points for text. */
 final class Slices {
@@ -15,15 +16,16 @@ final class Slices {
         }
         boolean text = target instanceof String || target instanceof Markup;
         if (!text && !(target instanceof List)) {
-            return Undefined.hint(Types.qualified(target) + " has no element slice(" + Repr.repr(start) + ", "
-                    + Repr.repr(stop) + ", " + Repr.repr(step) + ")");
+            throw new TemplateException(
+                    target instanceof Map
+                            ? "unhashable type: 'slice'"
+                            : "'" + Types.name(target) + "' object is not subscriptable");
         }
-        if (!(valid(start) && valid(stop) && valid(step)) || (step != null && Types.asLong(step) == 0)) {
-            if (step != null && Types.isInteger(step) && Types.asLong(step) == 0) {
-                throw new TemplateException("slice step cannot be zero");
-            }
-            return Undefined.hint(Types.qualified(target) + " has no element slice(" + Repr.repr(start) + ", "
-                    + Repr.repr(stop) + ", " + Repr.repr(step) + ")");
+        if (!valid(start) || !valid(stop) || !valid(step)) {
+            throw new TemplateException("slice indices must be integers or None or have an __index__ method");
+        }
+        if (step != null && Types.asLong(step) == 0) {
+            throw new TemplateException("slice step cannot be zero");
         }
         List<Integer> indices = indices((int) Values.length(target), start, stop, step);
         return text ? ofText(target, indices, step) : ofList((List<?>) target, indices);

@@ -254,7 +254,7 @@ final class StatementParser {
 
     private Statement generation(int line) {
         stream.next();
-        return new Macros.Generation(code(List.of(), "endgeneration", line).body(), line);
+        return new Macros.Generation(code(List.of(), "endgeneration", line), line);
     }
 
     private Statement print(int line) {

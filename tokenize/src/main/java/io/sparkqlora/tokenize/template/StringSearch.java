@@ -82,7 +82,10 @@ final class StringSearch {
     }
 
     private static String text(Object value) {
-        return Types.text(value, "argument");
+        if (value instanceof String || value instanceof Markup) {
+            return Repr.str(value);
+        }
+        throw new TemplateException("must be str, not " + Types.name(value));
     }
 
     private static Object affix(String name, String self, Arguments arguments) {

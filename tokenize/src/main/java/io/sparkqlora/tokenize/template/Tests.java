@@ -31,8 +31,8 @@ final class Tests {
         plain("upper", value -> StringCases.isCased(Repr.str(value), true));
         plain("odd", value -> remainder(value, 2L) == 1);
         plain("even", value -> remainder(value, 2L) == 0);
-        plain("filter", value -> Filters.find(Repr.str(value)) != null);
-        plain("test", value -> find(Repr.str(value)) != null);
+        plain("filter", value -> Filters.find(Repr.str(Dicts.key(value))) != null);
+        plain("test", value -> find(Repr.str(Dicts.key(value))) != null);
         binary("test_divisibleby", (value, other) -> remainder(value, other) == 0, "divisibleby");
         binary("test_in", (value, other) -> Values.contains(other, value), "in");
         binary("test_sameas", Tests::isSame, "sameas");

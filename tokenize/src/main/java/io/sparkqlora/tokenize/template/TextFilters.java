@@ -25,7 +25,11 @@ final class TextFilters {
         simple("upper", "do_upper", Text::upper);
         simple("lower", "do_lower", Text::lower);
         simple("capitalize", "do_capitalize", Text::capitalize);
-        simple("title", "do_title", TextFilters::title);
+        Signature title = new Signature("do_title", "s");
+        FILTERS.put("title", (input, arguments) -> {
+            title.bind(input, arguments);
+            return title(Repr.str(input));
+        });
         simple("string", "soft_str", text -> text);
         FILTERS.put("trim", TextFilters::trim);
         FILTERS.put("replace", TextFilters::replace);
@@ -105,9 +109,13 @@ final class TextFilters {
     }
 
     private static TemplateException unsupportedIndent(Object input) {
-        return input instanceof Undefined undefined
-                ? undefined.error()
-                : new TemplateException("unsupported operand type(s) for +=: '" + Types.name(input) + "' and 'str'");
+        if (input instanceof Undefined undefined) {
+            return undefined.error();
+        }
+        return new TemplateException(
+                input instanceof List && !(input instanceof Tuple) && !(input instanceof Range)
+                        ? "'list' object has no attribute 'splitlines'"
+                        : "unsupported operand type(s) for +=: '" + Types.name(input) + "' and 'str'");
     }
 
     private static String indented(List<Object> lines, String blanks, boolean all) {
@@ -123,6 +131,9 @@ final class TextFilters {
 
     private static Object truncate(Object input, Arguments arguments) {
         Signature.Bound bound = TRUNCATE.bind(input, arguments);
+        if (Values.length(input) <= bound.integer("length", 255) && !(input instanceof String)) {
+            return input;
+        }
         String text = Types.text(input, "the text of truncate");
         String end = Types.text(bound.get("end", "..."), "the end of truncate");
         long length = bound.integer("length", 255);

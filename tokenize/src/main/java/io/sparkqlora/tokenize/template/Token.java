@@ -44,7 +44,9 @@ record Token(Type type, Object value, int line) {
         PIPE("|"),
         COMMA(","),
         SEMICOLON(";"),
-        EOF("end of template");
+        EOF("end of template"),
+        /** Where the lexer failed; the value is the error, thrown when the parser gets there. */
+        ERROR("error");
 
         private final String text;
 

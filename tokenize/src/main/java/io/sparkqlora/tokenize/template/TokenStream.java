@@ -12,6 +12,13 @@ final class TokenStream {
 
     TokenStream(List<Token> tokens) {
         this.tokens = tokens;
+        failIfBroken();
+    }
+
+    private void failIfBroken() {
+        if (current().type() == Type.ERROR) {
+            throw (TemplateException) current().value();
+        }
     }
 
     Token current() {
@@ -26,6 +33,7 @@ final class TokenStream {
         Token token = current();
         if (at < tokens.size() - 1) {
             at++;
+            failIfBroken();
         }
         return token;
     }

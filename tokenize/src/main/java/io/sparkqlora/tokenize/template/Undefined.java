@@ -26,6 +26,9 @@ final class Undefined {
         if (index instanceof String name) {
             return attribute(object, name);
         }
+        if (index instanceof Markup) {
+            return new Undefined("'" + Types.qualified(object) + "' has no attribute " + Repr.repr(index));
+        }
         return new Undefined(Types.qualified(object) + " has no element " + Repr.repr(index));
     }
 

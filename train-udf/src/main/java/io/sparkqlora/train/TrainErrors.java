@@ -7,7 +7,9 @@ import io.sparkqlora.kernels.QLoraException.Kind;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.Map;
 import java.util.regex.PatternSyntaxException;
+import java.util.stream.Collectors;
 
 /**
  * The errors of this module. Codes are never reused: T001–T049 are for checkpoints, configurations, adapter files, memory
@@ -223,6 +225,21 @@ public final class TrainErrors {
                 "QLORA-T027",
                 Kind.CONFIG,
                 "generation with an adapter was asked for, but none was loaded; name one, or generate without",
+                null);
+    }
+
+    /** The memory plan exceeds the device. */
+    static QLoraException memoryTooSmall(String device, long need, long have, Map<String, Long> parts, String fix) {
+        String biggest = parts.entrySet().stream()
+                .sorted(Map.Entry.<String, Long>comparingByValue().reversed())
+                .limit(3)
+                .map(part -> part.getKey() + " " + part.getValue())
+                .collect(Collectors.joining(", "));
+        return new QLoraException(
+                "QLORA-T028",
+                Kind.RESOURCES,
+                "not enough memory on " + device + ": training needs " + need + " bytes, " + have
+                        + " are free; the biggest parts are " + biggest + "; " + fix,
                 null);
     }
 

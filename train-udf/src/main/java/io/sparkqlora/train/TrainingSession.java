@@ -3,7 +3,6 @@ package io.sparkqlora.train;
 
 import io.sparkqlora.kernels.Arena;
 import io.sparkqlora.kernels.Device;
-import io.sparkqlora.kernels.KernelErrors;
 import io.sparkqlora.train.internal.linear.AdapterBuffers;
 import io.sparkqlora.train.internal.linear.AdapterCheck;
 import io.sparkqlora.train.internal.linear.LoraTargets;
@@ -57,7 +56,7 @@ public final class TrainingSession implements AutoCloseable {
             int maxTokensPerMicroBatch) {
         SessionSpec spec = SessionSpec.of(model, quantization, lora, arguments.recompute(), maxTokensPerMicroBatch);
         SessionPlan plan = SessionPlan.of(spec);
-        checkMemory(device, plan);
+        MemoryPlan.requireFits(spec, plan, device);
         SessionArenas arenas = new SessionArenas(device);
         try {
             return load(device, spec, plan, arenas, weights, arguments);
@@ -81,19 +80,6 @@ public final class TrainingSession implements AutoCloseable {
         Arena step = arenas.add(plan.step(), "the buffers of a step");
         TrainStep trainStep = new TrainStep(spec, session, new Pass(device, step, spec.compute()), arguments);
         return new TrainingSession(device, spec, arenas, session, trainStep);
-    }
-
-    private static void checkMemory(Device device, SessionPlan plan) {
-        if (plan.total() > device.availableBytes()) {
-            throw KernelErrors.outOfMemory(
-                    device.name(),
-                    "training (base " + (plan.baseWeights() + plan.embeddings()) + ", adapter and optimizer "
-                            + (plan.adapter() + plan.gradients() + plan.optimizerState()) + ", step " + plan.step()
-                            + ")",
-                    plan.total(),
-                    device.availableBytes(),
-                    "lower per_device_train_batch_size or max_seq_length, set recompute: full or load_in_4bit: true");
-        }
     }
 
     /**

@@ -40,14 +40,17 @@ public record SessionPlan(
                 arenas.adapter().peakBytes(),
                 arenas.gradients().peakBytes(),
                 arenas.optimizerState().peakBytes(),
-                stepBytes(planning, spec, buffers),
+                stepBytes(spec, HostBatch.largest(spec.maxTokens())),
                 BaseLoader.stagingBytes(buffers.model()));
     }
 
-    private static long stepBytes(PlanningDevice planning, SessionSpec spec, SessionBuffers buffers) {
+    /** Bytes of the buffers of a step and an evaluation over {@code largest}. */
+    public static long stepBytes(SessionSpec spec, HostBatch largest) {
+        PlanningDevice planning = new PlanningDevice();
+        Arena held = planning.unboundedArena();
+        SessionBuffers buffers = SessionBuffers.take(spec, new SessionBuffers.Arenas(held, held, held, held, held));
         Arena arena = planning.unboundedArena();
         Pass pass = new Pass(planning, arena, spec.compute());
-        HostBatch largest = HostBatch.largest(spec.maxTokens());
         float p = (float) spec.lora().loraDropout();
         DropoutMasks masks = p > 0 ? new DropoutMasks(p, 0, 0, 0) : null;
         new MicroBatch(pass, buffers.model(), buffers.adapter(), buffers.rope(), spec.recompute())
@@ -58,8 +61,8 @@ public record SessionPlan(
         return arena.peakBytes();
     }
 
-    /** The most bytes at once. */
+    /** The most bytes at once: the checkpoint is read when all but the step's buffers is there. */
     public long total() {
-        return baseWeights + embeddings + Math.max(loading, adapter + gradients + optimizerState + step);
+        return baseWeights + embeddings + adapter + gradients + optimizerState + Math.max(loading, step);
     }
 }

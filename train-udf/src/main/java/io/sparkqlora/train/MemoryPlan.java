@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.train;
+
+import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.Device;
+import io.sparkqlora.train.internal.model.HostBatch;
+import io.sparkqlora.train.internal.step.SessionPlan;
+import io.sparkqlora.train.internal.step.SessionSpec;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/**
+ * How many bytes of device memory training will take, by part, found by running the real step on a device that only counts.
+ * The parts add up to what {@link Device#peakBytes()} says after a step of {@code maxTokens} tokens that all count. Not in
+ * it: the Java heap, checkpoint pages that the system caches, and scratch inside a device's libraries.
+ *
+ * @param baseWeights decoder layers (quantised or not) and norms
+ * @param embeddings token embedding, output projection, rotary tables
+ * @param adapter F32 masters of the adapter
+ * @param shadowCopies the adapter rounded to the compute type
+ * @param gradients of the adapter
+ * @param optimizerState both moments of AdamW
+ * @param activations what the forward pass keeps and the layers' scratch
+ * @param lossWorkspace what the logits add to that
+ * @param dequantization what weights turned dense for a product add to that
+ * @param loading what reading the checkpoint takes beyond the step's buffers, which come after it
+ */
+public record MemoryPlan(
+        long baseWeights,
+        long embeddings,
+        long adapter,
+        long shadowCopies,
+        long gradients,
+        long optimizerState,
+        long activations,
+        long lossWorkspace,
+        long dequantization,
+        long loading) {
+
+    /**
+     * Counts.
+     *
+     * @param maxTokens the most tokens of a micro-batch
+     * @throws io.sparkqlora.kernels.QLoraException CONFIG if the target modules match nothing
+     */
+    public static MemoryPlan of(
+            ModelConfig model, QuantizationConfig quantization, LoraConfig lora, Recompute recompute, int maxTokens) {
+        SessionSpec spec = SessionSpec.of(model, quantization, lora, recompute, maxTokens);
+        return of(spec, SessionPlan.of(spec));
+    }
+
+    private static MemoryPlan of(SessionSpec spec, SessionPlan plan) {
+        SessionSpec dense = SessionSpec.of(
+                spec.model(),
+                QuantizationConfig.dense(spec.quantization().bnb4bitComputeDtype()),
+                spec.lora(),
+                spec.recompute(),
+                spec.maxTokens());
+        HostBatch largest = HostBatch.largest(spec.maxTokens());
+        HostBatch uncounted =
+                new HostBatch(largest.inputIds(), largest.positions(), largest.starts(), new int[0], new int[0]);
+        long activations = SessionPlan.stepBytes(dense, uncounted);
+        long withLoss = SessionPlan.stepBytes(dense, largest);
+        long masters = spec.compute() == DType.F32 ? plan.adapter() : plan.gradients();
+        return new MemoryPlan(
+                plan.baseWeights(),
+                plan.embeddings(),
+                masters,
+                plan.adapter() - masters,
+                plan.gradients(),
+                plan.optimizerState(),
+                activations,
+                withLoss - activations,
+                plan.step() - withLoss,
+                Math.max(0, plan.loading() - plan.step()));
+    }
+
+    /** The most bytes at once. */
+    public long total() {
+        return parts().values().stream().mapToLong(Long::longValue).sum();
+    }
+
+    /** Bytes by part, in snake case, in the order of this record. */
+    public Map<String, Long> parts() {
+        Map<String, Long> parts = new LinkedHashMap<>();
+        parts.put("base_weights", baseWeights);
+        parts.put("embeddings", embeddings);
+        parts.put("adapter", adapter);
+        parts.put("shadow_copies", shadowCopies);
+        parts.put("gradients", gradients);
+        parts.put("optimizer_state", optimizerState);
+        parts.put("activations", activations);
+        parts.put("loss_workspace", lossWorkspace);
+        parts.put("dequantization", dequantization);
+        parts.put("loading", loading);
+        return parts;
+    }
+
+    /**
+     * Compares with what there is.
+     *
+     * @param device name of the device, for the error
+     * @param availableBytes what can be allocated there
+     * @throws io.sparkqlora.kernels.QLoraException RESOURCES, naming need, have, the biggest part and what makes it smaller
+     */
+    public void requireFits(String device, long availableBytes) {
+        if (total() > availableBytes) {
+            throw TrainErrors.memoryTooSmall(device, total(), availableBytes, parts(), advice());
+        }
+    }
+
+    /** As {@link #requireFits(String, long)}; works the parts out only if it does not fit. */
+    static void requireFits(SessionSpec spec, SessionPlan plan, Device device) {
+        long available = device.availableBytes();
+        if (plan.total() > available) {
+            of(spec, plan).requireFits(device.name(), available);
+        }
+    }
+
+    private String advice() {
+        long base = baseWeights + embeddings;
+        long trained = adapter + shadowCopies + gradients + optimizerState;
+        long step = activations + lossWorkspace + dequantization;
+        if (step >= base && step >= trained) {
+            return "set recompute: full, or lower per_device_train_batch_size or max_seq_length";
+        }
+        return base >= trained
+                ? "set load_in_4bit: true if it is not, use a smaller model, or a device with more memory"
+                : "lower r or name fewer target_modules";
+    }
+}

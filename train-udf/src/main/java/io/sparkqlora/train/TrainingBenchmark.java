@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.train;
+
+import io.sparkqlora.kernels.Device;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+
+/**
+ * Measures training steps on random weights and random tokens, every one of which counts; each row is one sequence. The
+ * adapter is PEFT's default but for rank and targets, with {@code lora_alpha} twice the rank.
+ *
+ * @param model shape of the base
+ * @param quantization how it is held
+ * @param seq tokens of a row
+ * @param batch rows of a micro-batch
+ * @param accumulate micro-batches of a step
+ * @param rank of the adapter
+ * @param targets layers that get an adapter
+ * @param recompute what is kept for backward
+ * @param steps measured steps
+ * @param warmup steps before them, which are not measured
+ * @param seed of weights, tokens and adapter
+ */
+public record TrainingBenchmark(
+        ModelConfig model,
+        QuantizationConfig quantization,
+        int seq,
+        int batch,
+        int accumulate,
+        int rank,
+        TargetModules targets,
+        Recompute recompute,
+        int steps,
+        int warmup,
+        long seed) {
+
+    private static final double MILLIS = 1e3;
+    private static final double NANOS = 1e9;
+
+    /**
+     * What was measured.
+     *
+     * @param tokensPerSecond over all measured steps
+     * @param stepMs mean time of a step
+     * @param fastestStepMs time of the fastest
+     * @param loadSeconds making, quantising and loading the weights
+     * @param peakBytes most device memory at once, as {@link Device#peakBytes()} says
+     * @param loss of the last step
+     * @param gradNorm of the last step
+     * @param numTokens of a step
+     */
+    public record Result(
+            double tokensPerSecond,
+            double stepMs,
+            double fastestStepMs,
+            double loadSeconds,
+            long peakBytes,
+            double loss,
+            double gradNorm,
+            long numTokens) {}
+
+    public TrainingBenchmark {
+        check(
+                "seq",
+                seq,
+                seq >= 2 && seq <= model.maxPositionEmbeddings(),
+                "between 2 and the model's max_position_embeddings, " + model.maxPositionEmbeddings());
+        check("batch", batch, batch >= 1, "at least 1");
+        check("accumulate", accumulate, accumulate >= 1, "at least 1");
+        check("steps", steps, steps >= 1, "at least 1");
+        check("warmup", warmup, warmup >= 0, "at least 0");
+    }
+
+    private static void check(String name, int value, boolean valid, String expected) {
+        if (!valid) {
+            throw TrainErrors.badArgument(name, value, expected);
+        }
+    }
+
+    /** One sequence of the given length at a time, rank 16 on all linear layers over an NF4 base in BF16. */
+    public static TrainingBenchmark of(ModelConfig model, int seq) {
+        QuantizationConfig nf4 = QuantizationConfig.nf4(ComputeType.BF16);
+        return new TrainingBenchmark(
+                model, nf4, seq, 1, 1, 16, TargetModules.allLinear(), Recompute.SELECTIVE, 5, 1, 42);
+    }
+
+    /** The memory that it will take. */
+    public MemoryPlan plan() {
+        return MemoryPlan.of(model, quantization, lora(), recompute, Math.multiplyExact(seq, batch));
+    }
+
+    /**
+     * Loads and measures.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException RESOURCES if the memory does not suffice
+     */
+    public Result run(Device device) {
+        long begin = System.nanoTime();
+        try (TrainingSession session = open(device)) {
+            double loadSeconds = (System.nanoTime() - begin) / NANOS;
+            Random random = new Random(seed);
+            double seconds = 0;
+            double fastest = Double.POSITIVE_INFINITY;
+            StepMetrics metrics = null;
+            for (int step = 0; step < warmup + steps; step++) {
+                metrics = session.step(microBatches(random));
+                if (step >= warmup) {
+                    seconds += metrics.seconds();
+                    fastest = Math.min(fastest, metrics.seconds());
+                }
+            }
+            return result(device, metrics, seconds, fastest, loadSeconds);
+        }
+    }
+
+    private Result result(Device device, StepMetrics last, double seconds, double fastest, double loadSeconds) {
+        return new Result(
+                steps * last.numTokens() / seconds,
+                MILLIS * seconds / steps,
+                MILLIS * fastest,
+                loadSeconds,
+                device.peakBytes(),
+                last.loss(),
+                last.gradNorm(),
+                last.numTokens());
+    }
+
+    private LoraConfig lora() {
+        return LoraConfig.builder()
+                .r(rank)
+                .loraAlpha(2.0 * rank)
+                .targetModules(targets)
+                .build();
+    }
+
+    private TrainingSession open(Device device) {
+        TrainingArguments arguments = TrainingArguments.builder()
+                .perDeviceTrainBatchSize(batch)
+                .gradientAccumulationSteps(accumulate)
+                .lrSchedulerType(LrSchedulerType.CONSTANT)
+                .maxSteps(warmup + steps)
+                .recompute(recompute)
+                .seed(seed)
+                .build();
+        WeightSource weights = new RandomWeights(model, seed);
+        return TrainingSession.open(
+                device, model, weights, quantization, lora(), arguments, Math.multiplyExact(seq, batch));
+    }
+
+    private List<List<PackedRow>> microBatches(Random random) {
+        List<List<PackedRow>> all = new ArrayList<>();
+        for (int i = 0; i < accumulate; i++) {
+            List<PackedRow> rows = new ArrayList<>();
+            for (int row = 0; row < batch; row++) {
+                int[] tokens = random.ints(seq, 0, model.vocabSize()).toArray();
+                rows.add(PackedRow.single((long) i * batch + row, tokens, tokens));
+            }
+            all.add(rows);
+        }
+        return all;
+    }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.sparkqlora.kernels.QLoraException;
+import io.sparkqlora.kernels.QLoraException.Kind;
+import org.junit.jupiter.api.Test;
+
+class MemoryPlanTest {
+
+    private static final LoraConfig LORA =
+            LoraConfig.builder().r(16).targetModules(TargetModules.allLinear()).build();
+    private static final QuantizationConfig NF4 = QuantizationConfig.nf4(ComputeType.BF16);
+
+    private static MemoryPlan plan(String shape, Recompute recompute, int tokens) {
+        return MemoryPlan.of(ModelShapes.named(shape), NF4, LORA, recompute, tokens);
+    }
+
+    @Test
+    void anEightBillionModelTakesWhatItsParametersSay() {
+        MemoryPlan plan = plan("llama3-8b", Recompute.FULL, 2048);
+        long linear = 32L * (2 * 4096 * 4096 + 2 * 1024 * 4096 + 3L * 4096 * 14336);
+        // half a byte an element, one byte a block of 64, four bytes in 256 blocks; norms and alignment are the rest
+        double perElement = 0.5 + 1.0 / 64 + 4.0 / (64 * 256);
+        assertThat((double) plan.baseWeights()).isBetween(linear * perElement, linear * perElement * 1.001);
+        long adapter = 32L * 16 * ((4096 + 4096) * 2 + (4096 + 1024) * 2 + (4096 + 14336) * 3);
+        assertThat(plan.adapter()).isBetween(4 * adapter, 4 * adapter + (1 << 16));
+        assertThat(plan.shadowCopies()).isBetween(2 * adapter, 2 * adapter + (1 << 16));
+        assertThat(plan.gradients()).isEqualTo(plan.adapter());
+        assertThat(plan.optimizerState()).isEqualTo(2 * plan.adapter());
+        long tables = 2L * 128_256 * 4096 * 2;
+        assertThat(plan.embeddings()).isBetween(tables, tables + (64L << 20));
+        // one gate-up weight at least is dense at a time
+        assertThat(plan.dequantization()).isGreaterThanOrEqualTo(2L * 2 * 14336 * 4096);
+        assertThat(plan.total()).isBetween(5L << 30, 9L << 30);
+    }
+
+    @Test
+    void keepingLessTakesLess() {
+        long none = plan("smollm2-135m", Recompute.NONE, 2048).activations();
+        long selective = plan("smollm2-135m", Recompute.SELECTIVE, 2048).activations();
+        long full = plan("smollm2-135m", Recompute.FULL, 2048).activations();
+        assertThat(none).isGreaterThan(selective);
+        assertThat(selective).isGreaterThan(3 * full);
+        assertThat(plan("smollm2-135m", Recompute.FULL, 512).activations()).isLessThan(full / 3);
+    }
+
+    @Test
+    void partsAreAllOfTheTotalAndNoneIsNegative() {
+        MemoryPlan plan = plan("tinyllama-1.1b", Recompute.SELECTIVE, 256);
+        assertThat(plan.parts().values()).allMatch(bytes -> bytes >= 0);
+        assertThat(plan.parts().values().stream().mapToLong(b -> b).sum()).isEqualTo(plan.total());
+        assertThat(plan.parts().keySet()).first().isEqualTo("base_weights");
+        assertThat(plan.lossWorkspace()).isPositive();
+    }
+
+    @Test
+    void tooLittleMemoryIsRefusedWithTheSettingToChange() {
+        MemoryPlan plan = plan("smollm2-135m", Recompute.NONE, 4096);
+        assertThatCode(() -> plan.requireFits("cpu", plan.total())).doesNotThrowAnyException();
+        assertThatThrownBy(() -> plan.requireFits("cpu", 1000))
+                .isInstanceOfSatisfying(
+                        QLoraException.class, e -> assertThat(e.kind()).isEqualTo(Kind.RESOURCES))
+                .hasMessageContaining("QLORA-T028: not enough memory on cpu: training needs " + plan.total()
+                        + " bytes, 1000 are free; the biggest parts are activations " + plan.activations())
+                .hasMessageEndingWith("set recompute: full, or lower per_device_train_batch_size or max_seq_length");
+        assertThatThrownBy(() -> plan("llama3-8b", Recompute.FULL, 16).requireFits("cpu", 1000))
+                .hasMessageContaining("base_weights")
+                .hasMessageContaining("set load_in_4bit: true");
+    }
+
+    @Test
+    void targetsThatMatchNothingAreRefused() {
+        LoraConfig none = LORA.withTargetModules(TargetModules.names("query_key_value"));
+        assertThatThrownBy(() -> MemoryPlan.of(TinyModels.config(), NF4, none, Recompute.FULL, 16))
+                .isInstanceOf(QLoraException.class)
+                .hasMessageContaining("query_key_value");
+    }
+}

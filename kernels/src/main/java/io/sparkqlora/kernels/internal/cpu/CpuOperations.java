@@ -38,7 +38,7 @@ record CpuOperations(
                 new CpuElementwise(workers),
                 new CpuRmsNorm(workers),
                 new CpuRope(workers),
-                null, // new CpuAttention(workers)
+                new CpuAttention(workers, products),
                 new CpuGatedActivation(workers),
                 new CpuRowSelect(workers),
                 new CpuCrossEntropy(workers),

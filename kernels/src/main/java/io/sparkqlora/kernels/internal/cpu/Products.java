@@ -65,11 +65,11 @@ final class Products implements AutoCloseable {
         return new OneDnnMatmul(product);
     }
 
-    private synchronized NativeBuffer borrowScratch() {
+    synchronized NativeBuffer borrowScratch() {
         return scratch.isEmpty() ? new NativeBuffer() : scratch.pop();
     }
 
-    private synchronized void giveBackScratch(NativeBuffer buffer) {
+    synchronized void giveBackScratch(NativeBuffer buffer) {
         if (closed) {
             buffer.close();
         } else {

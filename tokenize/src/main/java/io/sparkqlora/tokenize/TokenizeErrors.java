@@ -4,6 +4,11 @@ package io.sparkqlora.tokenize;
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.kernels.QLoraException.Kind;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * The errors of this module. Codes are never reused. D001–D049: tokenizers, templates, conversations; D050–D099:
@@ -83,4 +88,128 @@ public final class TokenizeErrors {
     }
 
     // ---- D050–D099: sources, packing, the job
+
+    /** Nothing lies at a source's path. */
+    public static QLoraException sourceMissing(String location) {
+        return input(
+                "QLORA-D050",
+                "the dataset " + location + " doesn't exist: there is no such file, folder or table, and nothing matches it "
+                        + "as a glob; mend the key dataset",
+                null);
+    }
+
+    /** A name that isn't a format's. */
+    static QLoraException unknownFormatName(String name, List<String> names) {
+        return config(
+                "QLORA-D051", "dataset_format '" + name + "' isn't known; choose one of " + String.join(", ", names));
+    }
+
+    /** Extensions that don't tell the format. */
+    public static QLoraException undecidableFormat(String location, Set<String> extensions) {
+        return input(
+                "QLORA-D059",
+                "the format of " + location + " can't be told from its files' extensions " + quoted(extensions)
+                        + "; name it with the key dataset_format (parquet, json, jsonl, csv, delta)",
+                null);
+    }
+
+    /** A named column that the source hasn't. */
+    public static QLoraException noSuchColumn(
+            String option, String column, List<String> columns, Optional<String> nearest) {
+        return config(
+                "QLORA-D052",
+                option + " names '" + column + "', which the dataset doesn't have; its columns are "
+                        + String.join(", ", columns)
+                        + nearest.map(name -> "; did you mean '" + name + "'?").orElse("; name one of them"));
+    }
+
+    /** Columns among which no row shape can be seen. */
+    public static QLoraException noShape(List<String> columns) {
+        return input(
+                "QLORA-D053",
+                "the dataset has none of the columns that tell its row shape: messages, or prompt and completion, or text; "
+                        + "its columns are " + (columns.isEmpty() ? "none that can be read" : String.join(", ", columns))
+                        + "; name the right ones with messages_column, prompt_column and completion_column, or text_column",
+                null);
+    }
+
+    /** A file of the source that can't be read. */
+    public static QLoraException unreadable(String file, String problem, Throwable cause) {
+        return input(
+                "QLORA-D054",
+                "can't read " + file + ": " + problem + "; replace the file, or name its format with dataset_format",
+                cause);
+    }
+
+    /** A source without a row. */
+    public static QLoraException emptySource(String location) {
+        return input("QLORA-D055", "the dataset " + location + " is empty; give one with at least one row", null);
+    }
+
+    /** A source all of whose rows were rejected. */
+    public static QLoraException noUsableRow(
+            String location, long rows, Map<String, Long> rejectedByReason, String example) {
+        return input(
+                "QLORA-D056",
+                "none of the " + rows + " rows of " + location + " can be used (" + reasons(rejectedByReason) + "); for example "
+                        + example + "; mend the rows or the keys that name the columns",
+                null);
+    }
+
+    /** Delta isn't on the class path. */
+    public static QLoraException noDelta(String location, Throwable cause) {
+        return config(
+                "QLORA-D057",
+                location + " is a Delta table, and this Spark session has no Delta; add io.delta:delta-spark_2.13 and set "
+                        + "spark.sql.extensions and spark.sql.catalog.spark_catalog as Delta's documentation says",
+                cause);
+    }
+
+    /** Options that make no sense. */
+    static QLoraException badOption(String option, Object value, String problem) {
+        return config("QLORA-D058", option + " is " + value + ": " + problem);
+    }
+
+    /** A column of a type that can't hold the row shape. */
+    public static QLoraException wrongType(String column, String type, String wanted) {
+        return input(
+                "QLORA-D060",
+                "the column " + column + " is of type " + type + ", wanted is " + wanted + "; name another column or convert it",
+                null);
+    }
+
+    /** A table that the catalog doesn't have. */
+    public static QLoraException noSuchTable(String table, String database) {
+        return input(
+                "QLORA-D061",
+                "there is no table or view " + table + " (the current database is " + database
+                        + "); mend the key dataset, or name the format of the files with dataset_format",
+                null);
+    }
+
+    /** A path with format delta that isn't one. */
+    public static QLoraException noDeltaTable(String location) {
+        return input(
+                "QLORA-D062",
+                location + " is no Delta table: it has no _delta_log with a commit; mend the key dataset or dataset_format",
+                null);
+    }
+
+    private static QLoraException config(String code, String message) {
+        return config(code, message, null);
+    }
+
+    private static QLoraException config(String code, String message, Throwable cause) {
+        return new QLoraException(code, Kind.CONFIG, message, cause);
+    }
+
+    private static String quoted(Set<String> names) {
+        return names.stream().map(name -> "'" + name + "'").collect(Collectors.joining(", "));
+    }
+
+    private static String reasons(Map<String, Long> rejectedByReason) {
+        return rejectedByReason.entrySet().stream()
+                .map(entry -> entry.getKey() + ": " + entry.getValue())
+                .collect(Collectors.joining(", "));
+    }
 }

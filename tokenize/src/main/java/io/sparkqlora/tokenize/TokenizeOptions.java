@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.tokenize;
+
+import java.io.Serializable;
+import java.util.Objects;
+
+/**
+ * What the tokenise job does with a row. Names and defaults are those of TRL's {@code SFTConfig} where it has one.
+ *
+ * @param messagesColumn the column of conversations, or null to find it
+ * @param toolsColumn the column of tool definitions that goes with it, or null to find it
+ * @param promptColumn the column of prompts, or null to find it
+ * @param completionColumn the column of completions, or null to find it
+ * @param textColumn the column of plain text, or null to find it
+ * @param chatTemplate a Jinja template in place of the tokenizer's own, or null
+ * @param maxSeqLength the longest sequence and the capacity of a packed row, in tokens
+ * @param packing whether rows hold several sequences
+ * @param assistantOnlyLoss whether, in a conversation, only the assistant's turns count
+ * @param completionOnlyLoss whether, of a prompt and its completion, only the completion counts
+ */
+public record TokenizeOptions(
+        String messagesColumn,
+        String toolsColumn,
+        String promptColumn,
+        String completionColumn,
+        String textColumn,
+        String chatTemplate,
+        int maxSeqLength,
+        boolean packing,
+        boolean assistantOnlyLoss,
+        boolean completionOnlyLoss)
+        implements Serializable {
+
+    private static final long serialVersionUID = 1L;
+
+    /** @throws io.sparkqlora.kernels.QLoraException QLORA-D058 for values that contradict each other */
+    public TokenizeOptions {
+        if (maxSeqLength < 2) {
+            throw TokenizeErrors.badOption(
+                    "max_seq_length", maxSeqLength, "a sequence needs at least 2 tokens, one to predict the other from");
+        }
+        if ((promptColumn == null) != (completionColumn == null)) {
+            throw TokenizeErrors.badOption(
+                    promptColumn == null ? "completion_column" : "prompt_column",
+                    promptColumn == null ? completionColumn : promptColumn,
+                    "prompt_column and completion_column belong together");
+        }
+        int shapes = count(messagesColumn, promptColumn, textColumn);
+        if (shapes > 1) {
+            throw TokenizeErrors.badOption(
+                    "text_column, prompt_column, messages_column",
+                    shapes + " of them set",
+                    "a dataset has one row shape: keep one");
+        }
+        if (toolsColumn != null && (promptColumn != null || textColumn != null)) {
+            throw TokenizeErrors.badOption("tools_column", toolsColumn, "tools go with messages_column only");
+        }
+    }
+
+    private static int count(Object... values) {
+        int set = 0;
+        for (Object value : values) {
+            set += value == null ? 0 : 1;
+        }
+        return set;
+    }
+
+    /** A builder with the defaults: columns found by name, 1024 tokens, packing, loss on assistant turns and completions. */
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /** Builds {@link TokenizeOptions}. */
+    public static final class Builder {
+        private String messagesColumn;
+        private String toolsColumn;
+        private String promptColumn;
+        private String completionColumn;
+        private String textColumn;
+        private String chatTemplate;
+        private int maxSeqLength = 1024;
+        private boolean packing = true;
+        private boolean assistantOnlyLoss = true;
+        private boolean completionOnlyLoss = true;
+
+        private Builder() {}
+
+        public Builder messagesColumn(String value) {
+            messagesColumn = value;
+            return this;
+        }
+
+        public Builder toolsColumn(String value) {
+            toolsColumn = value;
+            return this;
+        }
+
+        public Builder promptColumn(String value) {
+            promptColumn = value;
+            return this;
+        }
+
+        public Builder completionColumn(String value) {
+            completionColumn = value;
+            return this;
+        }
+
+        public Builder textColumn(String value) {
+            textColumn = value;
+            return this;
+        }
+
+        public Builder chatTemplate(String value) {
+            chatTemplate = value;
+            return this;
+        }
+
+        public Builder maxSeqLength(int value) {
+            maxSeqLength = value;
+            return this;
+        }
+
+        public Builder packing(boolean value) {
+            packing = value;
+            return this;
+        }
+
+        public Builder assistantOnlyLoss(boolean value) {
+            assistantOnlyLoss = value;
+            return this;
+        }
+
+        public Builder completionOnlyLoss(boolean value) {
+            completionOnlyLoss = value;
+            return this;
+        }
+
+        public TokenizeOptions build() {
+            return new TokenizeOptions(
+                    messagesColumn,
+                    toolsColumn,
+                    promptColumn,
+                    completionColumn,
+                    textColumn,
+                    chatTemplate,
+                    maxSeqLength,
+                    packing,
+                    assistantOnlyLoss,
+                    completionOnlyLoss);
+        }
+    }
+
+    /** One line with every value that can change the rows that come out; part of the dataset's id. */
+    String canonical() {
+        return Objects.toString(this);
+    }
+}

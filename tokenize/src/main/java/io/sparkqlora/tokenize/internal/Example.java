@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.tokenize.internal;
+
+import java.util.List;
+import java.util.Map;
+
+/** A row of the source in one of the shapes that can be tokenised. Maps and lists are JSON's, in the order of the source. */
+public sealed interface Example {
+
+    /**
+     * A conversation.
+     *
+     * @param messages at least one; each has a {@code role}, and {@code content} or {@code tool_calls}, beside whatever else
+     *     the source has
+     * @param tools the definitions of tools that go with it, or null
+     */
+    record Conversation(List<Map<String, Object>> messages, List<Object> tools) implements Example {}
+
+    /** A prompt and what should follow it. */
+    record PromptCompletion(String prompt, String completion) implements Example {}
+
+    /** Plain text. */
+    record Text(String text) implements Example {}
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.tokenize.internal;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Iterator;
+import java.util.List;
+import java.util.NoSuchElementException;
+import org.apache.spark.api.java.function.MapPartitionsFunction;
+import org.apache.spark.sql.Row;
+
+/**
+ * Packs the windows of a partition, one after the other: rows (window, number of tokens, {@link TokenBytes}) in, sorted by
+ * window, {@link ShardRow}s out. Holds one window at a time.
+ */
+final class PackWindows implements MapPartitionsFunction<Row, ShardRow> {
+
+    private static final long serialVersionUID = 1L;
+
+    private final int capacity;
+    private final boolean packing;
+
+    PackWindows(int capacity, boolean packing) {
+        this.capacity = capacity;
+        this.packing = packing;
+    }
+
+    @Override
+    public Iterator<ShardRow> call(Iterator<Row> rows) {
+        return new Windows(rows);
+    }
+
+    private Iterator<ShardRow> pack(int window, List<Row> sequences) {
+        int[] lengths = sequences.stream().mapToInt(row -> row.getInt(1)).toArray();
+        List<int[]> packed = packing ? Packer.pack(lengths, capacity) : Packer.single(lengths.length);
+        Iterator<int[]> remaining = packed.iterator();
+        return new Iterator<>() {
+            private int position;
+
+            @Override
+            public boolean hasNext() {
+                return remaining.hasNext();
+            }
+
+            @Override
+            public ShardRow next() {
+                return concatenate(window, position++, remaining.next(), sequences);
+            }
+        };
+    }
+
+    private static ShardRow concatenate(int window, int position, int[] indices, List<Row> sequences) {
+        int[] lengths = new int[indices.length];
+        int total = 0;
+        for (int i = 0; i < indices.length; i++) {
+            lengths[i] = sequences.get(indices[i]).getInt(1);
+            total += lengths[i];
+        }
+        int[] inputIds = new int[total];
+        int[] labels = new int[total];
+        int offset = 0;
+        for (int i = 0; i < indices.length; i++) {
+            byte[] bytes = sequences.get(indices[i]).getAs(2);
+            offset = TokenBytes.decode(bytes, lengths[i], inputIds, labels, offset);
+        }
+        return new ShardRow(window, position, lengths, inputIds, labels);
+    }
+
+    /** The packed rows of one window after another. */
+    private final class Windows implements Iterator<ShardRow> {
+
+        private final Iterator<Row> rows;
+        private Row pending;
+        private Iterator<ShardRow> current = Collections.emptyIterator();
+
+        Windows(Iterator<Row> rows) {
+            this.rows = rows;
+            this.pending = rows.hasNext() ? rows.next() : null;
+        }
+
+        @Override
+        public boolean hasNext() {
+            return current.hasNext() || pending != null;
+        }
+
+        @Override
+        public ShardRow next() {
+            if (!hasNext()) {
+                throw new NoSuchElementException();
+            }
+            if (!current.hasNext()) {
+                int window = pending.getInt(0);
+                current = pack(window, sequencesOf(window));
+            }
+            return current.next();
+        }
+
+        private List<Row> sequencesOf(int window) {
+            List<Row> sequences = new ArrayList<>();
+            while (pending != null && pending.getInt(0) == window) {
+                sequences.add(pending);
+                pending = rows.hasNext() ? rows.next() : null;
+            }
+            return sequences;
+        }
+    }
+}

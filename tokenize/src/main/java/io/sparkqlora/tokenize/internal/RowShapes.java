@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.tokenize.internal;
+
+import io.sparkqlora.tokenize.SourceRows;
+import io.sparkqlora.tokenize.TokenizeErrors;
+import io.sparkqlora.tokenize.TokenizeOptions;
+import java.util.List;
+import org.apache.spark.sql.types.ArrayType;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.StringType;
+import org.apache.spark.sql.types.VariantType;
+
+/** Decides a source's row shape: what the options name, else {@code messages}, {@code prompt}+{@code completion}, {@code text}. */
+public final class RowShapes {
+
+    private static final String MESSAGES = "messages";
+    private static final String TOOLS = "tools";
+    private static final String PROMPT = "prompt";
+    private static final String COMPLETION = "completion";
+    private static final String TEXT = "text";
+
+    private RowShapes() {}
+
+    /**
+     * The shape of a source's rows.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException QLORA-D052 for a named column that isn't there, D053 when no name fits,
+     *     D060 for a column of a type that can't hold the shape
+     */
+    public static RowShape of(SourceRows source, TokenizeOptions options) {
+        RowShape shape = shape(source.columns(), options);
+        if (!source.jsonText()) {
+            shape.columns().forEach(column -> checkType(source, shape, column));
+        }
+        return shape;
+    }
+
+    private static RowShape shape(List<String> columns, TokenizeOptions options) {
+        if (options.messagesColumn() != null) {
+            return messages(options.messagesColumn(), columns, options);
+        }
+        if (options.promptColumn() != null) {
+            return promptCompletion(options.promptColumn(), options.completionColumn(), columns);
+        }
+        if (options.textColumn() != null) {
+            return text(options.textColumn(), columns);
+        }
+        return shapeByName(columns, options);
+    }
+
+    private static RowShape shapeByName(List<String> columns, TokenizeOptions options) {
+        if (columns.contains(MESSAGES)) {
+            return messages(MESSAGES, columns, options);
+        }
+        if (columns.contains(PROMPT) && columns.contains(COMPLETION)) {
+            return promptCompletion(PROMPT, COMPLETION, columns);
+        }
+        if (columns.contains(TEXT)) {
+            return text(TEXT, columns);
+        }
+        throw TokenizeErrors.noShape(columns);
+    }
+
+    private static RowShape messages(String column, List<String> columns, TokenizeOptions options) {
+        require("messages_column", column, columns);
+        String tools = options.toolsColumn();
+        if (tools != null) {
+            require("tools_column", tools, columns);
+        } else if (columns.contains(TOOLS)) {
+            tools = TOOLS;
+        }
+        return new RowShape(RowShape.Kind.MESSAGES, column, tools);
+    }
+
+    private static RowShape promptCompletion(String prompt, String completion, List<String> columns) {
+        require("prompt_column", prompt, columns);
+        require("completion_column", completion, columns);
+        return new RowShape(RowShape.Kind.PROMPT_COMPLETION, prompt, completion);
+    }
+
+    private static RowShape text(String column, List<String> columns) {
+        require("text_column", column, columns);
+        return new RowShape(RowShape.Kind.TEXT, column, null);
+    }
+
+    private static void require(String option, String column, List<String> columns) {
+        if (!columns.contains(column)) {
+            throw TokenizeErrors.noSuchColumn(option, column, columns, Nearest.of(column, columns));
+        }
+    }
+
+    private static void checkType(SourceRows source, RowShape shape, String column) {
+        DataType type = source.rows().schema().apply(column).dataType();
+        boolean text = type instanceof StringType || type instanceof VariantType;
+        boolean list = shape.kind() == RowShape.Kind.MESSAGES && type instanceof ArrayType;
+        if (!text && !list) {
+            String wanted = shape.kind() == RowShape.Kind.MESSAGES
+                    ? "an array of structs, or its JSON as a string"
+                    : "a string";
+            throw TokenizeErrors.wrongType(column, type.simpleString(), wanted);
+        }
+    }
+}

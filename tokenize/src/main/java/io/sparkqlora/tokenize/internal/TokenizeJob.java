@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.tokenize.internal;
+
+import static org.apache.spark.sql.functions.broadcast;
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.count;
+import static org.apache.spark.sql.functions.lit;
+import static org.apache.spark.sql.functions.pmod;
+import static org.apache.spark.sql.functions.row_number;
+import static org.apache.spark.sql.functions.size;
+import static org.apache.spark.sql.functions.xxhash64;
+
+import io.sparkqlora.tokenize.TokenizeOptions;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Encoders;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.expressions.Window;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
+
+/**
+ * The queries of the job, each a step from source text to token shards.
+ *
+ * <p>The rows that come out are a function of the rows that go in and the options, whatever files, partitions or executors
+ * they came through. Sequences are therefore not taken in the order of reading: they fall into windows by a hash of their
+ * content, are ordered within a window by that hash, and are packed within it. How many windows there are follows from the
+ * number of tokens. Copies of one sequence (which users make on purpose, to weigh it more) are numbered first and the
+ * number is hashed along with the content, so that they end up in different windows rather than in one packed row.
+ */
+public final class TokenizeJob {
+
+    /** Rows of the full length that a window should give, so that its last, half-empty row weighs little. */
+    private static final long WINDOW_ROWS = 128;
+
+    private static final long WINDOW_TOKENS = 1L << 20;
+
+    private static final String COPY = "copy";
+    private static final String PLACE = "place";
+    private static final String WINDOW = "window";
+    private static final String FIRST_INDEX = "first_index";
+
+    private static final StructType FIRST_INDICES =
+            new StructType().add(WINDOW, DataTypes.IntegerType, false).add(FIRST_INDEX, DataTypes.LongType, false);
+
+    private final SparkSession spark;
+    private final TokenizeOptions options;
+
+    public TokenizeJob(SparkSession spark, TokenizeOptions options) {
+        this.spark = spark;
+        this.options = options;
+    }
+
+    /** Tokenises source text; rejected rows are among the rows that come out. */
+    public Dataset<Row> tokenize(Dataset<Row> text, RowShape shape, ExampleTokenizer.Source tokenizers) {
+        return text.mapPartitions(new TokenizeRows(shape, tokenizers), Encoders.row(TokenizedRows.SCHEMA));
+    }
+
+    /** Packs the sequences among tokenised rows; {@code tokens} is how many tokens they have in all. */
+    public Dataset<Row> pack(Dataset<Row> tokenized, long tokens) {
+        long windowTokens = Math.max(WINDOW_TOKENS, WINDOW_ROWS * options.maxSeqLength());
+        int windows = Math.toIntExact(tokens / windowTokens + 1);
+        Column[] key = {col(TokenizedRows.KEY_0), col(TokenizedRows.KEY_1)};
+        return tokenized
+                .where(col(TokenizedRows.REASON).isNull())
+                .repartition(partitions(windows), key)
+                .withColumn(COPY, row_number().over(Window.partitionBy(key).orderBy(key)))
+                .withColumn(PLACE, xxhash64(key[0], key[1], col(COPY)))
+                .withColumn(WINDOW, pmod(col(PLACE), lit((long) windows)).cast(DataTypes.IntegerType))
+                .repartition(partitions(windows), col(WINDOW))
+                .sortWithinPartitions(col(WINDOW), col(PLACE), key[0], key[1], col(COPY))
+                .select(WINDOW, TokenizedRows.NUM_TOKENS, TokenizedRows.TOKENS)
+                .mapPartitions(new PackWindows(options.maxSeqLength(), options.packing()), Encoders.bean(ShardRow.class))
+                .toDF();
+    }
+
+    /** Enough partitions for the cores, no more than the session wants of a shuffle. */
+    private int partitions(int windows) {
+        int cores = spark.sparkContext().defaultParallelism();
+        return Math.min(Math.max(cores, windows), Math.max(cores, spark.sessionState().conf().numShufflePartitions()));
+    }
+
+    /** How many packed rows each window has, in the order of windows: (window, rows). */
+    public List<Row> rowsOfWindows(Dataset<Row> packed) {
+        // one small row a window, that is, one a million tokens
+        return packed.groupBy(WINDOW)
+                .agg(count(lit(1)).as("rows"))
+                .orderBy(WINDOW)
+                .collectAsList();
+    }
+
+    /** Numbers the packed rows 0…n−1, window after window, and gives them the columns of token shards. */
+    public Dataset<Row> shards(Dataset<Row> packed, List<Row> rowsOfWindows, String datasetId) {
+        List<Row> firstIndices = new ArrayList<>(rowsOfWindows.size());
+        long next = 0;
+        for (Row window : rowsOfWindows) {
+            firstIndices.add(RowFactory.create(window.getInt(0), next));
+            next += window.getLong(1);
+        }
+        Dataset<Row> offsets = spark.createDataFrame(firstIndices, FIRST_INDICES);
+        return packed.join(broadcast(offsets), WINDOW)
+                .select(
+                        lit(datasetId).as("dataset_id"),
+                        col(FIRST_INDEX).plus(col("position")).as("row_index"),
+                        size(col("inputIds")).as("num_tokens"),
+                        col("numTargetTokens").as("num_target_tokens"),
+                        size(col("sequenceLengths")).as("num_sequences"),
+                        col("sequenceLengths").as("sequence_lengths"),
+                        col("inputIds").as("input_ids"),
+                        col("labels").as("labels"));
+    }
+
+    /** The rejected rows among tokenised ones. */
+    public static Dataset<Row> rejected(Dataset<Row> tokenized, String datasetId) {
+        return tokenized
+                .where(col(TokenizedRows.REASON).isNotNull())
+                .select(
+                        lit(datasetId).as("dataset_id"),
+                        col(TokenizedRows.SOURCE_ROW),
+                        col(TokenizedRows.REASON),
+                        col(TokenizedRows.DETAIL));
+    }
+}

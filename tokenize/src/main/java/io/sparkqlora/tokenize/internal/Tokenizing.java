@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.tokenize.internal;
+
+import io.sparkqlora.tokenize.Lineage;
+import io.sparkqlora.tokenize.SourceRows;
+import io.sparkqlora.tokenize.TokenStatistics;
+import io.sparkqlora.tokenize.TokenizationResult;
+import io.sparkqlora.tokenize.TokenizeErrors;
+import io.sparkqlora.tokenize.TokenizeOptions;
+import java.util.List;
+import java.util.function.Function;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.storage.StorageLevel;
+
+/** Runs the job's queries in their order: tokenise once, count, pack once, number. */
+public final class Tokenizing {
+
+    private final SparkSession spark;
+    private final TokenizeOptions options;
+    private final TokenizeJob job;
+
+    public Tokenizing(SparkSession spark, TokenizeOptions options) {
+        this.spark = spark;
+        this.options = options;
+        this.job = new TokenizeJob(spark, options);
+    }
+
+    /**
+     * Runs the job.
+     *
+     * @param datasetId makes the id, once the lineage is complete
+     */
+    public TokenizationResult run(
+            SourceRows source, ExampleTokenizer.Source tokenizers, Function<Lineage, String> datasetId) {
+        RowShape shape = RowShapes.of(source, options);
+        // what is wrong with a tokenizer or its template should be known before a job starts
+        tokenizers.open();
+        Dataset<Row> tokenized =
+                job.tokenize(SourceText.of(spark, source, shape), shape, tokenizers).persist(StorageLevel.MEMORY_AND_DISK());
+        try {
+            return pack(source.lineage(), tokenized, datasetId);
+        } catch (RuntimeException e) {
+            tokenized.unpersist();
+            throw e;
+        }
+    }
+
+    private TokenizationResult pack(Lineage source, Dataset<Row> tokenized, Function<Lineage, String> datasetId) {
+        TokenizeCounts counts = ReadFailures.translating(source.identity(), () -> TokenizeCounts.of(tokenized));
+        requireSequences(source, counts);
+        Lineage lineage =
+                source.versioned() ? source : new Lineage(source.identity(), "content:" + counts.contentHash());
+        String id = datasetId.apply(lineage);
+        Dataset<Row> packed = job.pack(tokenized, counts.tokens()).persist(StorageLevel.MEMORY_AND_DISK());
+        try {
+            List<Row> windows = job.rowsOfWindows(packed);
+            long rows = windows.stream().mapToLong(window -> window.getLong(1)).sum();
+            return new TokenizationResult(
+                    id,
+                    lineage,
+                    job.shards(packed, windows, id),
+                    TokenizeJob.rejected(tokenized, id),
+                    statistics(counts, rows),
+                    () -> {
+                        packed.unpersist();
+                        tokenized.unpersist();
+                    });
+        } catch (RuntimeException e) {
+            packed.unpersist();
+            throw e;
+        }
+    }
+
+    private static void requireSequences(Lineage source, TokenizeCounts counts) {
+        if (counts.rows() == 0) {
+            throw TokenizeErrors.emptySource(source.identity());
+        }
+        if (counts.sequences() == 0) {
+            throw TokenizeErrors.noUsableRow(source.identity(), counts.rows(), counts.rejected(), counts.example());
+        }
+    }
+
+    private TokenStatistics statistics(TokenizeCounts counts, long packedRows) {
+        return new TokenStatistics(
+                counts.rows(),
+                counts.rows() - counts.sequences(),
+                counts.rejected(),
+                counts.sequences(),
+                counts.truncated(),
+                packedRows,
+                counts.tokens(),
+                counts.targetTokens(),
+                (double) counts.tokens() / ((double) packedRows * options.maxSeqLength()));
+    }
+}

@@ -9,6 +9,9 @@ import org.apache.spark.sql.SparkSession;
 /** One session for all tests of the module: two cores, and the Kryo settings that the product ships. */
 public final class LocalSpark {
 
+    private static final String DELTA_CLASSES =
+            "org.apache.spark.sql.delta.actions.AddFile,org.apache.spark.sql.delta.stats.DeltaFileStatistics";
+
     private static SparkSession session;
 
     private LocalSpark() {}
@@ -23,9 +26,7 @@ public final class LocalSpark {
                     .config("spark.sql.warehouse.dir", temporary())
                     .config("spark.serializer", "org.apache.spark.serializer.KryoSerializer")
                     .config("spark.kryo.registrationRequired", true)
-                    .config(
-                            "spark.kryo.classesToRegister",
-                            "org.apache.spark.sql.delta.actions.AddFile,org.apache.spark.sql.delta.stats.DeltaFileStatistics")
+                    .config("spark.kryo.classesToRegister", String.join(",", DELTA_CLASSES, String.join(",", KryoClasses.names())))
                     .config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")
                     .config("spark.sql.catalog.spark_catalog", "org.apache.spark.sql.delta.catalog.DeltaCatalog")
                     .config("spark.databricks.delta.snapshotPartitions", 2)

@@ -32,7 +32,7 @@ import org.apache.spark.sql.types.StructType;
  * number of tokens. Copies of one sequence (which users make on purpose, to weigh it more) are numbered first and the
  * number is hashed along with the content, so that they end up in different windows rather than in one packed row.
  */
-public final class TokenizeJob {
+final class TokenizeJob {
 
     /** Rows of the full length that a window should give, so that its last, half-empty row weighs little. */
     private static final long WINDOW_ROWS = 128;
@@ -49,20 +49,27 @@ public final class TokenizeJob {
 
     private final SparkSession spark;
     private final TokenizeOptions options;
+    private final long windowTokens;
 
-    public TokenizeJob(SparkSession spark, TokenizeOptions options) {
+    /** @param windowTokens about how many tokens a window has; whoever changes it gets other rows */
+    TokenizeJob(SparkSession spark, TokenizeOptions options, long windowTokens) {
         this.spark = spark;
         this.options = options;
+        this.windowTokens = windowTokens;
+    }
+
+    /** How many tokens a window has unless a test wants many windows of little data. */
+    static long windowTokens(TokenizeOptions options) {
+        return Math.max(WINDOW_TOKENS, WINDOW_ROWS * options.maxSeqLength());
     }
 
     /** Tokenises source text; rejected rows are among the rows that come out. */
-    public Dataset<Row> tokenize(Dataset<Row> text, RowShape shape, ExampleTokenizer.Source tokenizers) {
+    Dataset<Row> tokenize(Dataset<Row> text, RowShape shape, ExampleTokenizer.Source tokenizers) {
         return text.mapPartitions(new TokenizeRows(shape, tokenizers), Encoders.row(TokenizedRows.SCHEMA));
     }
 
     /** Packs the sequences among tokenised rows; {@code tokens} is how many tokens they have in all. */
-    public Dataset<Row> pack(Dataset<Row> tokenized, long tokens) {
-        long windowTokens = Math.max(WINDOW_TOKENS, WINDOW_ROWS * options.maxSeqLength());
+    Dataset<Row> pack(Dataset<Row> tokenized, long tokens) {
         int windows = Math.toIntExact(tokens / windowTokens + 1);
         Column[] key = {col(TokenizedRows.KEY_0), col(TokenizedRows.KEY_1)};
         return tokenized
@@ -85,7 +92,7 @@ public final class TokenizeJob {
     }
 
     /** How many packed rows each window has, in the order of windows: (window, rows). */
-    public List<Row> rowsOfWindows(Dataset<Row> packed) {
+    List<Row> rowsOfWindows(Dataset<Row> packed) {
         // one small row a window, that is, one a million tokens
         return packed.groupBy(WINDOW)
                 .agg(count(lit(1)).as("rows"))
@@ -94,7 +101,7 @@ public final class TokenizeJob {
     }
 
     /** Numbers the packed rows 0…n−1, window after window, and gives them the columns of token shards. */
-    public Dataset<Row> shards(Dataset<Row> packed, List<Row> rowsOfWindows, String datasetId) {
+    Dataset<Row> shards(Dataset<Row> packed, List<Row> rowsOfWindows, String datasetId) {
         List<Row> firstIndices = new ArrayList<>(rowsOfWindows.size());
         long next = 0;
         for (Row window : rowsOfWindows) {
@@ -115,7 +122,7 @@ public final class TokenizeJob {
     }
 
     /** The rejected rows among tokenised ones. */
-    public static Dataset<Row> rejected(Dataset<Row> tokenized, String datasetId) {
+    static Dataset<Row> rejected(Dataset<Row> tokenized, String datasetId) {
         return tokenized
                 .where(col(TokenizedRows.REASON).isNotNull())
                 .select(

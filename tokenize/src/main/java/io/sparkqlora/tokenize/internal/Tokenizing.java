@@ -22,9 +22,13 @@ public final class Tokenizing {
     private final TokenizeJob job;
 
     public Tokenizing(SparkSession spark, TokenizeOptions options) {
+        this(spark, options, TokenizeJob.windowTokens(options));
+    }
+
+    Tokenizing(SparkSession spark, TokenizeOptions options, long windowTokens) {
         this.spark = spark;
         this.options = options;
-        this.job = new TokenizeJob(spark, options);
+        this.job = new TokenizeJob(spark, options, windowTokens);
     }
 
     /**

@@ -64,10 +64,7 @@ public final class KryoClasses {
 
     /** Names for {@code spark.kryo.classesToRegister}. */
     public static List<String> names() {
-        return Stream.of(
-                        CACHE.stream(),
-                        SCHEMAS.stream().map(TYPES::concat),
-                        Stream.of("[L" + TYPES + "StructField;"))
+        return Stream.of(CACHE.stream(), SCHEMAS.stream().map(TYPES::concat), Stream.of("[L" + TYPES + "StructField;"))
                 .flatMap(names -> names)
                 .toList();
     }

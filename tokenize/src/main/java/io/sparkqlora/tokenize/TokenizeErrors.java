@@ -93,7 +93,8 @@ public final class TokenizeErrors {
     public static QLoraException sourceMissing(String location) {
         return input(
                 "QLORA-D050",
-                "the dataset " + location + " doesn't exist: there is no such file, folder or table, and nothing matches it "
+                "the dataset " + location
+                        + " doesn't exist: there is no such file, folder or table, and nothing matches it "
                         + "as a glob; mend the key dataset",
                 null);
     }
@@ -128,7 +129,8 @@ public final class TokenizeErrors {
         return input(
                 "QLORA-D053",
                 "the dataset has none of the columns that tell its row shape: messages, or prompt and completion, or text; "
-                        + "its columns are " + (columns.isEmpty() ? "none that can be read" : String.join(", ", columns))
+                        + "its columns are "
+                        + (columns.isEmpty() ? "none that can be read" : String.join(", ", columns))
                         + "; name the right ones with messages_column, prompt_column and completion_column, or text_column",
                 null);
     }
@@ -151,8 +153,8 @@ public final class TokenizeErrors {
             String location, long rows, Map<String, Long> rejectedByReason, String example) {
         return input(
                 "QLORA-D056",
-                "none of the " + rows + " rows of " + location + " can be used (" + reasons(rejectedByReason) + "); for example "
-                        + example + "; mend the rows or the keys that name the columns",
+                "none of the " + rows + " rows of " + location + " can be used (" + reasons(rejectedByReason)
+                        + "); for example " + example + "; mend the rows or the keys that name the columns",
                 null);
     }
 
@@ -160,7 +162,8 @@ public final class TokenizeErrors {
     public static QLoraException noDelta(String location, Throwable cause) {
         return config(
                 "QLORA-D057",
-                location + " is a Delta table, and this Spark session has no Delta; add io.delta:delta-spark_2.13 and set "
+                location
+                        + " is a Delta table, and this Spark session has no Delta; add io.delta:delta-spark_2.13 and set "
                         + "spark.sql.extensions and spark.sql.catalog.spark_catalog as Delta's documentation says",
                 cause);
     }
@@ -174,7 +177,8 @@ public final class TokenizeErrors {
     public static QLoraException wrongType(String column, String type, String wanted) {
         return input(
                 "QLORA-D060",
-                "the column " + column + " is of type " + type + ", wanted is " + wanted + "; name another column or convert it",
+                "the column " + column + " is of type " + type + ", wanted is " + wanted
+                        + "; name another column or convert it",
                 null);
     }
 
@@ -191,7 +195,8 @@ public final class TokenizeErrors {
     public static QLoraException noDeltaTable(String location) {
         return input(
                 "QLORA-D062",
-                location + " is no Delta table: it has no _delta_log with a commit; mend the key dataset or dataset_format",
+                location
+                        + " is no Delta table: it has no _delta_log with a commit; mend the key dataset or dataset_format",
                 null);
     }
 

@@ -37,7 +37,9 @@ public record TokenizeOptions(
     public TokenizeOptions {
         if (maxSeqLength < 2) {
             throw TokenizeErrors.badOption(
-                    "max_seq_length", maxSeqLength, "a sequence needs at least 2 tokens, one to predict the other from");
+                    "max_seq_length",
+                    maxSeqLength,
+                    "a sequence needs at least 2 tokens, one to predict the other from");
         }
         if ((promptColumn == null) != (completionColumn == null)) {
             throw TokenizeErrors.badOption(

@@ -123,7 +123,12 @@ class DataSourceTest {
         Path table = dir.resolve("d");
         spark.range(1).selectExpr("'one' AS text").write().format("delta").save(table.toString());
         SourceRows source = read(table, "auto");
-        spark.range(1).selectExpr("'two' AS text").write().format("delta").mode("append").save(table.toString());
+        spark.range(1)
+                .selectExpr("'two' AS text")
+                .write()
+                .format("delta")
+                .mode("append")
+                .save(table.toString());
         assertThat(source.lineage()).isEqualTo(new Lineage("delta:file:" + table, "delta:0"));
         assertThat(strings(source)).containsExactly("one");
         assertThat(read(table, "delta").lineage().version()).isEqualTo("delta:1");
@@ -166,7 +171,8 @@ class DataSourceTest {
         write("bad.parquet", "this is no Parquet file, although it says so");
         Files.createDirectories(dir.resolve("empty"));
         assertThatThrownBy(() -> read(dir.resolve(name), format))
-                .isInstanceOfSatisfying(QLoraException.class, e -> assertThat(e.code()).isEqualTo(code))
+                .isInstanceOfSatisfying(
+                        QLoraException.class, e -> assertThat(e.code()).isEqualTo(code))
                 .hasMessageContaining(message.replace("DIR", dir.toString()))
                 .message()
                 .hasLineCount(1);
@@ -175,8 +181,9 @@ class DataSourceTest {
     @Test
     void namesATableThatIsNotThere() {
         assertThatThrownBy(() -> DataSource.of("no_such_table", "table").read(spark))
-                .hasMessage("QLORA-D061: there is no table or view no_such_table (the current database is default); mend the "
-                        + "key dataset, or name the format of the files with dataset_format");
+                .hasMessage(
+                        "QLORA-D061: there is no table or view no_such_table (the current database is default); mend the "
+                                + "key dataset, or name the format of the files with dataset_format");
     }
 
     private SourceRows read(Path path, String format) {

@@ -26,7 +26,9 @@ public final class LocalSpark {
                     .config("spark.sql.warehouse.dir", temporary())
                     .config("spark.serializer", "org.apache.spark.serializer.KryoSerializer")
                     .config("spark.kryo.registrationRequired", true)
-                    .config("spark.kryo.classesToRegister", String.join(",", DELTA_CLASSES, String.join(",", KryoClasses.names())))
+                    .config(
+                            "spark.kryo.classesToRegister",
+                            String.join(",", DELTA_CLASSES, String.join(",", KryoClasses.names())))
                     .config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")
                     .config("spark.sql.catalog.spark_catalog", "org.apache.spark.sql.delta.catalog.DeltaCatalog")
                     .config("spark.databricks.delta.snapshotPartitions", 2)

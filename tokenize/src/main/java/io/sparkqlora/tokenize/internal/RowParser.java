@@ -23,12 +23,12 @@ final class RowParser {
             throw new RejectedRow(CORRUPT_RECORD, "the row is " + Values.kind(row) + ", not a JSON object");
         }
         if (columns.get(CsvReader.CORRUPT) != null) {
-            throw new RejectedRow(CORRUPT_RECORD, "the record has not as many fields as the header, or a quote too many");
+            throw new RejectedRow(
+                    CORRUPT_RECORD, "the record has not as many fields as the header, or a quote too many");
         }
         return switch (shape.kind()) {
-            case MESSAGES -> conversation(columns.get(shape.first()), shape.second() == null
-                    ? null
-                    : columns.get(shape.second()));
+            case MESSAGES -> conversation(
+                    columns.get(shape.first()), shape.second() == null ? null : columns.get(shape.second()));
             case PROMPT_COMPLETION -> new Example.PromptCompletion(
                     text(columns, shape.first()), text(columns, shape.second()));
             case TEXT -> new Example.Text(text(columns, shape.first()));
@@ -45,7 +45,8 @@ final class RowParser {
 
     private Example conversation(Object messages, Object tools) throws RejectedRow {
         List<Map<String, Object>> turns = Messages.of(shape.first(), messages);
-        return new Example.Conversation(turns, tools == null ? null : Messages.list(shape.second(), tools, "invalid_tools"));
+        return new Example.Conversation(
+                turns, tools == null ? null : Messages.list(shape.second(), tools, "invalid_tools"));
     }
 
     private static String text(Map<?, ?> columns, String column) throws RejectedRow {

@@ -50,7 +50,13 @@ final class SourceText {
 
     private static int partitions(SparkSession spark, Dataset<Row> rows) {
         int cores = spark.sparkContext().defaultParallelism();
-        long bytes = rows.queryExecution().optimizedPlan().stats().sizeInBytes().bigInteger().min(BigInteger.valueOf(UNKNOWN_BYTES)).longValue();
+        long bytes = rows.queryExecution()
+                .optimizedPlan()
+                .stats()
+                .sizeInBytes()
+                .bigInteger()
+                .min(BigInteger.valueOf(UNKNOWN_BYTES))
+                .longValue();
         if (bytes >= UNKNOWN_BYTES) {
             return Math.max(TASKS_PER_CORE * cores, spark.sessionState().conf().numShufflePartitions());
         }

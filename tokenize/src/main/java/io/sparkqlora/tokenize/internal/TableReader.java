@@ -35,8 +35,7 @@ public final class TableReader {
             return SourceRows.of(spark.table(table), identity);
         }
         long version = DeltaLog.version(spark, location.get());
-        Dataset<Row> rows =
-                spark.read().option("versionAsOf", version).table(table);
+        Dataset<Row> rows = spark.read().option("versionAsOf", version).table(table);
         return SourceRows.of(rows, new Lineage(identity, "delta:" + version));
     }
 

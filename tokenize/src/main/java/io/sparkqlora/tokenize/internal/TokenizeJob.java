@@ -81,14 +81,17 @@ final class TokenizeJob {
                 .repartition(partitions(windows), col(WINDOW))
                 .sortWithinPartitions(col(WINDOW), col(PLACE), key[0], key[1], col(COPY))
                 .select(WINDOW, TokenizedRows.NUM_TOKENS, TokenizedRows.TOKENS)
-                .mapPartitions(new PackWindows(options.maxSeqLength(), options.packing()), Encoders.bean(ShardRow.class))
+                .mapPartitions(
+                        new PackWindows(options.maxSeqLength(), options.packing()), Encoders.bean(ShardRow.class))
                 .toDF();
     }
 
     /** Enough partitions for the cores, no more than the session wants of a shuffle. */
     private int partitions(int windows) {
         int cores = spark.sparkContext().defaultParallelism();
-        return Math.min(Math.max(cores, windows), Math.max(cores, spark.sessionState().conf().numShufflePartitions()));
+        return Math.min(
+                Math.max(cores, windows),
+                Math.max(cores, spark.sessionState().conf().numShufflePartitions()));
     }
 
     /** How many packed rows each window has, in the order of windows: (window, rows). */

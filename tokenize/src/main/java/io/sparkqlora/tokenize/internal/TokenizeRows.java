@@ -88,8 +88,7 @@ final class TokenizeRows implements MapPartitionsFunction<Row, Row> {
     }
 
     private static Row rejected(String json, Outcome.Rejected rejected) {
-        return RowFactory.create(
-                null, null, null, null, null, rejected.reason(), rejected.detail(), shown(json), null);
+        return RowFactory.create(null, null, null, null, null, rejected.reason(), rejected.detail(), shown(json), null);
     }
 
     /** The beginning of a row, not ending within a surrogate pair. */

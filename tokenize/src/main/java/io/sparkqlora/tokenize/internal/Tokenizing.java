@@ -41,8 +41,8 @@ public final class Tokenizing {
         RowShape shape = RowShapes.of(source, options);
         // what is wrong with a tokenizer or its template should be known before a job starts
         tokenizers.open();
-        Dataset<Row> tokenized =
-                job.tokenize(SourceText.of(spark, source, shape), shape, tokenizers).persist(StorageLevel.MEMORY_AND_DISK());
+        Dataset<Row> tokenized = job.tokenize(SourceText.of(spark, source, shape), shape, tokenizers)
+                .persist(StorageLevel.MEMORY_AND_DISK());
         try {
             return pack(source.lineage(), tokenized, datasetId);
         } catch (RuntimeException e) {

@@ -27,7 +27,10 @@ class PackerTest {
     @Provide
     Arbitrary<Problem> problems() {
         return Arbitraries.integers().between(1, 300).flatMap(capacity -> Combinators.combine(
-                        Arbitraries.integers().between(1, capacity).array(int[].class).ofMaxSize(200),
+                        Arbitraries.integers()
+                                .between(1, capacity)
+                                .array(int[].class)
+                                .ofMaxSize(200),
                         Arbitraries.just(capacity))
                 .as(Problem::new));
     }
@@ -74,7 +77,8 @@ class PackerTest {
     void fillsRowsOfManyShortSequences() {
         int[] lengths = IntStream.range(0, 5000).map(i -> 20 + i * 7919 % 300).toArray();
         int tokens = Arrays.stream(lengths).sum();
-        assertThat((double) tokens / (1024.0 * Packer.pack(lengths, 1024).size())).isGreaterThan(0.99);
+        assertThat((double) tokens / (1024.0 * Packer.pack(lengths, 1024).size()))
+                .isGreaterThan(0.99);
     }
 
     @Test

@@ -18,8 +18,9 @@ class RowParserTest {
 
     @Test
     void keepsFieldsThatItDoesNotKnow() throws RejectedRow {
-        Example example = new RowParser(MESSAGES).parse(
-                """
+        Example example = new RowParser(MESSAGES)
+                .parse(
+                        """
                 {"tools": [{"name": "add"}], "messages": [{"role": "user", "name": "Ann", "content": "1+1?"},
                  {"role": "assistant", "tool_calls": [{"arguments": {"b": 1, "a": 1.0}}]}]}""");
         assertThat(example)
@@ -37,7 +38,8 @@ class RowParserTest {
     @Test
     void readsMessagesAndToolsThatAreJsonText() throws RejectedRow {
         Example example = new RowParser(MESSAGES)
-                .parse("{\"messages\": \"[{\\\"role\\\":\\\"user\\\",\\\"content\\\":\\\"hi\\\"}]\", \"tools\": \"[]\"}");
+                .parse(
+                        "{\"messages\": \"[{\\\"role\\\":\\\"user\\\",\\\"content\\\":\\\"hi\\\"}]\", \"tools\": \"[]\"}");
         assertThat(example)
                 .isEqualTo(new Example.Conversation(List.of(Map.of("role", "user", "content", "hi")), List.of()));
     }
@@ -70,11 +72,10 @@ class RowParserTest {
             {"messages": [{"role": "user", "content": "a"}], "tools": 1} | invalid_tools | tools is a number, not a list
             """)
     void rejects(String json, String reason, String detail) {
-        assertThatThrownBy(() -> new RowParser(MESSAGES).parse(json))
-                .isInstanceOfSatisfying(RejectedRow.class, e -> {
-                    assertThat(e.outcome().reason()).isEqualTo(reason);
-                    assertThat(e.outcome().detail()).startsWith(detail);
-                });
+        assertThatThrownBy(() -> new RowParser(MESSAGES).parse(json)).isInstanceOfSatisfying(RejectedRow.class, e -> {
+            assertThat(e.outcome().reason()).isEqualTo(reason);
+            assertThat(e.outcome().detail()).startsWith(detail);
+        });
     }
 
     @ParameterizedTest
@@ -88,7 +89,7 @@ class RowParserTest {
             """)
     void rejectsText(String json, String reason, String detail) {
         assertThatThrownBy(() -> new RowParser(TEXT).parse(json))
-                .isInstanceOfSatisfying(
-                        RejectedRow.class, e -> assertThat(e.outcome()).isEqualTo(new Outcome.Rejected(reason, detail)));
+                .isInstanceOfSatisfying(RejectedRow.class, e -> assertThat(e.outcome())
+                        .isEqualTo(new Outcome.Rejected(reason, detail)));
     }
 }

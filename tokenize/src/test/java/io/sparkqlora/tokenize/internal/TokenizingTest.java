@@ -50,16 +50,20 @@ class TokenizingTest {
             assertThat(rows).extracting(row -> row.<Long>getAs("row_index")).isEqualTo(indices(rows.size()));
             assertThat(sequences(rows)).isEqualTo(counted(texts));
             assertThat(rows).allSatisfy(row -> {
-                assertThat(row.<String>getAs("dataset_id")).isEqualTo("id of memory " + result.lineage().version());
+                assertThat(row.<String>getAs("dataset_id"))
+                        .isEqualTo("id of memory " + result.lineage().version());
                 assertThat(row.<Integer>getAs("num_tokens")).isBetween(1, MAX);
-                assertThat(row.<Integer>getAs("num_sequences")).isEqualTo(row.getList(5).size());
+                assertThat(row.<Integer>getAs("num_sequences"))
+                        .isEqualTo(row.getList(5).size());
             });
             TokenStatistics statistics = result.statistics();
             long tokens = texts.stream().mapToLong(String::length).sum();
             assertThat(statistics)
                     .isEqualTo(new TokenStatistics(
                             700, 0, Map.of(), 700, 0, rows.size(), tokens, tokens - 700, statistics.fillRatio()));
-            assertThat(statistics.fillRatio()).isEqualTo((double) tokens / (rows.size() * (double) MAX)).isGreaterThan(0.9);
+            assertThat(statistics.fillRatio())
+                    .isEqualTo((double) tokens / (rows.size() * (double) MAX))
+                    .isGreaterThan(0.9);
         }
     }
 
@@ -80,8 +84,9 @@ class TokenizingTest {
 
     @Test
     void spreadsCopiesOverWindowsAndStillNumbersTheRows() {
-        List<String> texts = new ArrayList<>(
-                IntStream.range(0, 80).mapToObj(i -> Character.toString(0x400 + i).repeat(MAX)).toList());
+        List<String> texts = new ArrayList<>(IntStream.range(0, 80)
+                .mapToObj(i -> Character.toString(0x400 + i).repeat(MAX))
+                .toList());
         texts.addAll(Collections.nCopies(40, "copy".repeat(MAX / 4)));
         try (TokenizationResult result = run(frame(texts, 2), options().build())) {
             List<Row> rows = result.shards().orderBy("row_index").collectAsList();
@@ -99,16 +104,20 @@ class TokenizingTest {
     @Test
     void withoutPackingEachSequenceIsARow() {
         List<String> texts = texts(50);
-        try (TokenizationResult result = run(frame(texts, 2), options().packing(false).build())) {
+        try (TokenizationResult result =
+                run(frame(texts, 2), options().packing(false).build())) {
             List<Row> rows = result.shards().collectAsList();
-            assertThat(rows).hasSize(50).allSatisfy(row -> assertThat(row.<Integer>getAs("num_sequences")).isOne());
+            assertThat(rows).hasSize(50).allSatisfy(row -> assertThat(row.<Integer>getAs("num_sequences"))
+                    .isOne());
             assertThat(sequences(rows)).isEqualTo(counted(texts));
         }
     }
 
     @Test
     void masksWhatIsNoTargetAndTheFirstToken() throws IOException {
-        Path file = Files.writeString(dir.resolve("a.jsonl"), """
+        Path file = Files.writeString(
+                dir.resolve("a.jsonl"),
+                """
                 {"messages": [{"role": "user", "content": "ab"}, {"role": "assistant", "content": "cd"}]}
                 """);
         try (TokenizationResult result = run(read(file), options().build())) {
@@ -146,15 +155,30 @@ class TokenizingTest {
             result.rejected().collectAsList().forEach(row -> rejected.put(row.getString(2), row));
             assertThat(rejected)
                     .containsOnlyKeys(
-                            "no_target_tokens", "template_error", "missing_messages", "corrupt_record", "empty_messages");
+                            "no_target_tokens",
+                            "template_error",
+                            "missing_messages",
+                            "corrupt_record",
+                            "empty_messages");
             assertThat(rejected.get("no_target_tokens").getString(3))
-                    .isEqualTo("none of the 64 tokens counts in the loss, the ones that did were cut off by max_seq_length");
+                    .isEqualTo(
+                            "none of the 64 tokens counts in the loss, the ones that did were cut off by max_seq_length");
             assertThat(rejected.get("corrupt_record").getString(1)).isEqualTo("{\"messages\": [{\"role\"");
-            assertThat(rejected.get("empty_messages").getString(1)).hasSize(2000).endsWith("yyy");
+            assertThat(rejected.get("empty_messages").getString(1))
+                    .hasSize(2000)
+                    .endsWith("yyy");
             assertThat(result.statistics().rejectedByReason())
                     .isEqualTo(Map.of(
-                            "no_target_tokens", 1L, "template_error", 1L, "missing_messages", 1L, "corrupt_record", 1L,
-                            "empty_messages", 1L));
+                            "no_target_tokens",
+                            1L,
+                            "template_error",
+                            1L,
+                            "missing_messages",
+                            1L,
+                            "corrupt_record",
+                            1L,
+                            "empty_messages",
+                            1L));
             assertThat(result.statistics().rows()).isEqualTo(7);
             assertThat(result.statistics().truncatedSequences()).isOne();
         }
@@ -162,8 +186,8 @@ class TokenizingTest {
 
     @Test
     void cachedRowsCanBeWrittenToDiskByKryo() {
-        SourceRows source = SourceRows.of(
-                spark.range(9).selectExpr("if(id < 5, concat('text ', id), '') AS text"), "memory");
+        SourceRows source =
+                SourceRows.of(spark.range(9).selectExpr("if(id < 5, concat('text ', id), '') AS text"), "memory");
         try (TokenizationResult result = run(source, options().build())) {
             for (Dataset<Row> rows : List.of(result.shards(), result.rejected(), tokenized(source))) {
                 Dataset<Row> onDisk = rows.persist(StorageLevel.DISK_ONLY());
@@ -182,11 +206,17 @@ class TokenizingTest {
 
     @Test
     void structsOfTablesBecomeTheSameConversationsAsJson() throws IOException {
-        Path json = Files.writeString(dir.resolve("a.jsonl"), """
+        Path json = Files.writeString(
+                dir.resolve("a.jsonl"),
+                """
                 {"messages": [{"role": "user", "content": "ab"}, {"role": "assistant", "content": "cd", "name": "x"}]}
                 """);
         Path parquet = dir.resolve("p");
-        spark.read().schema("messages array<struct<role string, content string, name string>>").json(json.toString()).write().parquet(parquet.toString());
+        spark.read()
+                .schema("messages array<struct<role string, content string, name string>>")
+                .json(json.toString())
+                .write()
+                .parquet(parquet.toString());
         try (TokenizationResult a = run(read(json), options().build());
                 TokenizationResult b = run(read(parquet), options().build())) {
             assertThat(b.shards().drop("dataset_id").collectAsList())
@@ -210,8 +240,9 @@ class TokenizingTest {
     void namesColumnsThatAreNotThere() {
         SourceRows source = SourceRows.of(spark.sql("SELECT 'a' AS Prompt, 1 AS answer, 'x' AS body"), "memory");
         assertThatThrownBy(() -> run(source, options().textColumn("bodi").build()))
-                .hasMessage("QLORA-D052: text_column names 'bodi', which the dataset doesn't have; its columns are Prompt, "
-                        + "answer, body; did you mean 'body'?");
+                .hasMessage(
+                        "QLORA-D052: text_column names 'bodi', which the dataset doesn't have; its columns are Prompt, "
+                                + "answer, body; did you mean 'body'?");
         assertThatThrownBy(() -> run(source, options().build()))
                 .hasMessageStartingWith("QLORA-D053: the dataset has none of the columns that tell its row shape")
                 .hasMessageContaining("its columns are Prompt, answer, body");
@@ -235,11 +266,17 @@ class TokenizingTest {
     @Test
     void aFileThatBreaksWhileItIsReadIsNamed() throws IOException {
         Path folder = dir.resolve("p");
-        spark.range(1).selectExpr("repeat('a', 100) AS text").coalesce(1).write().parquet(folder.toString());
+        spark.range(1)
+                .selectExpr("repeat('a', 100) AS text")
+                .coalesce(1)
+                .write()
+                .parquet(folder.toString());
         SourceRows source = read(folder);
         Path file;
         try (var files = Files.list(folder)) {
-            file = files.filter(path -> path.toString().endsWith(".parquet")).findFirst().orElseThrow();
+            file = files.filter(path -> path.toString().endsWith(".parquet"))
+                    .findFirst()
+                    .orElseThrow();
         }
         byte[] bytes = Files.readAllBytes(file);
         Files.write(file, new byte[bytes.length]);
@@ -272,7 +309,8 @@ class TokenizingTest {
     }
 
     private SourceRows frame(List<String> texts, int partitions) {
-        Dataset<Row> rows = spark.createDataset(texts, Encoders.STRING()).toDF("text").repartition(partitions);
+        Dataset<Row> rows =
+                spark.createDataset(texts, Encoders.STRING()).toDF("text").repartition(partitions);
         return SourceRows.of(rows, "memory");
     }
 

@@ -3,12 +3,18 @@ package io.sparkqlora.kernels.internal.cpu;
 
 import io.sparkqlora.kernels.Dropout;
 import io.sparkqlora.kernels.Tensor;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
 
 /** Inverted dropout. An element's word is word {@code index mod 4} of Philox at counter (index / 4, stream), key seed. */
 final class CpuDropout implements Dropout {
 
+    private static final VectorSpecies<Integer> INTS = IntVector.SPECIES_PREFERRED;
     private static final int WORDS = 4;
-    private static final ThreadLocal<int[]> RANDOM = ThreadLocal.withInitial(() -> new int[Elements.PART + 2 * WORDS]);
+    private static final ThreadLocal<int[]> RANDOM =
+            ThreadLocal.withInitial(() -> new int[Elements.PART + WORDS * (Philox.LANES + 1)]);
 
     private final Workers workers;
 
@@ -38,18 +44,19 @@ final class CpuDropout implements Dropout {
 
     private static int[] draw(long first, int count, long seed, long stream) {
         int[] words = RANDOM.get();
-        long block = first / WORDS;
-        for (int at = 0; at < count + first % WORDS; at += WORDS) {
-            Philox.block(block++, stream, seed, words, at);
-        }
+        int blocks = (int) ((first % WORDS + count + WORDS - 1) / WORDS);
+        Philox.blocks(first / WORDS, stream, seed, blocks, words);
         return words;
     }
 
     /** Words and threshold are compared as unsigned numbers, by flipping their upper bits. */
     private static void drop(float[] x, int[] words, int wordAt, int count, int flippedThreshold, float scale) {
-        for (int i = 0; i < count; i++) {
-            boolean kept = (words[wordAt + i] ^ Integer.MIN_VALUE) >= flippedThreshold;
-            x[i] = kept ? x[i] * scale : 0f;
+        for (int i = 0; i < count; i += VectorMath.LANES) {
+            IntVector flipped =
+                    IntVector.fromArray(INTS, words, wordAt + i).lanewise(VectorOperators.XOR, Integer.MIN_VALUE);
+            VectorMask<Float> dropped =
+                    flipped.compare(VectorOperators.LT, flippedThreshold).cast(VectorMath.SPECIES);
+            VectorMath.load(x, i).mul(scale).blend(0f, dropped).intoArray(x, i);
         }
     }
 }

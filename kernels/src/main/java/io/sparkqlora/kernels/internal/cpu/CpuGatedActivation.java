@@ -22,38 +22,44 @@ final class CpuGatedActivation implements GatedActivation {
         Elements.forEach(
                 workers,
                 (row, col, count, buffers) -> {
-                    Rows.load(gate, row, col, count, buffers[0], 0);
-                    Rows.load(up, row, col, count, buffers[1], 0);
-                    switch (kind) {
-                        case SILU -> silu(buffers[0], buffers[1], count);
-                        case GELU_TANH -> gelu(buffers[0], buffers[1], count);
+                    float[] g = buffers[0];
+                    float[] u = buffers[1];
+                    float[] s = buffers[2];
+                    Rows.load(gate, row, col, count, g, 0);
+                    Rows.load(up, row, col, count, u, 0);
+                    inverseOdds(kind, g, s, count);
+                    for (int i = 0; i < count; i += VectorMath.LANES) {
+                        FloatVector activated =
+                                VectorMath.load(g, i).div(VectorMath.load(s, i).add(1f));
+                        activated.mul(VectorMath.load(u, i)).intoArray(g, i);
                     }
-                    Rows.store(buffers[0], 0, count, out, row, col);
+                    Rows.store(g, 0, count, out, row, col);
                 },
                 out,
                 gate,
                 up);
     }
 
-    private static void silu(float[] gate, float[] up, int count) {
-        for (int i = 0; i < count; i += VectorMath.LANES) {
-            FloatVector x = VectorMath.load(gate, i);
-            x.mul(VectorMath.sigmoid(x)).mul(VectorMath.load(up, i)).intoArray(gate, i);
+    /**
+     * Both activations are {@code x · sigmoid(z)}: SiLU with {@code z = x}, the tanh form of GELU with
+     * {@code z = 2 √(2/π) (x + 0.044715 x³)}, since {@code (1 + tanh(y)) / 2 = sigmoid(2y)}. This writes {@code e^−z}.
+     */
+    private static void inverseOdds(Kind kind, float[] x, float[] out, int count) {
+        switch (kind) {
+            case SILU -> {
+                for (int i = 0; i < count; i += VectorMath.LANES) {
+                    VectorMath.load(x, i).neg().intoArray(out, i);
+                }
+            }
+            case GELU_TANH -> {
+                for (int i = 0; i < count; i += VectorMath.LANES) {
+                    FloatVector v = VectorMath.load(x, i);
+                    FloatVector cubic = v.mul(v).mul(CUBIC).mul(v);
+                    v.add(cubic).mul(-2 * SQRT_2_OVER_PI).intoArray(out, i);
+                }
+            }
         }
-    }
-
-    private static void gelu(float[] gate, float[] up, int count) {
-        for (int i = 0; i < count; i += VectorMath.LANES) {
-            FloatVector x = VectorMath.load(gate, i);
-            FloatVector half = x.mul(0.5f);
-            half.mul(tanh(x).add(1f)).mul(VectorMath.load(up, i)).intoArray(gate, i);
-        }
-    }
-
-    /** {@code tanh(√(2/π) · (x + 0.044715 x³))}. */
-    private static FloatVector tanh(FloatVector x) {
-        FloatVector cubic = x.mul(x).mul(CUBIC).mul(x);
-        return VectorMath.tanh(x.add(cubic).mul(SQRT_2_OVER_PI));
+        VectorMath.exp(out, 0, out, 0, Elements.padded(count));
     }
 
     @Override
@@ -64,10 +70,9 @@ final class CpuGatedActivation implements GatedActivation {
                     Rows.load(dOut, row, col, count, buffers[0], 0);
                     Rows.load(gate, row, col, count, buffers[1], 0);
                     Rows.load(up, row, col, count, buffers[2], 0);
-                    switch (kind) {
-                        case SILU -> siluGradient(buffers[0], buffers[1], buffers[2], count);
-                        case GELU_TANH -> geluGradient(buffers[0], buffers[1], buffers[2], count);
-                    }
+                    inverseOdds(kind, buffers[1], buffers[3], count);
+                    slopeOfArgument(kind, buffers[1], buffers[4], count);
+                    gradients(buffers, count);
                     Rows.store(buffers[1], 0, count, dGate, row, col);
                     Rows.store(buffers[2], 0, count, dUp, row, col);
                 },
@@ -78,29 +83,33 @@ final class CpuGatedActivation implements GatedActivation {
                 dUp);
     }
 
-    /** {@code gate ← dOut · up · s · (1 + x · (1 − s))}, {@code up ← dOut · x · s} with {@code s = sigmoid(x)}. */
-    private static void siluGradient(float[] dOut, float[] gate, float[] up, int count) {
-        for (int i = 0; i < count; i += VectorMath.LANES) {
-            FloatVector d = VectorMath.load(dOut, i);
-            FloatVector x = VectorMath.load(gate, i);
-            FloatVector s = VectorMath.sigmoid(x);
-            FloatVector slope = x.sub(x.mul(s)).add(1f).mul(s);
-            d.mul(VectorMath.load(up, i)).mul(slope).intoArray(gate, i);
-            d.mul(x.mul(s)).intoArray(up, i);
+    /** {@code x · dz/dx}. */
+    private static void slopeOfArgument(Kind kind, float[] x, float[] out, int count) {
+        switch (kind) {
+            case SILU -> System.arraycopy(x, 0, out, 0, count);
+            case GELU_TANH -> {
+                for (int i = 0; i < count; i += VectorMath.LANES) {
+                    FloatVector v = VectorMath.load(x, i);
+                    FloatVector slope = v.mul(v).mul(3 * CUBIC).add(1f).mul(2 * SQRT_2_OVER_PI);
+                    slope.mul(v).intoArray(out, i);
+                }
+            }
         }
     }
 
-    /** The slope is {@code (1 + t) / 2 + x/2 · (1 − t²) · √(2/π) · (1 + 3 · 0.044715 x²)}. */
-    private static void geluGradient(float[] dOut, float[] gate, float[] up, int count) {
+    /**
+     * With {@code s = sigmoid(z)}: {@code gate ← dOut · up · s · (1 + x · dz/dx · (1 − s))} and {@code up ← dOut · x · s}.
+     */
+    private static void gradients(float[][] buffers, int count) {
         for (int i = 0; i < count; i += VectorMath.LANES) {
-            FloatVector d = VectorMath.load(dOut, i);
-            FloatVector x = VectorMath.load(gate, i);
-            FloatVector t = tanh(x);
-            FloatVector half = t.mul(0.5f).add(0.5f);
-            FloatVector inner = x.mul(x).mul(3 * CUBIC).add(1f).mul(SQRT_2_OVER_PI);
-            FloatVector slope = half.add(x.mul(0.5f).mul(t.mul(t).neg().add(1f)).mul(inner));
-            d.mul(VectorMath.load(up, i)).mul(slope).intoArray(gate, i);
-            d.mul(x.mul(half)).intoArray(up, i);
+            FloatVector d = VectorMath.load(buffers[0], i);
+            FloatVector x = VectorMath.load(buffers[1], i);
+            FloatVector e = VectorMath.load(buffers[3], i);
+            FloatVector s = FloatVector.broadcast(VectorMath.SPECIES, 1f).div(e.add(1f));
+            FloatVector rest = s.neg().add(1f);
+            FloatVector slope = VectorMath.load(buffers[4], i).mul(rest).add(1f).mul(s);
+            d.mul(VectorMath.load(buffers[2], i)).mul(slope).intoArray(buffers[1], i);
+            d.mul(x.mul(s)).intoArray(buffers[2], i);
         }
     }
 }

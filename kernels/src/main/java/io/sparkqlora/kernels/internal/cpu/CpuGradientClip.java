@@ -12,7 +12,6 @@ import io.sparkqlora.kernels.Tensor;
 final class CpuGradientClip implements GradientClip {
 
     private static final int CHUNK = 4096;
-    private static final int COLUMNS = 8;
     private static final float EPSILON = 1e-6f;
 
     private final Workers workers;
@@ -51,28 +50,31 @@ final class CpuGradientClip implements GradientClip {
         Native.putDouble(out.address(), total);
     }
 
+    /** Four sums side by side, since one alone would wait for each addition. */
     private static double sumOfSquares(float[] x, int count) {
-        double[] columns = new double[COLUMNS];
-        for (int i = 0; i < count; i++) {
-            columns[i % COLUMNS] += (double) x[i] * x[i];
+        double s0 = 0;
+        double s1 = 0;
+        double s2 = 0;
+        double s3 = 0;
+        int i = 0;
+        for (; i <= count - 4; i += 4) {
+            s0 += (double) x[i] * x[i];
+            s1 += (double) x[i + 1] * x[i + 1];
+            s2 += (double) x[i + 2] * x[i + 2];
+            s3 += (double) x[i + 3] * x[i + 3];
         }
-        return total(columns);
+        for (; i < count; i++) {
+            s0 += (double) x[i] * x[i];
+        }
+        return s0 + s1 + (s2 + s3);
     }
 
     private static double sum(float[] x, int count) {
-        double[] columns = new double[COLUMNS];
+        double sum = 0;
         for (int i = 0; i < count; i++) {
-            columns[i % COLUMNS] += x[i];
+            sum += x[i];
         }
-        return total(columns);
-    }
-
-    private static double total(double[] columns) {
-        double total = 0;
-        for (double column : columns) {
-            total += column;
-        }
-        return total;
+        return sum;
     }
 
     @Override

@@ -4,6 +4,7 @@ package io.sparkqlora.kernels.internal.cpu;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Rope;
 import io.sparkqlora.kernels.Tensor;
+import jdk.incubator.vector.FloatVector;
 
 /** Rotary position embedding in place, a token at a time. */
 final class CpuRope implements Rope {
@@ -25,9 +26,12 @@ final class CpuRope implements Rope {
                 long position = position(positions, row, cos.rows());
                 Rows.load(cos, position, 0, half, buffers[1], 0);
                 Rows.load(sin, position, 0, half, buffers[2], 0);
+                if (inverse) {
+                    negate(buffers[2], half);
+                }
                 Rows.load(x, row, 0, cols, buffers[0], 0);
                 for (int head = 0; head < cols; head += headDim) {
-                    turn(buffers[0], head, half, buffers[1], buffers[2], inverse);
+                    turn(buffers[0], head, half, buffers[1], buffers[2]);
                 }
                 Rows.store(buffers[0], 0, cols, x, row, 0);
             }
@@ -52,13 +56,27 @@ final class CpuRope implements Rope {
         return position;
     }
 
-    private static void turn(float[] x, int at, int half, float[] cos, float[] sin, boolean inverse) {
-        for (int i = 0; i < half; i++) {
-            float s = inverse ? -sin[i] : sin[i];
+    private static void turn(float[] x, int at, int half, float[] cos, float[] sin) {
+        int i = 0;
+        for (; i <= half - VectorMath.LANES; i += VectorMath.LANES) {
+            FloatVector first = VectorMath.load(x, at + i);
+            FloatVector second = VectorMath.load(x, at + half + i);
+            FloatVector c = VectorMath.load(cos, i);
+            FloatVector s = VectorMath.load(sin, i);
+            first.mul(c).sub(second.mul(s)).intoArray(x, at + i);
+            second.mul(c).add(first.mul(s)).intoArray(x, at + half + i);
+        }
+        for (; i < half; i++) {
             float first = x[at + i];
             float second = x[at + half + i];
-            x[at + i] = first * cos[i] - second * s;
-            x[at + half + i] = second * cos[i] + first * s;
+            x[at + i] = first * cos[i] - second * sin[i];
+            x[at + half + i] = second * cos[i] + first * sin[i];
+        }
+    }
+
+    private static void negate(float[] x, int count) {
+        for (int i = 0; i < count; i++) {
+            x[i] = -x[i];
         }
     }
 }

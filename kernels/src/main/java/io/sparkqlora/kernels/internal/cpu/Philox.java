@@ -1,12 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.kernels.internal.cpu;
 
+import java.util.stream.LongStream;
+import jdk.incubator.vector.LongVector;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
+
 /**
  * The counter-based generator Philox 4×32-10 (Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3, 2011): four random
  * words as a function of a counter of four words and a key of two.
  */
 final class Philox {
 
+    /** Counters that {@link #blocks} works on at once; it may write the words of one counter less than these too many. */
+    static final int LANES = LongVector.SPECIES_PREFERRED.length();
+
+    private static final VectorSpecies<Long> LONGS = LongVector.SPECIES_PREFERRED;
+    private static final long[] IOTA = LongStream.range(0, LANES).toArray();
     private static final int ROUNDS = 10;
     private static final long MULTIPLIER_0 = 0xD2511F53L;
     private static final long MULTIPLIER_1 = 0xCD9E8D57L;
@@ -44,5 +54,51 @@ final class Philox {
         out[at + 1] = c1;
         out[at + 2] = c2;
         out[at + 3] = c3;
+    }
+
+    /**
+     * The words of {@code blocks} counters from {@code low} on, one after another as {@link #block} gives them, some more
+     * behind them: whole vectors of counters, a counter a lane.
+     */
+    static void blocks(long low, long high, long key, int blocks, int[] out) {
+        long[] lanes = new long[4 * LANES];
+        for (int done = 0; done < blocks; done += LANES) {
+            vector(low + done, high, key, lanes);
+            for (int lane = 0; lane < LANES; lane++) {
+                int at = 4 * (done + lane);
+                out[at] = (int) lanes[lane];
+                out[at + 1] = (int) lanes[LANES + lane];
+                out[at + 2] = (int) lanes[2 * LANES + lane];
+                out[at + 3] = (int) lanes[3 * LANES + lane];
+            }
+        }
+    }
+
+    private static void vector(long low, long high, long key, long[] out) {
+        LongVector counter = LongVector.broadcast(LONGS, low).add(LongVector.fromArray(LONGS, IOTA, 0));
+        LongVector c0 = counter.and(WORD);
+        LongVector c1 = counter.lanewise(VectorOperators.LSHR, 32);
+        LongVector c2 = LongVector.broadcast(LONGS, high & WORD);
+        LongVector c3 = LongVector.broadcast(LONGS, high >>> 32);
+        int k0 = (int) key;
+        int k1 = (int) (key >>> 32);
+        for (int round = 0; round < ROUNDS; round++) {
+            LongVector p0 = c0.mul(MULTIPLIER_0);
+            LongVector p1 = c2.mul(MULTIPLIER_1);
+            c0 = p1.lanewise(VectorOperators.LSHR, 32)
+                    .lanewise(VectorOperators.XOR, c1)
+                    .lanewise(VectorOperators.XOR, k0 & WORD);
+            c1 = p1.and(WORD);
+            c2 = p0.lanewise(VectorOperators.LSHR, 32)
+                    .lanewise(VectorOperators.XOR, c3)
+                    .lanewise(VectorOperators.XOR, k1 & WORD);
+            c3 = p0.and(WORD);
+            k0 += WEYL_0;
+            k1 += WEYL_1;
+        }
+        c0.intoArray(out, 0);
+        c1.intoArray(out, LANES);
+        c2.intoArray(out, 2 * LANES);
+        c3.intoArray(out, 3 * LANES);
     }
 }

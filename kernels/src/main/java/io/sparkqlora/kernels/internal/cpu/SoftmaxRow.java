@@ -33,7 +33,7 @@ final class SoftmaxRow {
         sum = 0;
         for (int at = 0; at < vocabulary; at += PART) {
             int count = Math.min(PART, vocabulary - at);
-            exponentials(at, count, max);
+            VectorMath.expOfDifference(values, at, max, values, at, count);
             sum += Sums.sum(values, at, count);
         }
         return (float) (VectorMath.log((float) sum) + margin);
@@ -41,15 +41,11 @@ final class SoftmaxRow {
 
     private void cap() {
         for (int i = 0; i < vocabulary; i += VectorMath.LANES) {
-            FloatVector t = VectorMath.tanh(VectorMath.load(values, i).div(softCap));
-            t.intoArray(capped, i);
-            t.mul(softCap).intoArray(values, i);
+            VectorMath.load(values, i).div(softCap).intoArray(values, i);
         }
-    }
-
-    private void exponentials(int at, int count, float max) {
-        for (int i = at; i < at + count; i += VectorMath.LANES) {
-            VectorMath.exp(VectorMath.load(values, i).sub(max)).intoArray(values, i);
+        VectorMath.tanh(values, 0, capped, 0, vocabulary);
+        for (int i = 0; i < vocabulary; i += VectorMath.LANES) {
+            VectorMath.load(capped, i).mul(softCap).intoArray(values, i);
         }
     }
 

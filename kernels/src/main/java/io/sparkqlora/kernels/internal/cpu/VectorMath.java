@@ -65,12 +65,38 @@ final class VectorMath {
 
     /** {@code out[outAt + i] = e^in[inAt + i]}; {@code out} may be {@code in} at the same place. Likewise below. */
     static void exp(float[] in, int inAt, float[] out, int outAt, int count) {
+        expOfDifference(in, inAt, 0f, out, outAt, count);
+    }
+
+    /**
+     * {@code out[outAt + i] = e^(in[inAt + i] − subtrahend)}. The steps of {@link #exp(FloatVector)} are written out here: once
+     * that method has been compiled by itself it is too big to be inlined, and each call then allocates its vectors, which
+     * makes it ten times slower. Hot loops call this.
+     */
+    static void expOfDifference(float[] in, int inAt, float subtrahend, float[] out, int outAt, int count) {
         int i = 0;
         for (; i <= count - LANES; i += LANES) {
-            exp(load(in, inAt + i)).intoArray(out, outAt + i);
+            FloatVector x = FloatVector.fromArray(SPECIES, in, inAt + i).sub(subtrahend);
+            FloatVector bounded = x.min(EXP_MAX).max(EXP_MIN);
+            FloatVector shifted =
+                    bounded.fma(FloatVector.broadcast(SPECIES, LOG2_E), FloatVector.broadcast(SPECIES, ROUND));
+            FloatVector n = shifted.sub(ROUND);
+            FloatVector r = n.fma(FloatVector.broadcast(SPECIES, -LN2_HIGH), bounded);
+            r = n.fma(FloatVector.broadcast(SPECIES, -LN2_LOW), r);
+            FloatVector p = r.fma(FloatVector.broadcast(SPECIES, E4), FloatVector.broadcast(SPECIES, E3));
+            p = p.fma(r, FloatVector.broadcast(SPECIES, E2));
+            p = p.fma(r, FloatVector.broadcast(SPECIES, E1));
+            p = p.fma(r, FloatVector.broadcast(SPECIES, E0));
+            FloatVector y = p.fma(r.mul(r), r).add(1f);
+            IntVector exponent = shifted.reinterpretAsInts().sub(Float.floatToRawIntBits(ROUND));
+            IntVector half = exponent.lanewise(VectorOperators.ASHR, 1);
+            IntVector rest = exponent.sub(half);
+            y = y.mul(half.add(127).lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats());
+            y = y.mul(rest.add(127).lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats());
+            y.intoArray(out, outAt + i);
         }
         for (; i < count; i++) {
-            out[outAt + i] = exp(in[inAt + i]);
+            out[outAt + i] = exp(in[inAt + i] - subtrahend);
         }
     }
 

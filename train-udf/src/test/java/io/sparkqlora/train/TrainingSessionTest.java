@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import io.sparkqlora.kernels.Device;
+import io.sparkqlora.kernels.Devices;
+import io.sparkqlora.kernels.QuantFormat;
+import io.sparkqlora.train.internal.linear.DropoutMasks;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+class TrainingSessionTest {
+
+    private static final LoraConfig DROPPING = LoraConfig.builder()
+            .r(4)
+            .loraAlpha(8)
+            .loraDropout(0.1)
+            .targetModules(TargetModules.names("q_proj", "v_proj", "o_proj", "gate_proj", "down_proj"))
+            .build();
+
+    private static final PackedRow LONG = TestRows.packed(1, 51, 11, 23, 6);
+    private static final PackedRow SHORT = TestRows.packed(2, 51, 30);
+
+    private final Device device = Devices.open("cpu");
+
+    @AfterEach
+    void close() {
+        device.close();
+    }
+
+    @Test
+    void sequencesOfARowDoNotSeeEachOther() {
+        try (TrainingSession session = trained(TestSessions.LORA)) {
+            List<PackedRow> apart = new ArrayList<>();
+            for (int i = 0; i < LONG.sequenceLengths().length; i++) {
+                apart.add(TestRows.sequence(LONG, i));
+            }
+            LossSum packed = session.evaluate(List.of(LONG), true);
+            LossSum unpacked = LossSum.ZERO;
+            for (PackedRow row : apart) {
+                unpacked = unpacked.plus(session.evaluate(List.of(row), true));
+            }
+            assertThat(packed.numTargetTokens()).isEqualTo(unpacked.numTargetTokens());
+            assertThat(packed.sum()).isCloseTo(unpacked.sum(), within(1e-5 * unpacked.sum()));
+            List<List<PackedRow>> oneByOne = apart.stream().map(List::of).toList();
+            sameGradients(session, List.of(List.of(LONG)), oneByOne);
+        }
+    }
+
+    @Test
+    void accumulationEqualsTheBigBatch() {
+        try (TrainingSession session = trained(TestSessions.LORA)) {
+            sameGradients(session, List.of(List.of(LONG, SHORT)), List.of(List.of(LONG), List.of(SHORT)));
+        }
+    }
+
+    private static void sameGradients(TrainingSession session, List<List<PackedRow>> one, List<List<PackedRow>> other) {
+        Map<String, float[]> expected = Probe.gradients(session, one, null);
+        Map<String, float[]> actual = Probe.gradients(session, other, null);
+        expected.forEach((name, gradient) -> assertThat(Distance.relativeNorm(actual.get(name), gradient))
+                .as(name)
+                .isLessThan(1e-4));
+    }
+
+    @ParameterizedTest
+    @EnumSource(ComputeType.class)
+    void recomputePoliciesGiveTheSameBits(ComputeType compute) {
+        TrainingState none = afterThreeSteps(compute, Recompute.NONE);
+        assertThat(afterThreeSteps(compute, Recompute.SELECTIVE)).isEqualTo(none);
+        assertThat(afterThreeSteps(compute, Recompute.FULL)).isEqualTo(none);
+    }
+
+    private TrainingState afterThreeSteps(ComputeType compute, Recompute recompute) {
+        TrainingArguments arguments =
+                TestSessions.ARGUMENTS.toBuilder().recompute(recompute).build();
+        try (TrainingSession session =
+                TestSessions.open(device, QuantizationConfig.nf4(compute), DROPPING, arguments)) {
+            steps(session, 3);
+            return session.state();
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(ComputeType.class)
+    void aRestoredRunGoesOnBitForBit(ComputeType compute) {
+        QuantizationConfig quantization = QuantizationConfig.nf4(compute);
+        TrainingState half;
+        TrainingState whole;
+        try (TrainingSession session = TestSessions.open(device, quantization, DROPPING, TestSessions.ARGUMENTS)) {
+            steps(session, 2);
+            half = session.state();
+            steps(session, 3);
+            whole = session.state();
+        }
+        try (TrainingSession session = TestSessions.open(device, quantization, DROPPING, TestSessions.ARGUMENTS)) {
+            session.restore(half);
+            assertThat(session.state()).isEqualTo(half);
+            steps(session, 3);
+            assertThat(session.state()).isEqualTo(whole);
+        }
+    }
+
+    @Test
+    void aSeedGivesOneAdapterAndAnotherSeedAnother() {
+        TrainingArguments other = TestSessions.ARGUMENTS.toBuilder().seed(8).build();
+        assertThat(fresh(TestSessions.ARGUMENTS)).isEqualTo(fresh(TestSessions.ARGUMENTS));
+        assertThat(fresh(other)).isNotEqualTo(fresh(TestSessions.ARGUMENTS));
+    }
+
+    private List<NamedTensor> fresh(TrainingArguments arguments) {
+        try (TrainingSession session = TestSessions.open(device, TestSessions.LORA, arguments)) {
+            return session.adapter().tensors();
+        }
+    }
+
+    @Test
+    void aFreshAdapterBeginsAsPeftInitialisesIt() {
+        for (NamedTensor tensor : fresh(TestSessions.ARGUMENTS)) {
+            float[] values = ParityModel.floats(tensor);
+            if (tensor.name().endsWith("lora_B.weight")) {
+                assertThat(values).containsOnly(0f);
+            } else {
+                float bound = (float) (1 / Math.sqrt(tensor.shape()[1]));
+                double squares = 0;
+                for (float value : values) {
+                    assertThat(Math.abs(value)).isLessThanOrEqualTo(bound);
+                    squares += (double) value * value;
+                }
+                assertThat(squares / values.length).isCloseTo(bound * bound / 3, within(0.1 * bound * bound));
+            }
+        }
+    }
+
+    @Test
+    void trainingLowersTheLossAndLeavesTheBaseAlone() {
+        try (TrainingSession session = TestSessions.open(device, TestSessions.LORA, TestSessions.ARGUMENTS)) {
+            List<PackedRow> rows = List.of(LONG, SHORT);
+            double before = session.evaluate(rows, false).mean();
+            assertThat(session.evaluate(rows, true).mean()).isEqualTo(before);
+            List<StepMetrics> metrics = steps(session, 10);
+            assertThat(metrics.get(0).loss()).isCloseTo(before, within(1e-5 * before));
+            assertThat(metrics.get(9).loss()).isLessThan(before);
+            assertThat(session.evaluate(rows, true).mean())
+                    .isLessThan(metrics.get(9).loss());
+            assertThat(session.evaluate(rows, false).mean()).isEqualTo(before);
+        }
+    }
+
+    @Test
+    void metricsCountTokensAndFollowTheSchedule() {
+        try (TrainingSession session = TestSessions.open(device, TestSessions.LORA, TestSessions.ARGUMENTS)) {
+            StepMetrics second = steps(session, 2).get(1);
+            assertThat(second.step()).isEqualTo(2);
+            assertThat(second.learningRate()).isCloseTo(1e-2 * 19 / 20, within(1e-15));
+            assertThat(second.numTokens()).isEqualTo(70);
+            assertThat(second.numTargetTokens())
+                    .isEqualTo(session.evaluate(List.of(LONG, SHORT), true).numTargetTokens());
+            assertThat(second.gradNorm()).isPositive();
+        }
+    }
+
+    @Test
+    void evaluationSplitsRowsAtTheTokenLimit() {
+        try (TrainingSession session = trained(TestSessions.LORA)) {
+            List<PackedRow> rows = List.of(LONG, SHORT, LONG, SHORT, SHORT);
+            LossSum parts = LossSum.ZERO;
+            for (PackedRow row : rows) {
+                parts = parts.plus(session.evaluate(List.of(row), true));
+            }
+            LossSum together = session.evaluate(rows, true);
+            assertThat(together.numTargetTokens()).isEqualTo(parts.numTargetTokens());
+            assertThat(together.sum()).isCloseTo(parts.sum(), within(1e-5 * parts.sum()));
+        }
+    }
+
+    @Test
+    void bf16IsCloseToF32() {
+        try (TrainingSession exact = TestSessions.open(device, TestSessions.LORA, TestSessions.ARGUMENTS);
+                TrainingSession rounded = TestSessions.open(
+                        device, QuantizationConfig.nf4(ComputeType.BF16), TestSessions.LORA, TestSessions.ARGUMENTS)) {
+            for (int i = 0; i < 5; i++) {
+                StepMetrics expected = steps(exact, 1).get(0);
+                StepMetrics actual = steps(rounded, 1).get(0);
+                assertThat(actual.loss()).isCloseTo(expected.loss(), within(0.02 * expected.loss()));
+                assertThat(actual.gradNorm()).isCloseTo(expected.gradNorm(), within(0.1 * expected.gradNorm()));
+                assertThat(actual.loss()).isNotEqualTo(expected.loss());
+            }
+        }
+    }
+
+    @Test
+    void dropoutIsAFunctionOfSeedStepAndMicroBatch() {
+        try (TrainingSession session = trained(DROPPING)) {
+            List<List<PackedRow>> batch = List.of(List.of(SHORT));
+            double loss = Probe.accumulate(session, batch, new DropoutMasks(0.3f, 1, 4, 0));
+            assertThat(Probe.accumulate(session, batch, new DropoutMasks(0.3f, 1, 4, 0)))
+                    .isEqualTo(loss);
+            assertThat(Probe.accumulate(session, batch, new DropoutMasks(0.3f, 2, 4, 0)))
+                    .isNotEqualTo(loss);
+            assertThat(Probe.accumulate(session, batch, new DropoutMasks(0.3f, 1, 5, 0)))
+                    .isNotEqualTo(loss);
+            assertThat(Probe.accumulate(session, batch, new DropoutMasks(0.3f, 1, 4, 1)))
+                    .isNotEqualTo(loss);
+        }
+    }
+
+    @Test
+    void aDenseBaseAndFp4Train() {
+        QuantizationConfig fp4 = new QuantizationConfig(true, QuantFormat.Type.FP4, false, 128, ComputeType.F32);
+        for (QuantizationConfig quantization : List.of(QuantizationConfig.dense(ComputeType.BF16), fp4)) {
+            try (TrainingSession session =
+                    TestSessions.open(device, quantization, TestSessions.LORA, TestSessions.ARGUMENTS)) {
+                List<StepMetrics> metrics = steps(session, 8);
+                assertThat(metrics.get(7).loss()).isLessThan(metrics.get(0).loss());
+            }
+        }
+    }
+
+    /** A session whose adapter does something. */
+    private TrainingSession trained(LoraConfig lora) {
+        TrainingSession session = TestSessions.open(device, lora, TestSessions.ARGUMENTS);
+        steps(session, 3);
+        return session;
+    }
+
+    private static List<StepMetrics> steps(TrainingSession session, int count) {
+        List<StepMetrics> metrics = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            metrics.add(session.step(List.of(List.of(LONG), List.of(SHORT))));
+        }
+        return metrics;
+    }
+}

@@ -46,19 +46,37 @@ public final class BaseLoader implements AutoCloseable {
         }
     }
 
-    /** Size of the staging buffer: a whole weight where it is quantised, as blocks don't end with rows. */
+    /**
+     * Size of the staging buffer: a whole weight where it is quantised, as blocks don't end with rows; a piece of it where it
+     * stays dense.
+     */
     public static long stagingBytes(BaseModel model) {
-        long largest = Math.max(DENSE_PIECE_BYTES, (long) model.config().hiddenSize() * Float.BYTES);
+        long hidden = model.config().hiddenSize();
+        long largest =
+                Math.max(hidden * Float.BYTES, pieceBytes(model.embedding().rows() * hidden));
+        largest = Math.max(largest, stagingBytes(model.lmHead()));
         for (DecoderLayer layer : model.layers()) {
             for (LinearGroup group : List.of(layer.qkv(), layer.o(), layer.gateUp(), layer.down())) {
-                if (group.weight() instanceof BaseWeight.Quantized quantized) {
-                    for (QuantizedMatrix part : quantized.parts()) {
-                        largest = Math.max(largest, part.size() * Float.BYTES);
-                    }
-                }
+                largest = Math.max(largest, stagingBytes(group));
             }
         }
         return largest;
+    }
+
+    private static long stagingBytes(LinearGroup group) {
+        if (group.weight() instanceof BaseWeight.Quantized quantized) {
+            return quantized.parts().stream()
+                    .mapToLong(part -> part.size() * Float.BYTES)
+                    .max()
+                    .orElseThrow();
+        }
+        GroupSpec spec = group.spec();
+        long bias = (long) spec.outFeatures() * Float.BYTES;
+        return Math.max(bias, pieceBytes((long) spec.outFeatures() * spec.inFeatures()));
+    }
+
+    private static long pieceBytes(long elements) {
+        return Math.min(DENSE_PIECE_BYTES, elements * Float.BYTES);
     }
 
     private void fill(BaseModel model) {

@@ -17,6 +17,9 @@ final class AttentionForward {
     private final Attention.Settings settings;
     private final Products products;
     private final AttentionItem item;
+    /** Factor on the scores; 1 after a cap, which has applied it. */
+    private final float scale;
+
     private final int rows;
     private final long keys;
     private final long values;
@@ -33,9 +36,13 @@ final class AttentionForward {
     AttentionForward(
             AttentionTiles tiles, Attention.Settings settings, Products products, AttentionItem item, long scratch) {
         this.tiles = tiles;
+        if (!(settings.scale() > 0f)) {
+            throw new IllegalArgumentException("scores can't be scaled by " + settings.scale());
+        }
         this.settings = settings;
         this.products = products;
         this.item = item;
+        this.scale = settings.softCap() == 0f ? settings.scale() : 1f;
         this.rows = tiles.rows();
         Slices slices = new Slices(scratch);
         long element = tiles.dtype().bytes();
@@ -102,22 +109,24 @@ final class AttentionForward {
 
     private void softmaxRow(int row, int from, int to, boolean rescale) {
         int at = row * KEYS;
-        float capped = SoftmaxRows.scale(tile, at, KEYS, settings.scale(), settings.softCap());
+        if (settings.softCap() != 0f) {
+            SoftmaxRows.cap(tile, at, KEYS, settings.scale(), settings.softCap());
+        }
         if (to - from < KEYS) {
             Arrays.fill(tile, at, at + from, Float.NEGATIVE_INFINITY);
             Arrays.fill(tile, at + to, at + KEYS, Float.NEGATIVE_INFINITY);
-            capped = SoftmaxRows.scale(tile, at, KEYS, 1f, 0f);
         }
+        float highest = scale * SoftmaxRows.max(tile, at, KEYS);
         float before = max[row];
-        if (capped > before) {
-            max[row] = capped;
-            float factor = VectorMath.exp(before - capped);
+        if (highest > before) {
+            max[row] = highest;
+            float factor = VectorMath.exp(before - highest);
             sum[row] *= factor;
             if (rescale) {
                 shrink(row, factor);
             }
         }
-        sum[row] += SoftmaxRows.exponentials(tile, at, KEYS, max[row]);
+        sum[row] += SoftmaxRows.exponentials(tile, at, KEYS, scale, max[row]);
     }
 
     private void shrink(int row, float factor) {

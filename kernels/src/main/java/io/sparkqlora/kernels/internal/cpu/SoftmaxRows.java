@@ -16,16 +16,18 @@ final class SoftmaxRows {
 
     private SoftmaxRows() {}
 
-    /** Scales and caps scores in place; returns their maximum. */
-    static float scale(float[] scores, int at, int count, float scale, float softCap) {
+    /** {@code score ← softCap · tanh(scale · score / softCap)}. */
+    static void cap(float[] scores, int at, int count, float scale, float softCap) {
+        for (int i = at; i < at + count; i += LANES) {
+            FloatVector x = VectorMath.load(scores, i).mul(scale).div(softCap);
+            VectorMath.tanh(x).mul(softCap).intoArray(scores, i);
+        }
+    }
+
+    static float max(float[] values, int at, int count) {
         FloatVector max = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
         for (int i = at; i < at + count; i += LANES) {
-            FloatVector x = VectorMath.load(scores, i).mul(scale);
-            if (softCap != 0f) {
-                x = VectorMath.tanh(x.div(softCap)).mul(softCap);
-            }
-            x.intoArray(scores, i);
-            max = max.max(x);
+            max = max.max(VectorMath.load(values, i));
         }
         float[] lanes = LANE_VALUES.get();
         max.intoArray(lanes, 0);
@@ -36,11 +38,11 @@ final class SoftmaxRows {
         return highest;
     }
 
-    /** Replaces scores by {@code e^(score − max)}; returns their sum. */
-    static float exponentials(float[] scores, int at, int count, float max) {
+    /** Replaces scores by {@code e^(scale · score − max)}; returns their sum. */
+    static float exponentials(float[] scores, int at, int count, float scale, float max) {
         FloatVector sum = FloatVector.zero(SPECIES);
         for (int i = at; i < at + count; i += LANES) {
-            FloatVector p = VectorMath.exp(VectorMath.load(scores, i).sub(max));
+            FloatVector p = VectorMath.exp(VectorMath.load(scores, i).mul(scale).sub(max));
             p.intoArray(scores, i);
             sum = sum.add(p);
         }

@@ -21,7 +21,7 @@ public final class TokenizeErrors {
     // ---- D001–D049: tokenizers, templates, conversations
 
     /** A tokenizer's folder lacks tokenizer.json. */
-    static QLoraException noTokenizer(Path dir) {
+    public static QLoraException noTokenizer(Path dir) {
         return input(
                 "QLORA-D001",
                 dir
@@ -31,13 +31,13 @@ public final class TokenizeErrors {
     }
 
     /** A file of the tokenizer can't be read. */
-    static QLoraException badTokenizerFile(Path file, String problem, Throwable cause) {
+    public static QLoraException badTokenizerFile(Path file, String problem, Throwable cause) {
         return input(
                 "QLORA-D002", file + " can't be used: " + problem + "; download or save the tokenizer again", cause);
     }
 
     /** The template doesn't compile. */
-    static QLoraException badTemplate(String source, String message, int line) {
+    public static QLoraException badTemplate(String source, String message, int line) {
         return input(
                 "QLORA-D003",
                 "the chat template of " + source + " fails at line " + line + ": " + message
@@ -75,7 +75,7 @@ public final class TokenizeErrors {
     }
 
     /** A list of named templates without the one that is asked for. */
-    static QLoraException noDefaultTemplate(Path file, Object names) {
+    public static QLoraException noDefaultTemplate(Path file, Object names) {
         return input(
                 "QLORA-D007",
                 file + " has the chat templates " + names

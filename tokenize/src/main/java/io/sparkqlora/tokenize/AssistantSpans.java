@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.tokenize;
+
+import io.sparkqlora.tokenize.internal.Example.Conversation;
+import io.sparkqlora.tokenize.template.Template.Rendered;
+import io.sparkqlora.tokenize.template.TemplateException;
+import io.sparkqlora.tokenize.template.TemplateSpan;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/** Renders conversations and finds what the assistant says in the text. */
+final class AssistantSpans {
+
+    private final TextTokenizer tokenizer;
+    private final ChatTemplate template;
+    private final ChatTemplate toolTemplate;
+
+    AssistantSpans(TextTokenizer tokenizer, ChatTemplate template, ChatTemplate toolTemplate) {
+        this.tokenizer = tokenizer;
+        this.template = template;
+        this.toolTemplate = toolTemplate;
+    }
+
+    /** The conversation's text, with the spans that the template itself marks. */
+    Rendered render(Conversation conversation) throws RejectedExample {
+        return render(conversation, conversation.messages().size(), false);
+    }
+
+    /** The conversation's text with the assistant's spans: the template's own marks, or else found by prefixes. */
+    Rendered renderWithSpans(Conversation conversation) throws RejectedExample {
+        requireAssistant(conversation);
+        Rendered rendered = render(conversation);
+        if (!template(conversation).marksAssistant()) {
+            return new Rendered(rendered.text(), byPrefix(conversation, rendered.text()));
+        }
+        int length = rendered.text().length();
+        List<TemplateSpan> spans = rendered.assistantSpans().stream()
+                .filter(span -> span.start() < span.end() && span.start() < length)
+                .toList();
+        if (spans.isEmpty()) {
+            throw new RejectedExample(
+                    RejectionReason.EMPTY_ASSISTANT_MASK,
+                    "the template marks assistant text by {% generation %}, but nothing of this conversation");
+        }
+        return new Rendered(rendered.text(), spans);
+    }
+
+    private ChatTemplate template(Conversation conversation) {
+        return conversation.tools() != null && toolTemplate != null ? toolTemplate : template;
+    }
+
+    private static boolean isAssistant(Map<String, Object> message) {
+        return "assistant".equals(message.get("role"));
+    }
+
+    private static void requireAssistant(Conversation conversation) throws RejectedExample {
+        if (conversation.messages().stream().noneMatch(AssistantSpans::isAssistant)) {
+            throw new RejectedExample(
+                    RejectionReason.NO_ASSISTANT_TURN,
+                    "none of the " + conversation.messages().size() + " messages has the role assistant");
+        }
+    }
+
+    /**
+     * An assistant turn is what its message adds to the text of those before it with the generation prompt: what the
+     * model will be asked to write. Holds only if beginnings render to beginnings.
+     */
+    private List<TemplateSpan> byPrefix(Conversation conversation, String text) throws RejectedExample {
+        List<TemplateSpan> spans = new ArrayList<>();
+        List<Map<String, Object>> messages = conversation.messages();
+        for (int i = 0; i < messages.size(); i++) {
+            if (isAssistant(messages.get(i))) {
+                String before = render(conversation, i, true).text();
+                boolean last = i + 1 == messages.size();
+                String with = last ? text : render(conversation, i + 1, false).text();
+                if (!with.startsWith(before) || !text.startsWith(with)) {
+                    throw notAPrefix(i);
+                }
+                spans.add(new TemplateSpan(before.length(), with.length()));
+            }
+        }
+        return spans;
+    }
+
+    private static RejectedExample notAPrefix(int index) {
+        return new RejectedExample(
+                RejectionReason.NOT_A_PREFIX,
+                "message " + index
+                        + " changes how what stands before it renders, so its text can't be told apart; mark "
+                        + "assistant text in the chat template by {% generation %}…{% endgeneration %}, or set "
+                        + "assistant_only_loss to false");
+    }
+
+    private Rendered render(Conversation conversation, int count, boolean generationPrompt) throws RejectedExample {
+        Map<String, Object> context = new java.util.HashMap<>(tokenizer.specialTokens());
+        context.put("messages", conversation.messages().subList(0, count));
+        context.put("tools", conversation.tools());
+        context.put("documents", null);
+        context.put("add_generation_prompt", generationPrompt);
+        try {
+            return template(conversation).render(context);
+        } catch (TemplateException e) {
+            String part = count < conversation.messages().size()
+                    ? " (rendering the first " + count + " messages, to find what the assistant says)"
+                    : "";
+            throw new RejectedExample(
+                    RejectionReason.TEMPLATE_ERROR, e.getMessage() + part + ", line " + e.line() + " of the template");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.tokenize;
+
+import io.sparkqlora.kernels.QLoraException;
+import io.sparkqlora.tokenize.internal.Example;
+import io.sparkqlora.tokenize.internal.Example.Conversation;
+import io.sparkqlora.tokenize.internal.Example.PromptCompletion;
+import io.sparkqlora.tokenize.internal.Example.Text;
+import io.sparkqlora.tokenize.internal.ExampleTokenizer;
+import io.sparkqlora.tokenize.internal.Outcome;
+import io.sparkqlora.tokenize.template.Template.Rendered;
+import io.sparkqlora.tokenize.template.TemplateException;
+import io.sparkqlora.tokenize.template.TemplateSpan;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Turns examples into token ids and labels as TRL's SFTTrainer does: a conversation goes through the chat template and
+ * its assistant turns count; of a prompt and its completion the completion counts; of plain text everything. Prompts with
+ * completions and texts end with the end-of-sequence token and get the tokenizer's own special tokens; a conversation
+ * gets those that its template writes. Thread-safe.
+ */
+public final class ConversationTokenizer implements ExampleTokenizer {
+
+    /** The label of a token that doesn't count in the loss. */
+    public static final int IGNORED = -100;
+
+    private final TextTokenizer tokenizer;
+    private final Settings settings;
+    private final AssistantSpans spans;
+
+    /**
+     * What counts, and how much of it.
+     *
+     * @param chatTemplate a template in place of the tokenizer's own, or null
+     * @param maxSeqLength the longest sequence in tokens; what is longer is cut at its end
+     * @param assistantOnlyLoss whether only the assistant's turns of a conversation count
+     * @param completionOnlyLoss whether only the completion counts beside its prompt
+     */
+    public record Settings(
+            String chatTemplate, int maxSeqLength, boolean assistantOnlyLoss, boolean completionOnlyLoss) {}
+
+    /** @throws QLoraException QLORA-D003 if the chat template doesn't compile */
+    public ConversationTokenizer(TextTokenizer tokenizer, Settings settings) {
+        this.tokenizer = tokenizer;
+        this.settings = settings;
+        boolean own = settings.chatTemplate() == null;
+        String source = own ? tokenizer.chatTemplate().orElse(null) : settings.chatTemplate();
+        String toolSource = own ? tokenizer.toolTemplate().orElse(null) : null;
+        this.spans = source == null
+                ? null
+                : new AssistantSpans(tokenizer, compile(source), toolSource == null ? null : compile(toolSource));
+    }
+
+    private ChatTemplate compile(String source) {
+        try {
+            return ChatTemplate.compile(source);
+        } catch (TemplateException e) {
+            String origin = settings.chatTemplate() == null ? tokenizer.dir().toString() : "the key chat_template";
+            throw TokenizeErrors.badTemplate(origin, e.getMessage(), e.line());
+        }
+    }
+
+    /** Tokenises examples; the results stand in their order. */
+    public List<Outcome> tokenize(List<? extends Example> examples) {
+        return examples.stream().map(this::tokenize).toList();
+    }
+
+    /**
+     * Tokenises one example.
+     *
+     * @throws QLoraException only for what is wrong with the tokenizer: QLORA-D004 for a conversation without a
+     *     template, QLORA-D006 for text without an end-of-sequence token
+     */
+    @Override
+    public Outcome tokenize(Example example) {
+        try {
+            if (example instanceof Conversation conversation) {
+                return conversation(conversation);
+            }
+            return example instanceof PromptCompletion pair ? promptCompletion(pair) : text(((Text) example).text());
+        } catch (RejectedExample e) {
+            return e.outcome();
+        }
+    }
+
+    private Outcome conversation(Conversation conversation) throws RejectedExample {
+        if (spans == null) {
+            tokenizer.requireChatTemplate();
+        }
+        check(conversation.messages());
+        if (!settings.assistantOnlyLoss()) {
+            return all(tokenizer.encode(spans.render(conversation).text(), false));
+        }
+        Rendered rendered = spans.renderWithSpans(conversation);
+        TokenOffsets tokens = tokenizer.encodeWithOffsets(rendered.text(), false);
+        boolean[] counted = new boolean[tokens.ids().length];
+        int from = 0;
+        for (TemplateSpan span : rendered.assistantSpans()) {
+            from = tokens.mark(span, counted, span.start() < startOf(tokens, from) ? 0 : from);
+        }
+        return outcome(tokens.ids(), counted);
+    }
+
+    private static int startOf(TokenOffsets tokens, int token) {
+        return token < tokens.ids().length ? tokens.starts()[token] : Integer.MAX_VALUE;
+    }
+
+    private static void check(List<Map<String, Object>> messages) throws RejectedExample {
+        if (messages.isEmpty()) {
+            throw new RejectedExample(RejectionReason.EMPTY_CONVERSATION, "the conversation has no messages");
+        }
+        for (int i = 0; i < messages.size(); i++) {
+            Map<String, Object> message = messages.get(i);
+            if (!(message.get("role") instanceof String role) || role.isEmpty()) {
+                throw new RejectedExample(
+                        RejectionReason.BAD_ROLE, "the role of message " + i + " is " + message.get("role"));
+            }
+            if (message.get("content") == null && message.get("tool_calls") == null) {
+                throw new RejectedExample(
+                        RejectionReason.NULL_CONTENT,
+                        "message " + i + " (" + role + ") has neither content nor tool_calls");
+            }
+        }
+    }
+
+    private Outcome promptCompletion(PromptCompletion pair) throws RejectedExample {
+        String text = pair.prompt() + ended(pair.completion());
+        if (!settings.completionOnlyLoss()) {
+            return all(tokenizer.encode(text, true));
+        }
+        TokenOffsets tokens = tokenizer.encodeWithOffsets(text, true);
+        boolean[] counted = new boolean[tokens.ids().length];
+        Arrays.fill(counted, tokens.firstBeyond(pair.prompt().length()), counted.length, true);
+        return outcome(tokens.ids(), counted);
+    }
+
+    private Outcome text(String text) throws RejectedExample {
+        return all(tokenizer.encode(ended(text), true));
+    }
+
+    /** As in TRL the end-of-sequence token is part of the text, and not written twice. */
+    private String ended(String text) {
+        String eos = tokenizer.eosToken();
+        return text.endsWith(eos) ? text : text + eos;
+    }
+
+    private Outcome all(int[] ids) throws RejectedExample {
+        boolean[] counted = new boolean[ids.length];
+        Arrays.fill(counted, true);
+        return outcome(ids, counted);
+    }
+
+    private Outcome outcome(int[] ids, boolean[] counted) throws RejectedExample {
+        int length = Math.min(ids.length, settings.maxSeqLength());
+        int[] labels = new int[length];
+        int targets = 0;
+        for (int i = 0; i < length; i++) {
+            labels[i] = counted[i] ? ids[i] : IGNORED;
+            // nothing predicts the first token
+            targets += counted[i] && i > 0 ? 1 : 0;
+        }
+        if (targets == 0) {
+            throw new RejectedExample(
+                    RejectionReason.NO_TARGET_TOKENS,
+                    "none of the first " + length + " of " + ids.length + " tokens counts in the loss"
+                            + (length < ids.length ? "; max_seq_length is " + settings.maxSeqLength() : ""));
+        }
+        return new Outcome.Tokenized(
+                length == ids.length ? ids : Arrays.copyOf(ids, length), labels, length < ids.length);
+    }
+}

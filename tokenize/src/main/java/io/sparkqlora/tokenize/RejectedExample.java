@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.tokenize;
+
+import io.sparkqlora.tokenize.internal.Outcome;
+
+/** Thrown inside this package on the way to a rejection. */
+final class RejectedExample extends Exception {
+
+    private static final long serialVersionUID = 1L;
+
+    private final transient Outcome.Rejected outcome;
+
+    RejectedExample(RejectionReason reason, String detail) {
+        // one in a thousand rows may be bad: a stack trace for each is no use
+        super(detail, null, false, false);
+        this.outcome = reason.of(detail);
+    }
+
+    Outcome.Rejected outcome() {
+        return outcome;
+    }
+}

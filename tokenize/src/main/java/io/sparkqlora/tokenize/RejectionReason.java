@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.tokenize;
+
+import io.sparkqlora.tokenize.internal.Outcome;
+import java.util.Locale;
+
+/** Why an example can't be used; in lower case it is the reason in the table of rejected rows. */
+public enum RejectionReason {
+    /** A conversation without messages. */
+    EMPTY_CONVERSATION,
+    /** A message without a role, or with one that isn't text. */
+    BAD_ROLE,
+    /** A message with neither content nor tool calls. */
+    NULL_CONTENT,
+    /** The chat template fails on the conversation, or refuses it. */
+    TEMPLATE_ERROR,
+    /** Nobody answers: no assistant turn, so nothing to learn. */
+    NO_ASSISTANT_TURN,
+    /** The template marks assistant text, but marks nothing in this conversation. */
+    EMPTY_ASSISTANT_MASK,
+    /** The template has no marks, and the rendering of a conversation's beginning isn't the beginning of its rendering. */
+    NOT_A_PREFIX,
+    /** No token counts in the loss, or those that did were cut off. */
+    NO_TARGET_TOKENS;
+
+    Outcome.Rejected of(String detail) {
+        return new Outcome.Rejected(name().toLowerCase(Locale.ROOT), detail);
+    }
+}

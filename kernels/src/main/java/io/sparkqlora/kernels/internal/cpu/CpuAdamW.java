@@ -6,9 +6,13 @@ import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Tensor;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
 
 /** AdamW in the order of operations of {@code torch.optim.AdamW}'s single-tensor path, scalars in F64 and tensors in F32. */
 final class CpuAdamW implements AdamW {
+
+    // in long loops the API's own methods, which are inlined whatever the size of the loop
+    private static final VectorSpecies<Float> SPECIES = VectorMath.SPECIES;
 
     private final Workers workers;
 
@@ -70,14 +74,15 @@ final class CpuAdamW implements AdamW {
 
     private static void update(float[][] buffers, int count, float scale, Factors f) {
         for (int i = 0; i < count; i += VectorMath.LANES) {
-            FloatVector g = VectorMath.load(buffers[1], i).mul(scale);
-            FloatVector m = VectorMath.load(buffers[2], i);
-            m = g.sub(m).fma(FloatVector.broadcast(VectorMath.SPECIES, f.beta1Rest), m);
-            FloatVector v = VectorMath.load(buffers[3], i).mul(f.beta2);
+            FloatVector g = FloatVector.fromArray(SPECIES, buffers[1], i).mul(scale);
+            FloatVector m = FloatVector.fromArray(SPECIES, buffers[2], i);
+            m = g.sub(m).fma(FloatVector.broadcast(SPECIES, f.beta1Rest), m);
+            FloatVector v = FloatVector.fromArray(SPECIES, buffers[3], i).mul(f.beta2);
             v = g.mul(f.beta2Rest).fma(g, v); // fused, as in PyTorch's compiled kernel
             FloatVector root = v.lanewise(VectorOperators.SQRT);
             FloatVector denominator = root.div(f.correction2Root).add(f.eps);
-            FloatVector parameter = VectorMath.load(buffers[0], i).mul(f.decay);
+            FloatVector parameter =
+                    FloatVector.fromArray(SPECIES, buffers[0], i).mul(f.decay);
             parameter.add(m.mul(f.stepSize).div(denominator)).intoArray(buffers[0], i);
             m.intoArray(buffers[2], i);
             v.intoArray(buffers[3], i);

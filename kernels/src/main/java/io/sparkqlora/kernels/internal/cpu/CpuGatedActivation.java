@@ -4,12 +4,16 @@ package io.sparkqlora.kernels.internal.cpu;
 import io.sparkqlora.kernels.GatedActivation;
 import io.sparkqlora.kernels.Tensor;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorSpecies;
 
 /** SwiGLU and GeGLU. Backward computes the activation again from the gate: cheaper than reading a kept one. */
 final class CpuGatedActivation implements GatedActivation {
 
     private static final float SQRT_2_OVER_PI = 0.7978845608f;
     private static final float CUBIC = 0.044715f;
+
+    // in long loops the API's own methods, which are inlined whatever the size of the loop
+    private static final VectorSpecies<Float> SPECIES = VectorMath.SPECIES;
 
     private final Workers workers;
 
@@ -29,9 +33,9 @@ final class CpuGatedActivation implements GatedActivation {
                     Rows.load(up, row, col, count, u, 0);
                     inverseOdds(kind, g, s, count);
                     for (int i = 0; i < count; i += VectorMath.LANES) {
-                        FloatVector activated =
-                                VectorMath.load(g, i).div(VectorMath.load(s, i).add(1f));
-                        activated.mul(VectorMath.load(u, i)).intoArray(g, i);
+                        FloatVector activated = FloatVector.fromArray(SPECIES, g, i)
+                                .div(FloatVector.fromArray(SPECIES, s, i).add(1f));
+                        activated.mul(FloatVector.fromArray(SPECIES, u, i)).intoArray(g, i);
                     }
                     Rows.store(g, 0, count, out, row, col);
                 },
@@ -48,12 +52,12 @@ final class CpuGatedActivation implements GatedActivation {
         switch (kind) {
             case SILU -> {
                 for (int i = 0; i < count; i += VectorMath.LANES) {
-                    VectorMath.load(x, i).neg().intoArray(out, i);
+                    FloatVector.fromArray(SPECIES, x, i).neg().intoArray(out, i);
                 }
             }
             case GELU_TANH -> {
                 for (int i = 0; i < count; i += VectorMath.LANES) {
-                    FloatVector v = VectorMath.load(x, i);
+                    FloatVector v = FloatVector.fromArray(SPECIES, x, i);
                     FloatVector cubic = v.mul(v).mul(CUBIC).mul(v);
                     v.add(cubic).mul(-2 * SQRT_2_OVER_PI).intoArray(out, i);
                 }
@@ -89,7 +93,7 @@ final class CpuGatedActivation implements GatedActivation {
             case SILU -> System.arraycopy(x, 0, out, 0, count);
             case GELU_TANH -> {
                 for (int i = 0; i < count; i += VectorMath.LANES) {
-                    FloatVector v = VectorMath.load(x, i);
+                    FloatVector v = FloatVector.fromArray(SPECIES, x, i);
                     FloatVector slope = v.mul(v).mul(3 * CUBIC).add(1f).mul(2 * SQRT_2_OVER_PI);
                     slope.mul(v).intoArray(out, i);
                 }
@@ -102,13 +106,16 @@ final class CpuGatedActivation implements GatedActivation {
      */
     private static void gradients(float[][] buffers, int count) {
         for (int i = 0; i < count; i += VectorMath.LANES) {
-            FloatVector d = VectorMath.load(buffers[0], i);
-            FloatVector x = VectorMath.load(buffers[1], i);
-            FloatVector e = VectorMath.load(buffers[3], i);
-            FloatVector s = FloatVector.broadcast(VectorMath.SPECIES, 1f).div(e.add(1f));
+            FloatVector d = FloatVector.fromArray(SPECIES, buffers[0], i);
+            FloatVector x = FloatVector.fromArray(SPECIES, buffers[1], i);
+            FloatVector e = FloatVector.fromArray(SPECIES, buffers[3], i);
+            FloatVector s = FloatVector.broadcast(SPECIES, 1f).div(e.add(1f));
             FloatVector rest = s.neg().add(1f);
-            FloatVector slope = VectorMath.load(buffers[4], i).mul(rest).add(1f).mul(s);
-            d.mul(VectorMath.load(buffers[2], i)).mul(slope).intoArray(buffers[1], i);
+            FloatVector slope = FloatVector.fromArray(SPECIES, buffers[4], i)
+                    .mul(rest)
+                    .add(1f)
+                    .mul(s);
+            d.mul(FloatVector.fromArray(SPECIES, buffers[2], i)).mul(slope).intoArray(buffers[1], i);
             d.mul(x.mul(s)).intoArray(buffers[2], i);
         }
     }

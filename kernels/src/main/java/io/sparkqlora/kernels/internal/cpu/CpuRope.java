@@ -5,9 +5,13 @@ import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Rope;
 import io.sparkqlora.kernels.Tensor;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorSpecies;
 
 /** Rotary position embedding in place, a token at a time. */
 final class CpuRope implements Rope {
+
+    // in long loops the API's own methods, which are inlined whatever the size of the loop
+    private static final VectorSpecies<Float> SPECIES = VectorMath.SPECIES;
 
     private final Workers workers;
 
@@ -59,10 +63,10 @@ final class CpuRope implements Rope {
     private static void turn(float[] x, int at, int half, float[] cos, float[] sin) {
         int i = 0;
         for (; i <= half - VectorMath.LANES; i += VectorMath.LANES) {
-            FloatVector first = VectorMath.load(x, at + i);
-            FloatVector second = VectorMath.load(x, at + half + i);
-            FloatVector c = VectorMath.load(cos, i);
-            FloatVector s = VectorMath.load(sin, i);
+            FloatVector first = FloatVector.fromArray(SPECIES, x, at + i);
+            FloatVector second = FloatVector.fromArray(SPECIES, x, at + half + i);
+            FloatVector c = FloatVector.fromArray(SPECIES, cos, i);
+            FloatVector s = FloatVector.fromArray(SPECIES, sin, i);
             first.mul(c).sub(second.mul(s)).intoArray(x, at + i);
             second.mul(c).add(first.mul(s)).intoArray(x, at + half + i);
         }

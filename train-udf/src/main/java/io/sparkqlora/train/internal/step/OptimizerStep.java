@@ -35,12 +35,7 @@ record OptimizerStep(Tensor sumOfSquares, Tensor normAndScale) {
     /** Updates the adapter. */
     void update(Device device, AdapterBuffers adapter, TrainingArguments args, double learningRate, long step) {
         AdamW.Settings settings = new AdamW.Settings(
-                (float) learningRate,
-                (float) args.adamBeta1(),
-                (float) args.adamBeta2(),
-                (float) args.adamEpsilon(),
-                (float) args.weightDecay(),
-                step);
+                learningRate, args.adamBeta1(), args.adamBeta2(), args.adamEpsilon(), args.weightDecay(), step);
         device.ops()
                 .adamW()
                 .update(

@@ -5,8 +5,8 @@ import java.util.List;
 
 /**
  * How to continue prompts, with the names, defaults and meanings of transformers' {@code GenerationConfig}. Sampling draws
- * from a generator of its own: a draw is a function of seed, prompt index and position, so it depends on neither batch size
- * nor the other prompts, and does not equal torch's.
+ * from a generator of its own: a draw is a function of seed, prompt index and position, and does not equal torch's. Batch size
+ * and the other prompts change an answer only where the rounding of a product decides between two tokens.
  *
  * @param maxNewTokens most tokens after the prompt
  * @param doSample whether to sample; greedy otherwise

@@ -211,11 +211,11 @@ public final class TrainErrors {
     }
 
     /** Logits that are no numbers. */
-    public static QLoraException logitsNotFinite(int prompt, int step) {
+    public static QLoraException logitsNotFinite(int prompt, int step, float logit) {
         return input(
                 26,
-                "prompt " + prompt + ", new token " + (step + 1)
-                        + ": the model gave NaN; the base's weights or the adapter are damaged, check them",
+                "prompt " + prompt + ", new token " + (step + 1) + ": a logit is " + logit
+                        + "; the base's weights or the adapter are damaged, check them",
                 null);
     }
 

@@ -21,7 +21,7 @@ public final class TokenPicker {
      * @param logits [vocabulary]
      * @param prompt index of the prompt, for the draw
      * @param step tokens generated before, for the draw
-     * @throws io.sparkqlora.kernels.QLoraException INPUT if a logit is not a number
+     * @throws io.sparkqlora.kernels.QLoraException INPUT if a logit is NaN or infinite
      */
     public int pick(float[] logits, int prompt, int step) {
         int best = likeliest(logits, prompt, step);
@@ -31,8 +31,8 @@ public final class TokenPicker {
     private static int likeliest(float[] logits, int prompt, int step) {
         int best = 0;
         for (int i = 0; i < logits.length; i++) {
-            if (Float.isNaN(logits[i])) {
-                throw TrainErrors.logitsNotFinite(prompt, step);
+            if (Float.isNaN(logits[i]) || logits[i] == Float.POSITIVE_INFINITY) {
+                throw TrainErrors.logitsNotFinite(prompt, step, logits[i]);
             }
             if (logits[i] > logits[best]) {
                 best = i;

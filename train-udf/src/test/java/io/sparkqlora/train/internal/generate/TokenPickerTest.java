@@ -88,7 +88,10 @@ class TokenPickerTest {
         assertThatThrownBy(() -> picker.pick(new float[] {0, Float.NaN}, 3, 4))
                 .isInstanceOfSatisfying(
                         QLoraException.class, e -> assertThat(e.kind()).isEqualTo(Kind.INPUT))
-                .hasMessageContaining("QLORA-T026: prompt 3, new token 5: the model gave NaN");
+                .hasMessageContaining("QLORA-T026: prompt 3, new token 5: a logit is NaN");
+        assertThatThrownBy(() -> picker.pick(new float[] {0, Float.POSITIVE_INFINITY}, 0, 0))
+                .isInstanceOf(QLoraException.class)
+                .hasMessageContaining("a logit is Infinity");
     }
 
     @Test

@@ -2,7 +2,6 @@
 package io.sparkqlora.tokenize;
 
 import java.io.Serializable;
-import java.util.Objects;
 
 /**
  * What the tokenise job does with a row. Names and defaults are those of TRL's {@code SFTConfig} where it has one.
@@ -150,10 +149,5 @@ public record TokenizeOptions(
                     assistantOnlyLoss,
                     completionOnlyLoss);
         }
-    }
-
-    /** One line with every value that can change the rows that come out; part of the dataset's id. */
-    String canonical() {
-        return Objects.toString(this);
     }
 }

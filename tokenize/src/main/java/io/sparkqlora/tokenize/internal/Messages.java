@@ -24,7 +24,7 @@ final class Messages {
         }
         List<Object> elements = list(column, value, INVALID);
         if (elements.isEmpty()) {
-            throw new RejectedRow("empty_messages", column + " has no message");
+            throw new RejectedRow("empty_conversation", column + " has no message");
         }
         List<Map<String, Object>> messages = new ArrayList<>(elements.size());
         for (int i = 0; i < elements.size(); i++) {
@@ -58,7 +58,7 @@ final class Messages {
         Object role = message.get("role");
         if (!(role instanceof String name) || name.isBlank()) {
             throw new RejectedRow(
-                    "missing_role",
+                    "bad_role",
                     where + (role == null ? " has no role" : ".role is " + Values.kind(role)) + "; its fields are "
                             + message.keySet());
         }
@@ -76,7 +76,7 @@ final class Messages {
         }
         // a turn that only calls tools says nothing
         if (message.get("tool_calls") == null) {
-            throw new RejectedRow("missing_content", where + " has no content");
+            throw new RejectedRow("null_content", where + " has no content");
         }
     }
 }

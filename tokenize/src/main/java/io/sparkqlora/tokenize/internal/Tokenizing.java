@@ -37,10 +37,7 @@ public final class Tokenizing {
      * @param datasetId makes the id, once the lineage is complete
      */
     public TokenizationResult run(
-            SourceRows source, ExampleTokenizer.Source tokenizers, Function<Lineage, String> datasetId) {
-        RowShape shape = RowShapes.of(source, options);
-        // what is wrong with a tokenizer or its template should be known before a job starts
-        tokenizers.open();
+            SourceRows source, RowShape shape, ExampleTokenizer.Source tokenizers, Function<Lineage, String> datasetId) {
         Dataset<Row> tokenized = job.tokenize(SourceText.of(spark, source, shape), shape, tokenizers)
                 .persist(StorageLevel.MEMORY_AND_DISK());
         try {

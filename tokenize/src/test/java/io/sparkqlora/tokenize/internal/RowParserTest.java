@@ -63,11 +63,11 @@ class RowParserTest {
             {"other": 1}                      | missing_messages | messages is null
             {"messages": 5}                   | invalid_messages | messages is a number, not a list
             {"messages": "hello"}             | invalid_messages | messages is a string, but not the JSON of a list: Unrec
-            {"messages": []}                  | empty_messages   | messages has no message
+            {"messages": []}                  | empty_conversation | messages has no message
             {"messages": [null]}              | invalid_messages | messages[0] is null, not an object
-            {"messages": [{"from": "a"}]}     | missing_role     | messages[0] has no role; its fields are [from]
-            {"messages": [{"role": true}]}    | missing_role     | messages[0].role is a boolean; its fields are [role]
-            {"messages": [{"role": "user"}]}  | missing_content  | messages[0] has no content
+            {"messages": [{"from": "a"}]}     | bad_role | messages[0] has no role; its fields are [from]
+            {"messages": [{"role": true}]}    | bad_role | messages[0].role is a boolean; its fields are [role]
+            {"messages": [{"role": "user"}]}  | null_content | messages[0] has no content
             {"messages": [{"role": "user", "content": ["a"]}]} | invalid_content | messages[0].content is a list, not
             {"messages": [{"role": "user", "content": "a"}], "tools": 1} | invalid_tools | tools is a number, not a list
             """)

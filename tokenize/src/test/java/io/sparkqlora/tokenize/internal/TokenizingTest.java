@@ -159,12 +159,12 @@ class TokenizingTest {
                             "template_error",
                             "missing_messages",
                             "corrupt_record",
-                            "empty_messages");
+                            "empty_conversation");
             assertThat(rejected.get("no_target_tokens").getString(3))
                     .isEqualTo(
                             "none of the 64 tokens counts in the loss, the ones that did were cut off by max_seq_length");
             assertThat(rejected.get("corrupt_record").getString(1)).isEqualTo("{\"messages\": [{\"role\"");
-            assertThat(rejected.get("empty_messages").getString(1))
+            assertThat(rejected.get("empty_conversation").getString(1))
                     .hasSize(2000)
                     .endsWith("yyy");
             assertThat(result.statistics().rejectedByReason())
@@ -177,7 +177,7 @@ class TokenizingTest {
                             1L,
                             "corrupt_record",
                             1L,
-                            "empty_messages",
+                            "empty_conversation",
                             1L));
             assertThat(result.statistics().rows()).isEqualTo(7);
             assertThat(result.statistics().truncatedSequences()).isOne();
@@ -288,9 +288,7 @@ class TokenizingTest {
 
     private TokenizationResult run(SourceRows source, TokenizeOptions options) {
         return new Tokenizing(spark, options, WINDOW)
-                .run(
-                        source,
-                        CharacterTokenizer.source(MAX),
+                .run(source, RowShapes.of(source, options), CharacterTokenizer.source(MAX),
                         lineage -> "id of " + lineage.identity() + " " + lineage.version());
     }
 

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.tokenize;
+
+import io.sparkqlora.tokenize.internal.Hashes;
+import io.sparkqlora.tokenize.internal.ProcessTokenizers;
+import io.sparkqlora.tokenize.internal.RowShape;
+import io.sparkqlora.tokenize.internal.RowShapes;
+import io.sparkqlora.tokenize.internal.Tokenizing;
+import java.io.IOException;
+import java.util.Objects;
+import java.util.Optional;
+import org.apache.spark.sql.SparkSession;
+
+/**
+ * The job that makes token shards of a source's rows.
+ *
+ * <p>Which rows come out, and their order, is a function of the multiset of rows that go in, the tokenizer and the options:
+ * files, partitions and executors don't matter. It is not the source's order; see
+ * {@link io.sparkqlora.tokenize.internal.TokenizeJob}. The last tokens of a sequence longer than {@code max_seq_length} are
+ * cut off.
+ */
+public final class Tokenization {
+
+    /** Changes whenever the same input would give other rows. */
+    private static final String LAYOUT = "token-shards-1";
+
+    private Tokenization() {}
+
+    /**
+     * Tokenises and packs. Each source row is read and tokenised once; the rows that come out are cached until the result is
+     * closed.
+     *
+     * @param tokenizer its folder is read here; executors get the files from here
+     * @throws io.sparkqlora.kernels.QLoraException QLORA-D052, D053, D060 when the columns don't fit; D003, D004, D006 when
+     *     the tokenizer or its template doesn't; D054 when a file can't be read; D055 for an empty source; D056 for one with
+     *     no usable row
+     */
+    public static TokenizationResult run(
+            SparkSession spark, SourceRows source, TextTokenizer tokenizer, TokenizeOptions options) {
+        RowShape shape = RowShapes.of(source, options);
+        ConversationTokenizer.Settings settings = settings(options);
+        check(tokenizer, settings, shape);
+        return new Tokenizing(spark, options)
+                .run(
+                        source,
+                        shape,
+                        broadcast(spark, tokenizer, settings),
+                        lineage -> id(lineage, tokenizer, options));
+    }
+
+    /**
+     * The id that the rows of a source will have, to find out whether they exist already.
+     *
+     * @return empty when only the content tells the source's version
+     */
+    public static Optional<String> datasetId(SourceRows source, TextTokenizer tokenizer, TokenizeOptions options) {
+        return source.lineage().versioned()
+                ? Optional.of(id(source.lineage(), tokenizer, options))
+                : Optional.empty();
+    }
+
+    private static String id(Lineage lineage, TextTokenizer tokenizer, TokenizeOptions options) {
+        return Hashes.hex(String.join(
+                "\n",
+                LAYOUT,
+                lineage.identity(),
+                lineage.version(),
+                tokenizer.sha256(),
+                tokenizer.chatTemplate().orElse(""),
+                Objects.toString(options)));
+    }
+
+    private static ConversationTokenizer.Settings settings(TokenizeOptions options) {
+        return new ConversationTokenizer.Settings(
+                options.chatTemplate(),
+                options.maxSeqLength(),
+                options.assistantOnlyLoss(),
+                options.completionOnlyLoss());
+    }
+
+    /** What every task would find wrong is found here first, where the tokenizer's folder has its name. */
+    private static void check(TextTokenizer tokenizer, ConversationTokenizer.Settings settings, RowShape shape) {
+        new ConversationTokenizer(tokenizer, settings);
+        if (shape.kind() != RowShape.Kind.MESSAGES) {
+            tokenizer.eosToken();
+        } else if (settings.chatTemplate() == null) {
+            tokenizer.requireChatTemplate();
+        }
+    }
+
+    private static ProcessTokenizers broadcast(
+            SparkSession spark, TextTokenizer tokenizer, ConversationTokenizer.Settings settings) {
+        try {
+            return ProcessTokenizers.broadcast(spark, tokenizer, settings);
+        } catch (IOException e) {
+            throw TokenizeErrors.badTokenizerFile(tokenizer.dir(), e.getMessage(), e);
+        }
+    }
+}

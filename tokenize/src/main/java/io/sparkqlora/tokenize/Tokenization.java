@@ -41,11 +41,7 @@ public final class Tokenization {
         ConversationTokenizer.Settings settings = settings(options);
         check(tokenizer, settings, shape);
         return new Tokenizing(spark, options)
-                .run(
-                        source,
-                        shape,
-                        broadcast(spark, tokenizer, settings),
-                        lineage -> id(lineage, tokenizer, options));
+                .run(source, shape, broadcast(spark, tokenizer, settings), lineage -> id(lineage, tokenizer, options));
     }
 
     /**
@@ -54,9 +50,7 @@ public final class Tokenization {
      * @return empty when only the content tells the source's version
      */
     public static Optional<String> datasetId(SourceRows source, TextTokenizer tokenizer, TokenizeOptions options) {
-        return source.lineage().versioned()
-                ? Optional.of(id(source.lineage(), tokenizer, options))
-                : Optional.empty();
+        return source.lineage().versioned() ? Optional.of(id(source.lineage(), tokenizer, options)) : Optional.empty();
     }
 
     private static String id(Lineage lineage, TextTokenizer tokenizer, TokenizeOptions options) {

@@ -3,6 +3,7 @@ package io.sparkqlora.tokenize;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import org.apache.spark.sql.SparkSession;
 
 /**
@@ -30,6 +31,7 @@ public final class TokenizeBenchmark {
     private static void time(SparkSession spark, TextTokenizer tokenizer, String source, String output) {
         TokenizeOptions options = TokenizeOptions.builder().maxSeqLength(2048).build();
         long start = System.nanoTime();
+        Duration before = cpu();
         try (TokenizationResult result =
                 Tokenization.run(spark, DataSource.of(source, "jsonl").read(spark), tokenizer, options)) {
             double packed = (System.nanoTime() - start) / 1e9;
@@ -38,13 +40,19 @@ public final class TokenizeBenchmark {
             TokenStatistics statistics = result.statistics();
             System.out.printf(
                     "{\"rows\": %d, \"tokens\": %d, \"fill_ratio\": %.4f, \"packed_s\": %.2f, \"seconds\": %.2f, "
-                            + "\"tokens_per_second\": %.0f}%n",
+                            + "\"cpu_s\": %.2f, \"tokens_per_second\": %.0f}%n",
                     statistics.rows(),
                     statistics.tokens(),
                     statistics.fillRatio(),
                     packed,
                     seconds,
+                    cpu().minus(before).toMillis() / 1e3,
                     (double) statistics.tokens() / seconds);
         }
+    }
+
+    /** What this process has had of the processors: on a busy machine the better measure. */
+    private static Duration cpu() {
+        return ProcessHandle.current().info().totalCpuDuration().orElseThrow();
     }
 }

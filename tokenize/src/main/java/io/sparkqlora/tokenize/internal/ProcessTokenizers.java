@@ -27,15 +27,12 @@ public final class ProcessTokenizers implements ExampleTokenizer.Source {
 
     /** What {@link ConversationTokenizer.Settings} are made of, as Java can serialise it. */
     private record Key(
-            String sha256,
-            String chatTemplate,
-            int maxSeqLength,
-            boolean assistantOnlyLoss,
-            boolean completionOnlyLoss)
+            String sha256, String chatTemplate, int maxSeqLength, boolean assistantOnlyLoss, boolean completionOnlyLoss)
             implements Serializable {
 
         ConversationTokenizer.Settings settings() {
-            return new ConversationTokenizer.Settings(chatTemplate, maxSeqLength, assistantOnlyLoss, completionOnlyLoss);
+            return new ConversationTokenizer.Settings(
+                    chatTemplate, maxSeqLength, assistantOnlyLoss, completionOnlyLoss);
         }
     }
 

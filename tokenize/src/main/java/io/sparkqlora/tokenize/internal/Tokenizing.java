@@ -37,7 +37,10 @@ public final class Tokenizing {
      * @param datasetId makes the id, once the lineage is complete
      */
     public TokenizationResult run(
-            SourceRows source, RowShape shape, ExampleTokenizer.Source tokenizers, Function<Lineage, String> datasetId) {
+            SourceRows source,
+            RowShape shape,
+            ExampleTokenizer.Source tokenizers,
+            Function<Lineage, String> datasetId) {
         Dataset<Row> tokenized = job.tokenize(SourceText.of(spark, source, shape), shape, tokenizers)
                 .persist(StorageLevel.MEMORY_AND_DISK());
         try {

@@ -288,7 +288,10 @@ class TokenizingTest {
 
     private TokenizationResult run(SourceRows source, TokenizeOptions options) {
         return new Tokenizing(spark, options, WINDOW)
-                .run(source, RowShapes.of(source, options), CharacterTokenizer.source(MAX),
+                .run(
+                        source,
+                        RowShapes.of(source, options),
+                        CharacterTokenizer.source(MAX),
                         lineage -> "id of " + lineage.identity() + " " + lineage.version());
     }
 

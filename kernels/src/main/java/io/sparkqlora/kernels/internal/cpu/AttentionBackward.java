@@ -120,9 +120,13 @@ final class AttentionBackward {
     private void elementwise(int query, int count, int key) {
         Native.load(scores, tile, 0, rows * KEYS);
         Native.load(scoreGradients, gradientTile, 0, rows * KEYS);
+        float scale = settings.scale();
+        if (settings.softCap() == 0f) {
+            SoftmaxRows.gradients(tile, gradientTile, rows, logSumExps, deltas, scale);
+        } else {
+            SoftmaxRows.cappedGradients(tile, gradientTile, rows, logSumExps, deltas, scale, settings.softCap());
+        }
         for (int j = 0; j < KEYS; j++) {
-            SoftmaxRows.gradients(
-                    tile, gradientTile, j * rows, rows, logSumExps, deltas, settings.scale(), settings.softCap());
             hide(query, count, key + j, j * rows);
         }
         Rows.store(tile, 0, rows * KEYS, tiles.dtype(), scores);

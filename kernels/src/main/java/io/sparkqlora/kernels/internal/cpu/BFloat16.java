@@ -3,6 +3,7 @@ package io.sparkqlora.kernels.internal.cpu;
 
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
+import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
@@ -13,6 +14,7 @@ final class BFloat16 {
     private static final VectorSpecies<Integer> INTS = IntVector.SPECIES_PREFERRED;
     private static final VectorSpecies<Short> SHORTS =
             VectorSpecies.of(short.class, VectorShape.forBitSize(INTS.vectorBitSize() / 2));
+    private static final int LANES = INTS.length();
     private static final int EXPONENT = 0x7f800000;
     private static final int QUIET_NAN = 0x7fc00000;
 
@@ -43,22 +45,44 @@ final class BFloat16 {
         }
     }
 
+    /**
+     * Rounds to nearest even. Written out four times on purpose: past 325 bytes of code (FreqInlineSize) the JIT compiler
+     * leaves a method out of its callers and compiles it for itself. As a part of them it runs out of its budget for
+     * inlining half way, and then makes an object of every vector.
+     */
     static void round(float[] in, int inAt, short[] out, int outAt, int count) {
         int i = 0;
-        for (; i <= count - INTS.length(); i += INTS.length()) {
-            IntVector bits = VectorMath.load(in, inAt + i).reinterpretAsInts();
-            ShortVector rounded = (ShortVector) roundBits(bits).convertShape(VectorOperators.I2S, SHORTS, 0);
-            rounded.intoArray(out, outAt + i);
+        for (; i <= count - 4 * LANES; i += 4 * LANES) {
+            IntVector a = VectorMath.load(in, inAt + i).reinterpretAsInts();
+            VectorMask<Integer> aNan = a.and(0x7fffffff).compare(VectorOperators.GT, EXPONENT);
+            IntVector aOdd = a.lanewise(VectorOperators.LSHR, 16).and(1);
+            a = a.add(aOdd).add(0x7fff).blend(a.or(QUIET_NAN), aNan).lanewise(VectorOperators.LSHR, 16);
+            ((ShortVector) a.convertShape(VectorOperators.I2S, SHORTS, 0)).intoArray(out, outAt + i);
+            IntVector b = VectorMath.load(in, inAt + i + LANES).reinterpretAsInts();
+            VectorMask<Integer> bNan = b.and(0x7fffffff).compare(VectorOperators.GT, EXPONENT);
+            IntVector bOdd = b.lanewise(VectorOperators.LSHR, 16).and(1);
+            b = b.add(bOdd).add(0x7fff).blend(b.or(QUIET_NAN), bNan).lanewise(VectorOperators.LSHR, 16);
+            ((ShortVector) b.convertShape(VectorOperators.I2S, SHORTS, 0)).intoArray(out, outAt + i + LANES);
+            IntVector c = VectorMath.load(in, inAt + i + 2 * LANES).reinterpretAsInts();
+            VectorMask<Integer> cNan = c.and(0x7fffffff).compare(VectorOperators.GT, EXPONENT);
+            IntVector cOdd = c.lanewise(VectorOperators.LSHR, 16).and(1);
+            c = c.add(cOdd).add(0x7fff).blend(c.or(QUIET_NAN), cNan).lanewise(VectorOperators.LSHR, 16);
+            ((ShortVector) c.convertShape(VectorOperators.I2S, SHORTS, 0)).intoArray(out, outAt + i + 2 * LANES);
+            IntVector d = VectorMath.load(in, inAt + i + 3 * LANES).reinterpretAsInts();
+            VectorMask<Integer> dNan = d.and(0x7fffffff).compare(VectorOperators.GT, EXPONENT);
+            IntVector dOdd = d.lanewise(VectorOperators.LSHR, 16).and(1);
+            d = d.add(dOdd).add(0x7fff).blend(d.or(QUIET_NAN), dNan).lanewise(VectorOperators.LSHR, 16);
+            ((ShortVector) d.convertShape(VectorOperators.I2S, SHORTS, 0)).intoArray(out, outAt + i + 3 * LANES);
+        }
+        for (; i <= count - LANES; i += LANES) {
+            IntVector e = VectorMath.load(in, inAt + i).reinterpretAsInts();
+            VectorMask<Integer> eNan = e.and(0x7fffffff).compare(VectorOperators.GT, EXPONENT);
+            IntVector eOdd = e.lanewise(VectorOperators.LSHR, 16).and(1);
+            e = e.add(eOdd).add(0x7fff).blend(e.or(QUIET_NAN), eNan).lanewise(VectorOperators.LSHR, 16);
+            ((ShortVector) e.convertShape(VectorOperators.I2S, SHORTS, 0)).intoArray(out, outAt + i);
         }
         for (; i < count; i++) {
             out[outAt + i] = round(in[inAt + i]);
         }
-    }
-
-    private static IntVector roundBits(IntVector bits) {
-        IntVector upper = bits.lanewise(VectorOperators.LSHR, 16);
-        IntVector rounded = bits.add(upper.and(1)).add(0x7fff).lanewise(VectorOperators.LSHR, 16);
-        IntVector nan = bits.or(QUIET_NAN).lanewise(VectorOperators.LSHR, 16);
-        return rounded.blend(nan, bits.and(0x7fffffff).compare(VectorOperators.GT, EXPONENT));
     }
 }

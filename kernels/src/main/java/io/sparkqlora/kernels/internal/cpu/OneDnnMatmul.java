@@ -11,7 +11,11 @@ import static org.bytedeco.dnnl.global.dnnl.dnnl_success;
 
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.KernelErrors;
+import java.util.Arrays;
 import org.bytedeco.dnnl.dnnl_exec_arg_t;
+import org.bytedeco.dnnl.dnnl_memory;
+import org.bytedeco.dnnl.dnnl_primitive;
+import org.bytedeco.dnnl.dnnl_stream;
 import org.bytedeco.dnnl.engine;
 import org.bytedeco.dnnl.global.dnnl;
 import org.bytedeco.dnnl.matmul;
@@ -29,6 +33,9 @@ final class OneDnnMatmul implements AutoCloseable {
     private final matmul primitive;
     private final memory[] operands;
     private final dnnl_exec_arg_t arguments;
+    private final dnnl_stream streamHandle;
+    private final dnnl_primitive primitiveHandle;
+    private final dnnl_memory[] operandHandles;
     private final long scratchBytes;
     private final Address address = new Address();
 
@@ -56,6 +63,9 @@ final class OneDnnMatmul implements AutoCloseable {
             throw KernelErrors.oneDnnFailed(product.toString(), OneDnn.instructions(), e);
         }
         arguments = arguments(operands);
+        streamHandle = stream.get();
+        primitiveHandle = primitive.get();
+        operandHandles = Arrays.stream(operands).map(memory::get).toArray(dnnl_memory[]::new);
     }
 
     private static memory.desc operand(long rows, long cols, DType dtype, boolean transposed, long rowStride) {
@@ -99,11 +109,11 @@ final class OneDnnMatmul implements AutoCloseable {
         point(1, b);
         point(2, c);
         point(3, scratch.atLeast(scratchBytes));
-        check(dnnl_primitive_execute(primitive.get(), stream.get(), operands.length, arguments));
+        check(dnnl_primitive_execute(primitiveHandle, streamHandle, operands.length, arguments));
     }
 
     private void point(int operand, long to) {
-        check(dnnl_memory_set_data_handle(operands[operand].get(), address.to(to)));
+        check(dnnl_memory_set_data_handle(operandHandles[operand], address.to(to)));
     }
 
     private void check(int status) {

@@ -42,7 +42,8 @@ final class SoftmaxRows {
     static float exponentials(float[] scores, int at, int count, float scale, float max) {
         FloatVector sum = FloatVector.zero(SPECIES);
         for (int i = at; i < at + count; i += LANES) {
-            FloatVector p = VectorMath.exp(VectorMath.load(scores, i).mul(scale).sub(max));
+            FloatVector p =
+                    VectorMath.expBelow88(VectorMath.load(scores, i).mul(scale).sub(max));
             p.intoArray(scores, i);
             sum = sum.add(p);
         }
@@ -80,37 +81,51 @@ final class SoftmaxRows {
     }
 
     /**
-     * One key's row of the transposed tile: scores become probabilities {@code p = e^(score − logSumExp)}, and their
-     * gradients {@code dP} become {@code dS = p · (dP − delta) · scale}, times the slope of the cap.
+     * A transposed tile, {@code count} queries a key: scores become probabilities {@code p = e^(score − logSumExp)}, and their
+     * gradients {@code dP} become {@code dS = p · (dP − delta) · scale}. What comes out for a query that doesn't see the key
+     * is nonsense; the caller overwrites it. The tile is done in one call so that the JIT compiler compiles this loop for
+     * itself, and not as a part of its caller where it runs out of budget for inlining.
      */
-    static void gradients(
+    static void gradients(float[] scores, float[] gradients, int count, float[] logSumExp, float[] delta, float scale) {
+        int end = SPECIES.loopBound(count);
+        for (int at = 0; at < AttentionTiles.KEYS * count; at += count) {
+            for (int i = 0; i < end; i += LANES) {
+                FloatVector x = VectorMath.load(scores, at + i).mul(scale);
+                FloatVector p = VectorMath.expBelow88(x.sub(VectorMath.load(logSumExp, i)));
+                FloatVector ds = VectorMath.load(gradients, at + i).sub(VectorMath.load(delta, i));
+                p.intoArray(scores, at + i);
+                ds.mul(p).mul(scale).intoArray(gradients, at + i);
+            }
+            for (int i = end; i < count; i++) {
+                gradient(scores, gradients, at + i, logSumExp[i], delta[i], scale, 0f);
+            }
+        }
+    }
+
+    /** The same with a cap on the scores, whose slope {@code 1 − tanh²} multiplies {@code dS}. */
+    static void cappedGradients(
             float[] scores,
             float[] gradients,
-            int at,
             int count,
             float[] logSumExp,
             float[] delta,
             float scale,
             float softCap) {
         int end = SPECIES.loopBound(count);
-        for (int i = 0; i < end; i += LANES) {
-            FloatVector x = VectorMath.load(scores, at + i).mul(scale);
-            FloatVector slope = FloatVector.broadcast(SPECIES, scale);
-            if (softCap != 0f) {
-                FloatVector t = VectorMath.tanh(x.div(softCap));
-                slope = slope.sub(t.mul(t).mul(scale));
-                x = t.mul(softCap);
+        for (int at = 0; at < AttentionTiles.KEYS * count; at += count) {
+            for (int i = 0; i < end; i += LANES) {
+                FloatVector t = VectorMath.tanh(
+                        VectorMath.load(scores, at + i).mul(scale).div(softCap));
+                FloatVector slope = t.mul(t).neg().add(1f).mul(scale);
+                FloatVector x = t.mul(softCap).sub(VectorMath.load(logSumExp, i));
+                FloatVector p = VectorMath.expBelow88(x);
+                FloatVector ds = VectorMath.load(gradients, at + i).sub(VectorMath.load(delta, i));
+                p.intoArray(scores, at + i);
+                ds.mul(p).mul(slope).intoArray(gradients, at + i);
             }
-            FloatVector p = VectorMath.exp(x.sub(VectorMath.load(logSumExp, i)));
-            p.intoArray(scores, at + i);
-            VectorMath.load(gradients, at + i)
-                    .sub(VectorMath.load(delta, i))
-                    .mul(p)
-                    .mul(slope)
-                    .intoArray(gradients, at + i);
-        }
-        for (int i = end; i < count; i++) {
-            gradient(scores, gradients, at + i, logSumExp[i], delta[i], scale, softCap);
+            for (int i = end; i < count; i++) {
+                gradient(scores, gradients, at + i, logSumExp[i], delta[i], scale, softCap);
+            }
         }
     }
 
@@ -120,7 +135,7 @@ final class SoftmaxRows {
         float slope = scale;
         if (softCap != 0f) {
             float t = VectorMath.tanh(x / softCap);
-            slope = scale - t * t * scale;
+            slope = (1f - t * t) * scale;
             x = t * softCap;
         }
         float p = VectorMath.exp(x - logSumExp);

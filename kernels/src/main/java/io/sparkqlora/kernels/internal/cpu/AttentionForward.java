@@ -29,6 +29,7 @@ final class AttentionForward {
     private final long output;
     private final float[] tile;
     private final float[] outputRow;
+    private final float[] lanes = new float[VectorMath.LANES];
     private final float[] max;
     private final float[] sum;
 
@@ -116,7 +117,7 @@ final class AttentionForward {
             Arrays.fill(tile, at, at + from, Float.NEGATIVE_INFINITY);
             Arrays.fill(tile, at + to, at + KEYS, Float.NEGATIVE_INFINITY);
         }
-        float highest = scale * SoftmaxRows.max(tile, at, KEYS);
+        float highest = scale * SoftmaxRows.max(tile, at, KEYS, lanes);
         float before = max[row];
         if (highest > before) {
             max[row] = highest;
@@ -126,7 +127,7 @@ final class AttentionForward {
                 shrink(row, factor);
             }
         }
-        sum[row] += SoftmaxRows.exponentials(tile, at, KEYS, scale, max[row]);
+        sum[row] += SoftmaxRows.exponentials(tile, at, KEYS, scale, max[row], lanes);
     }
 
     private void shrink(int row, float factor) {

@@ -45,12 +45,13 @@ final class HeadRows {
         int headDim = tiles.headDim();
         float[] left = new float[headDim];
         float[] right = new float[headDim];
+        float[] lanes = new float[VectorMath.LANES];
         for (int g = 0; g < tiles.group(); g++) {
             long column = (long) (kvHead * tiles.group() + g) * headDim;
             for (int i = 0; i < count; i++) {
                 Rows.load(a, row + i, column, headDim, left, 0);
                 Rows.load(b, row + i, column, headDim, right, 0);
-                out[g * tiles.queries() + i] = SoftmaxRows.dot(left, right, headDim);
+                out[g * tiles.queries() + i] = SoftmaxRows.dot(left, right, headDim, lanes);
             }
         }
     }

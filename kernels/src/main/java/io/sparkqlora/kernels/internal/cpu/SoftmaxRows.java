@@ -8,11 +8,10 @@ import jdk.incubator.vector.FloatVector;
 
 /**
  * The elementwise parts of attention on rows of scores. Lengths are multiples of the vector length but for {@link #dot}.
- * Sums run lane by lane and then over the lanes in order, so they are the same in every JIT tier.
+ * Sums run lane by lane and then over the lanes in order, so they are the same in every JIT tier; {@code lanes} is working
+ * memory of {@link VectorMath#LANES} elements.
  */
 final class SoftmaxRows {
-
-    private static final ThreadLocal<float[]> LANE_VALUES = ThreadLocal.withInitial(() -> new float[LANES]);
 
     private SoftmaxRows() {}
 
@@ -24,12 +23,11 @@ final class SoftmaxRows {
         }
     }
 
-    static float max(float[] values, int at, int count) {
+    static float max(float[] values, int at, int count, float[] lanes) {
         FloatVector max = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
         for (int i = at; i < at + count; i += LANES) {
             max = max.max(VectorMath.load(values, i));
         }
-        float[] lanes = LANE_VALUES.get();
         max.intoArray(lanes, 0);
         float highest = lanes[0];
         for (float lane : lanes) {
@@ -39,7 +37,7 @@ final class SoftmaxRows {
     }
 
     /** Replaces scores by {@code e^(scale · score − max)}; returns their sum. */
-    static float exponentials(float[] scores, int at, int count, float scale, float max) {
+    static float exponentials(float[] scores, int at, int count, float scale, float max, float[] lanes) {
         FloatVector sum = FloatVector.zero(SPECIES);
         for (int i = at; i < at + count; i += LANES) {
             FloatVector p =
@@ -47,12 +45,12 @@ final class SoftmaxRows {
             p.intoArray(scores, i);
             sum = sum.add(p);
         }
-        return sumOfLanes(sum);
+        sum.intoArray(lanes, 0);
+        return sum(lanes);
     }
 
-    private static float sumOfLanes(FloatVector vector) {
-        float[] lanes = LANE_VALUES.get();
-        vector.intoArray(lanes, 0);
+    /** Over an array and not a vector: a call that the JIT compiler doesn't inline would make an object of the vector. */
+    private static float sum(float[] lanes) {
         float sum = 0f;
         for (float lane : lanes) {
             sum += lane;
@@ -61,13 +59,14 @@ final class SoftmaxRows {
     }
 
     /** {@code Σ a · b}. */
-    static float dot(float[] a, float[] b, int count) {
+    static float dot(float[] a, float[] b, int count, float[] lanes) {
         FloatVector sum = FloatVector.zero(SPECIES);
         int i = 0;
         for (; i <= count - LANES; i += LANES) {
             sum = VectorMath.load(a, i).fma(VectorMath.load(b, i), sum);
         }
-        float total = sumOfLanes(sum);
+        sum.intoArray(lanes, 0);
+        float total = sum(lanes);
         for (; i < count; i++) {
             total = Math.fma(a[i], b[i], total);
         }

@@ -5,6 +5,7 @@ import io.sparkqlora.kernels.DType;
 import io.sparkqlora.train.NamedTensor;
 import io.sparkqlora.train.TensorInfo;
 import io.sparkqlora.train.TrainErrors;
+import io.sparkqlora.train.internal.safetensors.FloatBytes;
 import io.sparkqlora.train.internal.safetensors.SafetensorsFile;
 import java.nio.file.Path;
 import java.util.ArrayList;

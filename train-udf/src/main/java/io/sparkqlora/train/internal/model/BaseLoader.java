@@ -13,6 +13,7 @@ import io.sparkqlora.train.internal.linear.BaseWeight;
 import io.sparkqlora.train.internal.linear.GroupSpec;
 import io.sparkqlora.train.internal.linear.LinearGroup;
 import io.sparkqlora.train.internal.model.BaseModel.DecoderLayer;
+import io.sparkqlora.train.internal.safetensors.FloatBytes;
 import java.nio.ByteBuffer;
 import java.util.List;
 
@@ -137,7 +138,7 @@ public final class BaseLoader implements AutoCloseable {
         ByteBuffer rows = source.readRows(name, from, to);
         DType dtype = source.info(name).dtype();
         if (dtype == DType.F16) {
-            rows = HalfFloats.toFloats(rows);
+            rows = ByteBuffer.wrap(FloatBytes.toF32(dtype, rows));
             dtype = DType.F32;
         }
         Tensor staged = Tensor.of(staging, dtype, to - from, cols);

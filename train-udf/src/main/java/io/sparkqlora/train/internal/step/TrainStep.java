@@ -32,6 +32,7 @@ public record TrainStep(SessionSpec spec, SessionBuffers session, Pass pass, Tra
      */
     public StepMetrics run(long stepsDone, List<List<PackedRow>> microBatches) {
         long begin = System.nanoTime();
+        pass.arena().release(0); // whatever a failed step left there
         if (arguments.maxSteps() < 1) {
             throw TrainErrors.stepsUnknown();
         }
@@ -88,6 +89,7 @@ public record TrainStep(SessionSpec spec, SessionBuffers session, Pass pass, Tra
 
     /** The loss over rows, without dropout, as many at a time as fit. */
     public LossSum evaluate(List<PackedRow> rows, boolean withAdapter) {
+        pass.arena().release(0);
         ModelForward forward =
                 new ModelForward(pass, session.model(), withAdapter ? session.adapter() : null, session.rope());
         LossSum sum = LossSum.ZERO;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-package io.sparkqlora.train.internal.adapter;
+package io.sparkqlora.train.internal.safetensors;
 
 import io.sparkqlora.kernels.DType;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
 /** Widens half-precision numbers; exact, since every one of them is an F32. */
-final class FloatBytes {
+public final class FloatBytes {
 
     private static final int F16_EXPONENT_BIAS = 15;
     private static final int F16_MANTISSA_BITS = 10;
@@ -14,7 +14,7 @@ final class FloatBytes {
     private FloatBytes() {}
 
     /** Little-endian F32 of a little-endian buffer of F32, F16 or BF16. */
-    static byte[] toF32(DType dtype, ByteBuffer source) {
+    public static byte[] toF32(DType dtype, ByteBuffer source) {
         ByteBuffer in = source.duplicate().order(ByteOrder.LITTLE_ENDIAN);
         int count = in.remaining() / dtype.bytes();
         ByteBuffer out =

@@ -77,8 +77,8 @@ public final class ConfigKeys {
             null,
             "Column with the tool definitions that go with a conversation.");
 
-    public static final ConfigKey<String> PROMPT_COLUMN = of(
-            DATA, "prompt_column", ConfigTypes.text("a column name"), null, "Column with the prompt of a pair.");
+    public static final ConfigKey<String> PROMPT_COLUMN =
+            of(DATA, "prompt_column", ConfigTypes.text("a column name"), null, "Column with the prompt of a pair.");
 
     public static final ConfigKey<String> COMPLETION_COLUMN = of(
             DATA,

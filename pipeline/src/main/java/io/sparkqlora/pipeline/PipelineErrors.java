@@ -104,8 +104,7 @@ public final class PipelineErrors {
         return error(
                 34,
                 Kind.CONFLICT,
-                "run " + runId + " is held by " + holder + " (" + lock
-                        + "); wait for it, or set another run_id",
+                "run " + runId + " is held by " + holder + " (" + lock + "); wait for it, or set another run_id",
                 null);
     }
 
@@ -156,15 +155,36 @@ public final class PipelineErrors {
     }
 
     /** There is no such run. */
-    public static QLoraException noRun(String root, List<String> known) {
-        String fix = known.isEmpty() ? "train one first, or check output_dir" : "name one with --run-id: " + known;
-        return error(40, Kind.CONFIG, "no such run in " + root + "; " + fix, null);
+    public static QLoraException noRun(String runId, String root, List<String> known) {
+        String what = runId == null ? "no run" : "no run " + runId;
+        String fix = known.isEmpty() ? "train one first, or check output_dir" : "its runs are " + known;
+        return error(40, Kind.CONFIG, what + " in " + root + "; " + fix, null);
     }
 
     /** The session can't do Delta's commands. */
     public static QLoraException sessionLacksDelta(String key, String value) {
         return error(
                 41, Kind.CONFIG, "the Spark session lacks Delta: set " + key + "=" + value + " before it starts", null);
+    }
+
+    /** The template's file can't be read. */
+    public static QLoraException templateUnreadable(String file, Exception cause) {
+        return error(
+                42,
+                Kind.CONFIG,
+                "chat_template " + file + " can't be read: " + oneLine(cause) + "; check the path",
+                cause);
+    }
+
+    /** The answers of evaluation rows can't be found. */
+    public static QLoraException badGenerateOption(String problem, String fix) {
+        return error(43, Kind.CONFIG, problem + "; " + fix, null);
+    }
+
+    /** The demo's files are not there. */
+    public static QLoraException demoMissing(String looked) {
+        return error(
+                44, Kind.CONFIG, "the demo's files are not in " + looked + "; name their folder with --demo-dir", null);
     }
 
     private static QLoraException config(int code, String message, Throwable cause) {

@@ -13,7 +13,8 @@ public final class AdapterConfigJson {
 
     private AdapterConfigJson() {}
 
-    static String write(LoraConfig config) {
+    /** The configuration as one line. */
+    public static String write(LoraConfig config) {
         Map<String, Object> values = new TreeMap<>();
         values.put("r", config.r());
         values.put("lora_alpha", config.loraAlpha());

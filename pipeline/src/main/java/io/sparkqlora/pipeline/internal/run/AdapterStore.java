@@ -30,7 +30,10 @@ public final class AdapterStore {
      */
     public long step(String runId, Long step) {
         Dataset<Row> steps = of(runId).select("step").distinct();
-        List<Long> known = steps.collectAsList().stream().map(row -> row.getLong(0)).sorted().toList();
+        List<Long> known = steps.collectAsList().stream()
+                .map(row -> row.getLong(0))
+                .sorted()
+                .toList();
         if (known.isEmpty() || (step != null && !known.contains(step))) {
             throw PipelineErrors.noAdapter(runId, step, known, tables.root());
         }

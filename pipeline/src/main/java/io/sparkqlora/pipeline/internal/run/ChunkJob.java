@@ -45,8 +45,8 @@ final class ChunkJob {
         JavaRDD<ChunkFeed> feed = tokenRows(chunk).zipPartitions(stateRows(chunk), ChunkJob::feed);
         ClassTag<Row> rowTag = ClassTag$.MODULE$.apply(Row.class);
         RDD<Row> trained = feed.rdd().barrier().mapPartitions(new ChunkTask(chunk, channel), true, rowTag);
-        Dataset<Row> shuffled =
-                spark.createDataFrame(new JavaRDD<>(trained, rowTag), ChunkRows.SCHEMA).repartition(WORLD_SIZE);
+        Dataset<Row> shuffled = spark.createDataFrame(new JavaRDD<>(trained, rowTag), ChunkRows.SCHEMA)
+                .repartition(WORLD_SIZE);
         return new ChunkResult(tables, chunk, shuffled.javaRDD());
     }
 
@@ -60,7 +60,9 @@ final class ChunkJob {
         JobConfig config = ConfigJson.read(chunk.run().configJson());
         DataOrder order = new DataOrder(config.get(ConfigKeys.SEED), plan.rows());
         Dataset<Row> places = spark.range(plan.firstPlace(chunk.startStep()), plan.firstPlace(chunk.endStep()))
-                .select(col("id").as("place"), udf(order, DataTypes.LongType).apply(col("id")).as("row_index"));
+                .select(
+                        col("id").as("place"),
+                        udf(order, DataTypes.LongType).apply(col("id")).as("row_index"));
         return tables.read(Table.TOKEN_SHARDS)
                 .where(col("dataset_id").equalTo(chunk.run().datasetId()))
                 .join(broadcast(places), "row_index")
@@ -75,7 +77,9 @@ final class ChunkJob {
             return new JavaSparkContext(spark.sparkContext()).parallelize(List.of(), WORLD_SIZE);
         }
         return tables.read(Table.TRAINING_STATE)
-                .where(col("run_id").equalTo(chunk.run().runId()).and(col("chunk").equalTo(chunk.chunk() - 1)))
+                .where(col("run_id")
+                        .equalTo(chunk.run().runId())
+                        .and(col("chunk").equalTo(chunk.chunk() - 1)))
                 .select("name", "dtype", "shape", "data")
                 .repartition(WORLD_SIZE)
                 .javaRDD();

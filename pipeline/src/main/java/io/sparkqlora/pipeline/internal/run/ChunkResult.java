@@ -53,15 +53,26 @@ final class ChunkResult {
         return failure == null ? chunk.endStep() : failure.<Long>getAs("step");
     }
 
-    /** Commits everything; the training state last, since it is what makes the chunk count. */
-    void commit() {
-        append(Table.METRICS, tables.spark().createDataFrame(metrics, ChunkRows.SCHEMA));
+    /**
+     * Commits everything; the training state last, since it is what makes the chunk count. The commit of the state also
+     * deletes those of the run that are older than the last {@code statesKept}.
+     */
+    void commit(int statesKept) {
+        Dataset<Row> logged =
+                tables.spark().createDataFrame(metrics, ChunkRows.SCHEMA).coalesce(1);
+        tables.append(Table.METRICS, named(logged), appId(Table.METRICS), chunk.chunk());
         Dataset<Row> adapter = tensors(ChunkRows.ADAPTER)
                 .withColumn(
                         "adapter_id",
                         concat(lit(chunk.run().runId() + "@"), col("step").cast("string")));
-        append(Table.ADAPTERS, adapter);
-        append(Table.TRAINING_STATE, tensors(ChunkRows.STATE));
+        tables.append(Table.ADAPTERS, named(adapter), appId(Table.ADAPTERS), chunk.chunk());
+        tables.replace(
+                Table.TRAINING_STATE,
+                named(tensors(ChunkRows.STATE)),
+                "run_id = '" + chunk.run().runId() + "' AND (chunk <= " + (chunk.chunk() - statesKept) + " OR chunk >= "
+                        + chunk.chunk() + ")",
+                appId(Table.TRAINING_STATE),
+                chunk.chunk());
     }
 
     private Dataset<Row> tensors(String kind) {
@@ -69,10 +80,11 @@ final class ChunkResult {
                 .createDataFrame(rows.filter(row -> row.getString(0).equals(kind)), ChunkRows.SCHEMA);
     }
 
-    private void append(Table table, Dataset<Row> part) {
-        String runId = chunk.run().runId();
-        Dataset<Row> named =
-                part.withColumn("run_id", lit(runId)).withColumn("chunk", lit(chunk.chunk()));
-        tables.append(table, named, "spark-qlora:" + runId + ":" + table.folder(), chunk.chunk());
+    private Dataset<Row> named(Dataset<Row> part) {
+        return part.withColumn("run_id", lit(chunk.run().runId())).withColumn("chunk", lit(chunk.chunk()));
+    }
+
+    private String appId(Table table) {
+        return "spark-qlora:" + chunk.run().runId() + ":" + table.folder();
     }
 }

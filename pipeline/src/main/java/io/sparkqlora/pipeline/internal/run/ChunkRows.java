@@ -81,7 +81,8 @@ final class ChunkRows {
         return row(FAILURE, step, e.code(), e.kind().name(), null, null, message);
     }
 
-    private static Row row(String kind, long step, String name, String dtype, Object shape, String config, byte[] data) {
+    private static Row row(
+            String kind, long step, String name, String dtype, Object shape, String config, byte[] data) {
         return RowFactory.create(
                 kind, step, null, null, null, null, null, null, null, null, null, name, dtype, shape, config, data);
     }

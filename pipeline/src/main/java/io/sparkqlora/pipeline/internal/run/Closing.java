@@ -4,12 +4,12 @@ package io.sparkqlora.pipeline.internal.run;
 import java.util.List;
 
 /** Closes what belongs together, last opened first; the first failure is the one that is thrown. */
-final class Closing {
+public final class Closing {
 
     private Closing() {}
 
     /** Closes all of them. */
-    static void all(List<? extends AutoCloseable> opened) {
+    public static void all(List<? extends AutoCloseable> opened) {
         RuntimeException failure = close(opened, null);
         if (failure != null) {
             throw failure;
@@ -17,7 +17,7 @@ final class Closing {
     }
 
     /** Closes all of them because of a failure, which is returned with what else went wrong attached. */
-    static RuntimeException afterFailure(RuntimeException failure, List<? extends AutoCloseable> opened) {
+    public static RuntimeException afterFailure(RuntimeException failure, List<? extends AutoCloseable> opened) {
         return close(opened, failure);
     }
 

@@ -7,6 +7,8 @@ import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.train.ComputeType;
 import io.sparkqlora.train.LoraConfig;
 import io.sparkqlora.train.LrSchedulerType;
+import io.sparkqlora.train.MemoryPlan;
+import io.sparkqlora.train.ModelConfig;
 import io.sparkqlora.train.QuantizationConfig;
 import io.sparkqlora.train.Recompute;
 import io.sparkqlora.train.TrainingArguments;
@@ -24,7 +26,17 @@ public final class EngineSettings {
                 QuantFormat.Type.valueOf(upper(config.get(ConfigKeys.BNB_4BIT_QUANT_TYPE))),
                 config.get(ConfigKeys.BNB_4BIT_USE_DOUBLE_QUANT),
                 QuantizationConfig.DEFAULT_BLOCK_SIZE,
-                config.get(ConfigKeys.BNB_4BIT_COMPUTE_DTYPE).equals("float32") ? ComputeType.F32 : ComputeType.BF16);
+                computeType(config.get(ConfigKeys.BNB_4BIT_COMPUTE_DTYPE)));
+    }
+
+    /** The compute type of torch's name: {@code bfloat16} or {@code float32}. */
+    public static ComputeType computeType(String torchName) {
+        return torchName.equals("float32") ? ComputeType.F32 : ComputeType.BF16;
+    }
+
+    /** The policy of a name in lower case. */
+    public static Recompute recompute(String name) {
+        return Recompute.valueOf(upper(name));
     }
 
     /** The adapter. */
@@ -55,8 +67,14 @@ public final class EngineSettings {
                 .adamBeta2(config.get(ConfigKeys.ADAM_BETA2))
                 .adamEpsilon(config.get(ConfigKeys.ADAM_EPSILON))
                 .seed(config.get(ConfigKeys.SEED))
-                .recompute(Recompute.valueOf(upper(config.get(ConfigKeys.RECOMPUTE))))
+                .recompute(recompute(config.get(ConfigKeys.RECOMPUTE)))
                 .build();
+    }
+
+    /** The memory that a job takes when its micro-batches have at most so many tokens. */
+    public static MemoryPlan memory(JobConfig config, ModelConfig model, int maxTokens) {
+        return MemoryPlan.of(
+                model, quantization(config), lora(config), recompute(config.get(ConfigKeys.RECOMPUTE)), maxTokens);
     }
 
     private static String upper(String name) {

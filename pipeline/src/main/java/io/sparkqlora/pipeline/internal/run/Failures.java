@@ -27,7 +27,14 @@ public final class Failures {
         QLoraException known = find(failure);
         Throwable told = known == null ? failure : known;
         String text = told.getMessage() == null ? told.toString() : told.getMessage();
-        String line = text.lines().findFirst().orElse(told.toString());
+        String line = firstLine(text);
         return known == null ? told.getClass().getSimpleName() + ": " + line : line;
+    }
+
+    /** The first line of a text. */
+    public static String firstLine(String text) {
+        return text == null
+                ? "no detail"
+                : text.lines().findFirst().orElse("no detail").strip();
     }
 }

@@ -47,7 +47,8 @@ final class LeaseRunLock implements RunLock {
         String owner = ManagementFactory.getRuntimeMXBean().getName() + " " + UUID.randomUUID();
         if (!created(files, path, owner)) {
             if (!expired(files, path)) {
-                throw PipelineErrors.runHeld(runId, "another process, which renewed it less than a minute ago", path.toString());
+                throw PipelineErrors.runHeld(
+                        runId, "another process, which renewed it less than a minute ago", path.toString());
             }
             files.delete(path, false);
             if (!created(files, path, owner)) {

@@ -66,7 +66,10 @@ final class LogWindow {
 
     void restore(NamedTensor state) {
         double[] values = new double[LENGTH];
-        ByteBuffer.wrap(state.data()).order(ByteOrder.LITTLE_ENDIAN).asDoubleBuffer().get(values);
+        ByteBuffer.wrap(state.data())
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .asDoubleBuffer()
+                .get(values);
         restore(values);
     }
 

@@ -33,7 +33,8 @@ final class ResidentSession implements AutoCloseable {
         this.run = run;
         this.device = device;
         this.checkpoint = checkpoint;
-        this.window = new LogWindow(config.get(ConfigKeys.LOGGING_STEPS), run.plan().totalSteps());
+        this.window =
+                new LogWindow(config.get(ConfigKeys.LOGGING_STEPS), run.plan().totalSteps());
         this.session = TrainingSession.open(
                 device,
                 checkpoint.config(),

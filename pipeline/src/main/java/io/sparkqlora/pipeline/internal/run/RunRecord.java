@@ -64,7 +64,7 @@ public record RunRecord(
 
     /** Inserts the row, or replaces the run's. */
     void save(JobTables tables) {
-        tables.upsert(Table.RUNS, row(), "run_id");
+        tables.put(Table.RUNS, row(), "run_id = '" + inputs.runId() + "'");
     }
 
     private Row row() {

@@ -47,17 +47,6 @@ final class StepRows {
             throw PipelineErrors.rowsMissing(run.datasetId(), place);
         }
         place++;
-        return packed(row);
-    }
-
-    /** The packed row of a row of token_shards. */
-    static PackedRow packed(Row row) {
-        return new PackedRow(
-                row.<Long>getAs("row_index"), ints(row, "input_ids"), ints(row, "labels"), ints(row, "sequence_lengths"));
-    }
-
-    private static int[] ints(Row row, String column) {
-        List<Integer> values = row.getList(row.fieldIndex(column));
-        return values.stream().mapToInt(Integer::intValue).toArray();
+        return PackedRows.of(row);
     }
 }

@@ -66,8 +66,7 @@ final class TrainingRun {
         ChunkSpec chunk = new ChunkSpec(spec, number, last.step(), end);
         ChunkResult result = new ChunkJob(tables).run(chunk, channel);
         if (result.step() > last.step()) {
-            result.commit();
-            prune(number);
+            result.commit(config.get(ConfigKeys.SAVE_TOTAL_LIMIT));
             record = record.at(result.step());
         }
         if (result.failure().isPresent()) {
@@ -76,13 +75,6 @@ final class TrainingRun {
         record.save(tables);
         observer.onCommit(result.step());
         return new Commit(number, result.step());
-    }
-
-    private void prune(long chunk) {
-        long oldest = chunk - config.get(ConfigKeys.SAVE_TOTAL_LIMIT) + 1;
-        if (oldest > 0) {
-            tables.delete(Table.TRAINING_STATE, "run_id = '" + spec.runId() + "' AND chunk < " + oldest);
-        }
     }
 
     private void end(String status, String error) {

@@ -3,8 +3,12 @@ package io.sparkqlora.pipeline.internal.tables;
 
 import io.delta.tables.DeltaTable;
 import io.sparkqlora.pipeline.PipelineErrors;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 import org.apache.hadoop.fs.Path;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.DataFrameWriter;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -16,6 +20,7 @@ public final class JobTables {
 
     private final SparkSession spark;
     private final String root;
+    private final Set<Table> created = EnumSet.noneOf(Table.class);
 
     /** Tables under a root; nothing is created yet. */
     public JobTables(SparkSession spark, String root) {
@@ -53,7 +58,8 @@ public final class JobTables {
 
     /** Makes a table unless it is there. */
     public void create(Table table) {
-        if (exists(table)) {
+        if (created.contains(table) || exists(table)) {
+            created.add(table);
             return;
         }
         DeltaTable.createIfNotExists(spark)
@@ -70,36 +76,45 @@ public final class JobTables {
      */
     public void append(Table table, Dataset<Row> rows, String appId, long version) {
         create(table);
-        retrying(() -> rows.select(table.columns().stream()
-                        .map(column -> rows.col(column.name()).cast(column.type()))
-                        .toArray(org.apache.spark.sql.Column[]::new))
-                .toDF(table.columns().stream().map(Column::name).toArray(String[]::new))
-                .write()
-                .format("delta")
+        retrying(() -> writer(table, rows)
                 .mode("append")
-                .option("mergeSchema", true)
                 .option("txnAppId", appId)
                 .option("txnVersion", version)
                 .save(path(table)));
     }
 
-    /** Inserts one row, or replaces the one of the same key. */
-    public void upsert(Table table, Row row, String key) {
+    /** Appends rows, again if it is called again. */
+    public void append(Table table, Dataset<Row> rows) {
         create(table);
-        Dataset<Row> update = spark.createDataFrame(List.of(row), table.schema());
-        retrying(() -> DeltaTable.forPath(spark, path(table))
-                .as("t")
-                .merge(update.as("s"), "t." + key + " = s." + key)
-                .whenMatched()
-                .updateAll()
-                .whenNotMatched()
-                .insertAll()
-                .execute());
+        retrying(() -> writer(table, rows).mode("append").save(path(table)));
     }
 
-    /** Deletes rows. */
-    public void delete(Table table, String condition) {
-        retrying(() -> DeltaTable.forPath(spark, path(table)).delete(condition));
+    /** As {@link #append(Table, Dataset, String, long)}, and in the same transaction deletes what matches a condition on partition columns. */
+    public void replace(Table table, Dataset<Row> rows, String condition, String appId, long version) {
+        create(table);
+        retrying(() -> writer(table, rows)
+                .mode("overwrite")
+                .option("replaceWhere", condition)
+                .option("txnAppId", appId)
+                .option("txnVersion", version)
+                .save(path(table)));
+    }
+
+    /** Replaces the rows of a partition by one row. */
+    public void put(Table table, Row row, String condition) {
+        create(table);
+        Dataset<Row> rows = spark.createDataFrame(List.of(row), table.schema()).coalesce(1);
+        retrying(() -> writer(table, rows)
+                .mode("overwrite")
+                .option("replaceWhere", condition)
+                .save(path(table)));
+    }
+
+    private static DataFrameWriter<Row> writer(Table table, Dataset<Row> rows) {
+        Column[] columns = table.columns().stream()
+                .map(column -> rows.col(column.name()).cast(column.type()).as(column.name()))
+                .toArray(Column[]::new);
+        return rows.select(columns).write().format("delta").option("mergeSchema", true);
     }
 
     /** Other runs write to the same tables: a commit that lost a race is made again on what is there now. */

@@ -22,7 +22,7 @@ import org.apache.spark.sql.types.StructType;
 public enum Table {
     RUNS(
             "One row a training run: what went in, how far it is.",
-            List.of(),
+            List.of("run_id"),
             text("run_id", "name of the run"),
             text("status", "running, finished, diverged (the loss was not finite) or failed"),
             text("base_model", "folder of the base checkpoint"),

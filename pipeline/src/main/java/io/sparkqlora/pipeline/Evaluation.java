@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline;
+
+/**
+ * Losses of base and adapter over a data set.
+ *
+ * @param adapterId run_id@step
+ * @param dataset the source
+ * @param datasetId its rows in token_shards
+ * @param loss mean cross-entropy of the counted tokens with the adapter, in nats
+ * @param baseLoss the same without the adapter
+ * @param numRows packed rows
+ * @param numTargetTokens counted tokens
+ */
+public record Evaluation(
+        String adapterId,
+        String dataset,
+        String datasetId,
+        double loss,
+        double baseLoss,
+        long numRows,
+        long numTargetTokens) {
+
+    /** {@code exp} of the loss. */
+    public double perplexity() {
+        return Math.exp(loss);
+    }
+
+    /** {@code exp} of the base's loss. */
+    public double basePerplexity() {
+        return Math.exp(baseLoss);
+    }
+}

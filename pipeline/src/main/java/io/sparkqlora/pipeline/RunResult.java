@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline;
+
+import io.sparkqlora.pipeline.internal.run.RunRecord;
+import io.sparkqlora.pipeline.internal.tables.JobTables;
+import io.sparkqlora.pipeline.internal.tables.Table;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.functions;
+
+/**
+ * A finished run.
+ *
+ * @param runId its name
+ * @param adapterId {@code run_id@step} of its last adapter
+ * @param status {@code finished}
+ * @param steps optimizer steps
+ * @param datasetId rows of token_shards that it was trained on
+ * @param outputDir root of the tables
+ */
+public record RunResult(String runId, String adapterId, String status, long steps, String datasetId, String outputDir) {
+
+    static RunResult of(RunRecord record, String outputDir) {
+        String runId = record.inputs().runId();
+        return new RunResult(
+                runId,
+                runId + "@" + record.lastStep(),
+                record.status(),
+                record.lastStep(),
+                record.inputs().datasetId(),
+                outputDir);
+    }
+
+    /** The run's rows of the table of metrics, by step. */
+    public Dataset<Row> metrics(SparkSession spark) {
+        return new JobTables(spark, outputDir)
+                .read(Table.METRICS)
+                .where(functions.col("run_id").equalTo(runId))
+                .orderBy("step");
+    }
+
+    /** Loss of the last logged step. */
+    public double lastLoss(SparkSession spark) {
+        return metrics(spark)
+                .orderBy(functions.col("step").desc())
+                .select("loss")
+                .first()
+                .getDouble(0);
+    }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline;
+
+import io.sparkqlora.pipeline.internal.job.Answers;
+import io.sparkqlora.pipeline.internal.job.ChatPrompt;
+import io.sparkqlora.pipeline.internal.job.EvaluateJob;
+import io.sparkqlora.pipeline.internal.job.RunChoice;
+import io.sparkqlora.pipeline.internal.job.TrainJob;
+import io.sparkqlora.pipeline.internal.job.Workspace;
+import io.sparkqlora.pipeline.internal.run.RunObserver;
+import io.sparkqlora.train.Adapter;
+import io.sparkqlora.train.AdapterFiles;
+import io.sparkqlora.train.GenerationConfig;
+import io.sparkqlora.train.StepMetrics;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.function.Consumer;
+import org.apache.spark.sql.SparkSession;
+
+/**
+ * The library's door: what the command line does, from code.
+ *
+ * <pre>{@code
+ * JobConfig config = JobConfig.builder().set("model_name_or_path", "base").set("dataset", "chats.jsonl")
+ *         .set("output_dir", "out").set("r", 16).build();
+ * RunResult run = SparkQLora.job(config).onStep(m -> System.out.println(m.loss())).train(spark);
+ * run.metrics(spark).show();
+ * }</pre>
+ *
+ * <p>The session needs Delta's extension and catalog. All methods throw {@link io.sparkqlora.kernels.QLoraException}.
+ */
+public final class SparkQLora {
+
+    private final JobConfig config;
+    private final RunObserver observer;
+
+    private SparkQLora(JobConfig config, RunObserver observer) {
+        this.config = config;
+        this.observer = observer;
+    }
+
+    /** A job that reports nothing while it runs. */
+    public static SparkQLora job(JobConfig config) {
+        return new SparkQLora(config, RunObserver.NONE);
+    }
+
+    /** The same job, which tells of each step: at once in local mode, with the executors' heartbeats on a cluster. */
+    public SparkQLora onStep(Consumer<StepMetrics> listener) {
+        return new SparkQLora(config, listener::accept);
+    }
+
+    /** Tokenises, if need be, and trains or goes on training, until the run is finished. */
+    public RunResult train(SparkSession spark) {
+        return RunResult.of(TrainJob.train(open(spark)), config.get(ConfigKeys.OUTPUT_DIR));
+    }
+
+    /** Loss of the run's last adapter and of its base on {@code eval_dataset}, or on {@code dataset}. */
+    public Evaluation evaluate(SparkSession spark, RunResult run) {
+        Workspace work = open(spark);
+        return EvaluateJob.run(work, RunChoice.of(work, run.runId(), run.steps()));
+    }
+
+    /** The run's last adapter. */
+    public Adapter adapter(SparkSession spark, RunResult run) {
+        return RunChoice.of(open(spark), run.runId(), run.steps()).adapter();
+    }
+
+    /** Writes the run's last adapter as PEFT saves it: adapter_config.json and adapter_model.safetensors. */
+    public void export(SparkSession spark, RunResult run, Path folder) {
+        AdapterFiles.write(adapter(spark, run), folder);
+    }
+
+    /**
+     * Answers questions through the chat template.
+     *
+     * @param adapter the adapter, or null for the base alone
+     */
+    public List<String> generate(Adapter adapter, List<String> questions, GenerationConfig settings) {
+        try (Answers answers = Answers.open(config, adapter)) {
+            ChatPrompt chat = new ChatPrompt(config, answers.tokenizer());
+            return answers.continueAll(questions.stream().map(chat::ofUser).toList(), settings, adapter != null);
+        }
+    }
+
+    private Workspace open(SparkSession spark) {
+        return Workspace.open(spark, config, observer);
+    }
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.data;
+
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.count;
+import static org.apache.spark.sql.functions.lit;
+import static org.apache.spark.sql.functions.max;
+import static org.apache.spark.sql.functions.sum;
+
+import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.internal.job.Workspace;
+import io.sparkqlora.pipeline.internal.tables.JobTables;
+import io.sparkqlora.pipeline.internal.tables.Table;
+import io.sparkqlora.tokenize.DataSource;
+import io.sparkqlora.tokenize.SourceRows;
+import io.sparkqlora.tokenize.TextTokenizer;
+import io.sparkqlora.tokenize.TokenStatistics;
+import io.sparkqlora.tokenize.Tokenization;
+import io.sparkqlora.tokenize.TokenizationResult;
+import io.sparkqlora.tokenize.TokenizeOptions;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.function.IntConsumer;
+import org.apache.spark.sql.Row;
+
+/** Sees to it that a source is in token_shards: the same source, tokenizer, template and options are never tokenised twice. */
+public final class TokenDatasets {
+
+    private final Workspace work;
+    private final String source;
+
+    private final IntConsumer check;
+
+    private TokenDatasets(Workspace work, String source, IntConsumer check) {
+        this.work = work;
+        this.source = source;
+        this.check = check;
+    }
+
+    /**
+     * The data set of a source, made now unless it is there.
+     *
+     * @param check gets the tokens of the longest row before anything is written; throws if they are too many
+     * @throws io.sparkqlora.kernels.QLoraException INPUT if the source can't be read or has no usable row; nothing is written
+     *     then
+     */
+    public static TokenData prepare(Workspace work, String source, IntConsumer check) {
+        return new TokenDatasets(work, source, check).prepare();
+    }
+
+    private TokenData prepare() {
+        JobConfig config = work.config();
+        Path folder = Path.of(config.get(ConfigKeys.MODEL_NAME_OR_PATH));
+        try (TextTokenizer tokenizer = TextTokenizer.open(folder)) {
+            SourceRows rows =
+                    DataSource.of(source, config.get(ConfigKeys.DATASET_FORMAT)).read(work.spark());
+            TokenizeOptions options = TokenizeSettings.of(config);
+            Optional<TokenData> there = Tokenization.datasetId(rows, tokenizer, options)
+                    .flatMap(id -> find(id, rows.lineage().version(), tokenizer.sha256(), true));
+            there.ifPresent(data -> check.accept(data.maxNumTokens()));
+            return there.orElseGet(() -> make(rows, tokenizer, options));
+        }
+    }
+
+    private TokenData make(SourceRows rows, TextTokenizer tokenizer, TokenizeOptions options) {
+        work.observer().onMessage("tokenising " + source);
+        try (TokenizationResult result = Tokenization.run(work.spark(), rows, tokenizer, options)) {
+            check.accept(result.shards().agg(max("num_tokens")).first().getInt(0));
+            String id = result.datasetId();
+            work.tables().append(Table.REJECTED_ROWS, result.rejected(), "spark-qlora:" + id + ":rejected_rows", 0);
+            // the shards come last: where they are, everything is
+            work.tables().append(Table.TOKEN_SHARDS, result.shards(), "spark-qlora:" + id + ":token_shards", 0);
+            report(result.statistics());
+            return find(id, result.lineage().version(), tokenizer.sha256(), false)
+                    .orElseThrow(() -> new IllegalStateException("dataset " + id + " was written and is not there"));
+        }
+    }
+
+    private void report(TokenStatistics statistics) {
+        work.observer()
+                .onMessage(statistics.rows() + " rows: " + statistics.sequences() + " sequences, "
+                        + statistics.tokens() + " tokens (" + statistics.targetTokens() + " count) in "
+                        + statistics.packedRows() + " packed rows; " + statistics.truncatedSequences() + " cut, "
+                        + statistics.rejectedRows() + " rejected " + statistics.rejectedByReason());
+    }
+
+    private Optional<TokenData> find(String id, String version, String tokenizerHash, boolean reused) {
+        JobTables tables = work.tables();
+        Row totals = tables.read(Table.TOKEN_SHARDS)
+                .where(col("dataset_id").equalTo(id))
+                .agg(count(lit(1)), max("num_tokens"), sum("num_tokens"), sum("num_target_tokens"))
+                .first();
+        if (totals.getLong(0) == 0) {
+            return Optional.empty();
+        }
+        long rejected = tables.read(Table.REJECTED_ROWS)
+                .where(col("dataset_id").equalTo(id))
+                .count();
+        return Optional.of(new TokenData(
+                id,
+                source,
+                version,
+                tokenizerHash,
+                totals.getLong(0),
+                totals.getInt(1),
+                totals.getLong(2),
+                totals.getLong(3),
+                rejected,
+                reused));
+    }
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.data;
+
+import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.PipelineErrors;
+import io.sparkqlora.tokenize.TokenizeOptions;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/** A job's data keys in the tokenise module's terms. */
+public final class TokenizeSettings {
+
+    private TokenizeSettings() {}
+
+    /** The options; a template in a file is read here. */
+    public static TokenizeOptions of(JobConfig config) {
+        return TokenizeOptions.builder()
+                .messagesColumn(config.get(ConfigKeys.MESSAGES_COLUMN))
+                .toolsColumn(config.get(ConfigKeys.TOOLS_COLUMN))
+                .promptColumn(config.get(ConfigKeys.PROMPT_COLUMN))
+                .completionColumn(config.get(ConfigKeys.COMPLETION_COLUMN))
+                .textColumn(config.get(ConfigKeys.TEXT_COLUMN))
+                .chatTemplate(chatTemplate(config))
+                .maxSeqLength(config.get(ConfigKeys.MAX_SEQ_LENGTH))
+                .packing(config.get(ConfigKeys.PACKING))
+                .assistantOnlyLoss(config.get(ConfigKeys.ASSISTANT_ONLY_LOSS))
+                .completionOnlyLoss(config.get(ConfigKeys.COMPLETION_ONLY_LOSS))
+                .build();
+    }
+
+    /** The template that the job sets, or null. */
+    public static String chatTemplate(JobConfig config) {
+        String template = config.get(ConfigKeys.CHAT_TEMPLATE);
+        if (template == null || !template.endsWith(".jinja") || template.contains("{")) {
+            return template;
+        }
+        try {
+            return Files.readString(Path.of(template));
+        } catch (IOException e) {
+            throw PipelineErrors.templateUnreadable(template, e);
+        }
+    }
+}

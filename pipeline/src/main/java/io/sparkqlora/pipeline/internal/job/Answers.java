@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.job;
+
+import io.sparkqlora.kernels.Device;
+import io.sparkqlora.kernels.Devices;
+import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.internal.run.Closing;
+import io.sparkqlora.pipeline.internal.run.EngineSettings;
+import io.sparkqlora.tokenize.TextTokenizer;
+import io.sparkqlora.train.Adapter;
+import io.sparkqlora.train.Checkpoint;
+import io.sparkqlora.train.Generation;
+import io.sparkqlora.train.GenerationConfig;
+import io.sparkqlora.train.Generator;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/** Continues texts with a base and, if wanted, an adapter, on the driver's own device. */
+public final class Answers implements AutoCloseable {
+
+    private final Checkpoint checkpoint;
+    private final Device device;
+    private final Generator generator;
+    private final TextTokenizer tokenizer;
+
+    private Answers(Checkpoint checkpoint, Device device, Generator generator, TextTokenizer tokenizer) {
+        this.checkpoint = checkpoint;
+        this.device = device;
+        this.generator = generator;
+        this.tokenizer = tokenizer;
+    }
+
+    /** Loads the base that a job names, and an adapter (null: none). */
+    public static Answers open(JobConfig config, Adapter adapter) {
+        Path folder = Path.of(config.get(ConfigKeys.MODEL_NAME_OR_PATH));
+        List<AutoCloseable> opened = new ArrayList<>();
+        try {
+            Checkpoint checkpoint = Checkpoint.open(folder);
+            opened.add(checkpoint);
+            Device device = Devices.open(config.get(ConfigKeys.BACKEND));
+            opened.add(device);
+            Generator generator = Generator.open(
+                    device, checkpoint.config(), checkpoint.weights(), EngineSettings.quantization(config), adapter);
+            opened.add(generator);
+            return new Answers(checkpoint, device, generator, TextTokenizer.open(folder));
+        } catch (RuntimeException e) {
+            throw Closing.afterFailure(e, opened);
+        }
+    }
+
+    /** The tokenizer that prompts go through. */
+    public TextTokenizer tokenizer() {
+        return tokenizer;
+    }
+
+    /**
+     * Continues texts, which already hold whatever special tokens they need.
+     *
+     * @return the new text of each, without special tokens
+     */
+    public List<String> continueAll(List<String> prompts, GenerationConfig settings, boolean withAdapter) {
+        List<int[]> ids =
+                prompts.stream().map(prompt -> tokenizer.encode(prompt, false)).toList();
+        List<Generation> generations = generator.generate(ids, settings, withAdapter);
+        return generations.stream().map(this::text).toList();
+    }
+
+    private String text(Generation generation) {
+        int[] tokens = generation.tokens();
+        int kept = generation.ended() ? tokens.length - 1 : tokens.length;
+        return tokenizer.decode(Arrays.copyOf(tokens, kept), true);
+    }
+
+    @Override
+    public void close() {
+        Closing.all(List.of(checkpoint, device, generator, tokenizer));
+    }
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.job;
+
+import static org.apache.spark.sql.functions.col;
+
+import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.Evaluation;
+import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.internal.config.ConfigJson;
+import io.sparkqlora.pipeline.internal.data.TokenData;
+import io.sparkqlora.pipeline.internal.data.TokenDatasets;
+import io.sparkqlora.pipeline.internal.run.AdapterConfigJson;
+import io.sparkqlora.pipeline.internal.tables.Table;
+import java.sql.Timestamp;
+import java.util.List;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+
+/** Measures an adapter and its base on a data set. */
+public final class EvaluateJob {
+
+    private EvaluateJob() {}
+
+    /** Evaluates on {@code eval_dataset}, or {@code dataset} where there is none, and records it. */
+    public static Evaluation run(Workspace work, RunChoice choice) {
+        JobConfig config = work.config();
+        String source = config.get(config.has(ConfigKeys.EVAL_DATASET) ? ConfigKeys.EVAL_DATASET : ConfigKeys.DATASET);
+        TokenData data = TokenDatasets.prepare(work, source, longest -> {});
+        int maxTokens = Math.max(
+                data.maxNumTokens(), choice.config().get(ConfigKeys.PER_DEVICE_TRAIN_BATCH_SIZE) * data.maxNumTokens());
+        EvaluateTask task = new EvaluateTask(
+                ConfigJson.write(choice.config()),
+                AdapterConfigJson.write(choice.adapter().config()),
+                maxTokens);
+        double[] sums = tokenRows(work, data)
+                .zipPartitions(adapterRows(work, choice), task)
+                .collect()
+                .get(0);
+        Evaluation result = new Evaluation(
+                choice.adapterId(),
+                source,
+                data.datasetId(),
+                sums[0] / sums[2],
+                sums[1] / sums[2],
+                (long) sums[3],
+                (long) sums[2]);
+        record(work, choice, result);
+        return result;
+    }
+
+    private static JavaRDD<Row> tokenRows(Workspace work, TokenData data) {
+        return work.tables()
+                .read(Table.TOKEN_SHARDS)
+                .where(col("dataset_id").equalTo(data.datasetId()))
+                .select("row_index", "sequence_lengths", "input_ids", "labels")
+                .repartition(1)
+                .sortWithinPartitions("row_index")
+                .javaRDD();
+    }
+
+    private static JavaRDD<Row> adapterRows(Workspace work, RunChoice choice) {
+        return work.tables()
+                .read(Table.ADAPTERS)
+                .where(col("run_id")
+                        .equalTo(choice.run().inputs().runId())
+                        .and(col("step").equalTo(choice.step())))
+                .select("name", "dtype", "shape", "data")
+                .repartition(1)
+                .javaRDD();
+    }
+
+    private static void record(Workspace work, RunChoice choice, Evaluation e) {
+        Row row = RowFactory.create(
+                choice.run().inputs().runId(),
+                e.adapterId(),
+                choice.step(),
+                e.dataset(),
+                e.datasetId(),
+                e.loss(),
+                e.perplexity(),
+                e.baseLoss(),
+                e.basePerplexity(),
+                e.numRows(),
+                e.numTargetTokens(),
+                new Timestamp(System.currentTimeMillis()));
+        Dataset<Row> rows = work.spark().createDataFrame(List.of(row), Table.EVALUATIONS.schema());
+        work.tables().append(Table.EVALUATIONS, rows.coalesce(1));
+    }
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.job;
+
+import io.sparkqlora.kernels.Device;
+import io.sparkqlora.kernels.Devices;
+import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.internal.config.ConfigJson;
+import io.sparkqlora.pipeline.internal.run.AdapterConfigJson;
+import io.sparkqlora.pipeline.internal.run.EngineSettings;
+import io.sparkqlora.pipeline.internal.run.PackedRows;
+import io.sparkqlora.pipeline.internal.run.TensorRows;
+import io.sparkqlora.train.Adapter;
+import io.sparkqlora.train.Checkpoint;
+import io.sparkqlora.train.LossSum;
+import io.sparkqlora.train.NamedTensor;
+import io.sparkqlora.train.PackedRow;
+import io.sparkqlora.train.TrainingSession;
+import java.io.Serializable;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import org.apache.spark.api.java.function.FlatMapFunction2;
+import org.apache.spark.sql.Row;
+
+/**
+ * What an executor does in an evaluation: losses of base and adapter over token rows, in the order of the rows.
+ *
+ * @param configJson what the run was started with
+ * @param adapterConfig the adapter's configuration as JSON
+ * @param maxTokens most tokens of a batch
+ */
+record EvaluateTask(String configJson, String adapterConfig, int maxTokens)
+        implements FlatMapFunction2<Iterator<Row>, Iterator<Row>, double[]>, Serializable {
+
+    private static final int BATCH = 64;
+
+    /** One result: loss sum with the adapter, loss sum without, counted tokens, rows. */
+    @Override
+    public Iterator<double[]> call(Iterator<Row> tokenRows, Iterator<Row> adapterRows) {
+        JobConfig config = ConfigJson.read(configJson);
+        List<NamedTensor> tensors = new ArrayList<>();
+        adapterRows.forEachRemaining(row -> tensors.add(TensorRows.tensor(row)));
+        Adapter adapter = new Adapter(AdapterConfigJson.read(adapterConfig), null, tensors);
+        try (Checkpoint checkpoint = Checkpoint.open(Path.of(config.get(ConfigKeys.MODEL_NAME_OR_PATH)));
+                Device device = Devices.open(config.get(ConfigKeys.BACKEND));
+                TrainingSession session = open(config, checkpoint, device, adapter)) {
+            return List.of(sums(session, tokenRows)).iterator();
+        }
+    }
+
+    private TrainingSession open(JobConfig config, Checkpoint checkpoint, Device device, Adapter adapter) {
+        TrainingSession session = TrainingSession.open(
+                device,
+                checkpoint.config(),
+                checkpoint.weights(),
+                EngineSettings.quantization(config),
+                adapter.config(),
+                EngineSettings.arguments(config),
+                maxTokens);
+        session.loadAdapter(adapter);
+        return session;
+    }
+
+    private static double[] sums(TrainingSession session, Iterator<Row> tokenRows) {
+        LossSum tuned = LossSum.ZERO;
+        LossSum base = LossSum.ZERO;
+        long rows = 0;
+        while (tokenRows.hasNext()) {
+            List<PackedRow> batch = new ArrayList<>();
+            while (tokenRows.hasNext() && batch.size() < BATCH) {
+                batch.add(PackedRows.of(tokenRows.next()));
+            }
+            tuned = tuned.plus(session.evaluate(batch, true));
+            base = base.plus(session.evaluate(batch, false));
+            rows += batch.size();
+        }
+        return new double[] {tuned.sum(), base.sum(), tuned.numTargetTokens(), rows};
+    }
+}

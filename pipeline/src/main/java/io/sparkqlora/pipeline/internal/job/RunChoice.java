@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.job;
+
+import static org.apache.spark.sql.functions.col;
+
+import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.PipelineErrors;
+import io.sparkqlora.pipeline.internal.config.ConfigJson;
+import io.sparkqlora.pipeline.internal.run.AdapterStore;
+import io.sparkqlora.pipeline.internal.run.RunRecord;
+import io.sparkqlora.pipeline.internal.tables.Table;
+import io.sparkqlora.train.Adapter;
+import java.util.List;
+import java.util.Optional;
+import org.apache.spark.sql.Row;
+
+/**
+ * A committed adapter that a command works on.
+ *
+ * @param run its run
+ * @param config what the run was started with
+ * @param step optimizer steps that it has seen
+ * @param adapter the adapter
+ */
+public record RunChoice(RunRecord run, JobConfig config, long step, Adapter adapter) {
+
+    /**
+     * The adapter of the given run and step; without a run, of the job's {@code run_id}, or else of the run that was started
+     * last; without a step, the last that is committed.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException CONFIG if there is none
+     */
+    public static RunChoice of(Workspace work, String runId, Long step) {
+        String wanted = runId == null ? work.config().get(ConfigKeys.RUN_ID) : runId;
+        RunRecord run = (wanted == null ? latest(work) : RunRecord.find(work.tables(), wanted))
+                .orElseThrow(() -> PipelineErrors.noRun(wanted, work.tables().root(), known(work)));
+        AdapterStore adapters = new AdapterStore(work.tables());
+        long at = adapters.step(run.inputs().runId(), step);
+        return new RunChoice(run, ConfigJson.read(run.inputs().config()), at, adapters.read(run, at));
+    }
+
+    /** The adapter's id: run_id@step. */
+    public String adapterId() {
+        return run.inputs().runId() + "@" + step;
+    }
+
+    private static Optional<RunRecord> latest(Workspace work) {
+        List<Row> ids = work.tables()
+                .read(Table.RUNS)
+                .orderBy(col("started_at").desc())
+                .select("run_id")
+                .limit(1)
+                .collectAsList();
+        return ids.stream().findFirst().flatMap(row -> RunRecord.find(work.tables(), row.getString(0)));
+    }
+
+    private static List<String> known(Workspace work) {
+        return work.tables().read(Table.RUNS).select("run_id").collectAsList().stream()
+                .map(row -> row.getString(0))
+                .sorted()
+                .toList();
+    }
+}

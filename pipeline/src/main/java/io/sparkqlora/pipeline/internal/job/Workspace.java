@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.job;
+
+import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.internal.run.RunObserver;
+import io.sparkqlora.pipeline.internal.tables.DeltaSettings;
+import io.sparkqlora.pipeline.internal.tables.JobTables;
+import org.apache.spark.sql.SparkSession;
+
+/**
+ * What every part of a job works with.
+ *
+ * @param spark the session
+ * @param config the job
+ * @param tables its tables
+ * @param observer who hears what happens
+ */
+public record Workspace(SparkSession spark, JobConfig config, JobTables tables, RunObserver observer) {
+
+    /** The workspace of a job in a session that has Delta. */
+    public static Workspace open(SparkSession spark, JobConfig config, RunObserver observer) {
+        DeltaSettings.check(spark);
+        return new Workspace(spark, config, new JobTables(spark, config.get(ConfigKeys.OUTPUT_DIR)), observer);
+    }
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.run;
+
+import io.sparkqlora.train.Checkpoint;
+import io.sparkqlora.train.ModelConfig;
+import java.nio.file.Path;
+
+/**
+ * A base checkpoint that was found whole.
+ *
+ * @param folder where it lies
+ * @param config its shape
+ * @param fingerprint hash of it
+ */
+public record BaseModel(Path folder, ModelConfig config, String fingerprint) {
+
+    /**
+     * Opens and checks a checkpoint, without loading it.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException INPUT with file, problem and fix
+     */
+    public static BaseModel open(Path folder) {
+        try (Checkpoint checkpoint = Checkpoint.open(folder)) {
+            return new BaseModel(folder, checkpoint.config(), checkpoint.fingerprint());
+        }
+    }
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.run;
+
+import io.sparkqlora.train.PackedRow;
+import java.util.List;
+import org.apache.spark.sql.Row;
+
+/** Rows of token_shards as the engine takes them. */
+public final class PackedRows {
+
+    private PackedRows() {}
+
+    /** The packed row of a row with row_index, sequence_lengths, input_ids and labels. */
+    public static PackedRow of(Row row) {
+        return new PackedRow(
+                row.<Long>getAs("row_index"),
+                ints(row, "input_ids"),
+                ints(row, "labels"),
+                ints(row, "sequence_lengths"));
+    }
+
+    private static int[] ints(Row row, String column) {
+        List<Integer> values = row.getList(row.fieldIndex(column));
+        return values.stream().mapToInt(Integer::intValue).toArray();
+    }
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.run;
+
+import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.PipelineErrors;
+import io.sparkqlora.pipeline.internal.config.ConfigJson;
+import io.sparkqlora.pipeline.internal.data.TokenData;
+import io.sparkqlora.pipeline.internal.tables.JobTables;
+import io.sparkqlora.train.TrainingArguments;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+
+/** Starts a run or goes on with one: its name, its lock, its record, and whether what is recorded is this job. */
+public final class RunDriver {
+
+    private final JobTables tables;
+    private final JobConfig config;
+    private final RunObserver observer;
+
+    /** A driver of a job's run in these tables. */
+    public RunDriver(JobTables tables, JobConfig config, RunObserver observer) {
+        this.tables = tables;
+        this.config = config;
+        this.observer = observer;
+    }
+
+    /**
+     * Trains to the end; a run that is finished is left as it is.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException CONFLICT if another command trains it, CONFIG if it was started with another
+     *     configuration, DIVERGED, and what else ends a run
+     */
+    public RunRecord train(BaseModel base, TokenData data) {
+        RunInputs inputs = inputs(RunIds.of(config, base, data, tables), base, data);
+        try (RunLock lock =
+                RunLock.acquire(tables.spark().sparkContext().hadoopConfiguration(), tables.root(), inputs.runId())) {
+            Objects.requireNonNull(lock);
+            Optional<RunRecord> recorded = RunRecord.find(tables, inputs.runId());
+            recorded.ifPresent(record -> requireSame(record.inputs(), inputs));
+            return train(recorded.orElseGet(() -> RunRecord.started(inputs)), data);
+        }
+    }
+
+    private RunRecord train(RunRecord record, TokenData data) {
+        if (record.status().equals(RunRecord.FINISHED)) {
+            observer.onMessage("run " + record.inputs().runId() + " is finished (" + record.lastStep()
+                    + " steps); nothing to do; --fresh trains another one");
+            return record;
+        }
+        if (record.status().equals(RunRecord.DIVERGED)) {
+            throw PipelineErrors.hasDiverged(record.inputs().runId(), record.lastStep(), record.error());
+        }
+        return new TrainingRun(tables, config, spec(record.inputs(), data), record, observer).execute();
+    }
+
+    private RunInputs inputs(String runId, BaseModel base, TokenData data) {
+        TrainingArguments arguments = EngineSettings.arguments(config);
+        return new RunInputs(
+                runId,
+                base.folder().toString(),
+                base.fingerprint(),
+                data.tokenizerHash(),
+                data.source(),
+                data.version(),
+                data.datasetId(),
+                ConfigJson.write(config),
+                ConfigJson.text(SoftwareVersions.all()),
+                arguments.totalSteps(data.rows()));
+    }
+
+    private RunSpec spec(RunInputs inputs, TokenData data) {
+        TrainingArguments arguments = EngineSettings.arguments(config);
+        StepPlan plan = new StepPlan(data.rows(), arguments.rowsPerStep(), inputs.totalSteps());
+        int maxTokens = Math.multiplyExact(arguments.perDeviceTrainBatchSize(), data.maxNumTokens());
+        return new RunSpec(inputs.runId(), inputs.config(), inputs.fingerprint(), inputs.datasetId(), plan, maxTokens);
+    }
+
+    /** A run is what it was started with; going on with something else would give an adapter that nobody can make again. */
+    private void requireSame(RunInputs recorded, RunInputs now) {
+        Map<String, Object> before = ConfigJson.read(recorded.config()).identity();
+        Map<String, Object> after = config.identity();
+        for (var key : ConfigKeys.all()) {
+            Object old = before.get(key.name());
+            Object value = after.get(key.name());
+            if (!Objects.equals(old, value)) {
+                throw PipelineErrors.otherConfig(
+                        now.runId(), key.name(), shown(old, key.defaultValue()), shown(value, key.defaultValue()));
+            }
+        }
+        same(now, "the base checkpoint (fingerprint)", recorded.fingerprint(), now.fingerprint());
+        same(now, "the tokenizer (hash)", recorded.tokenizerHash(), now.tokenizerHash());
+        same(now, "the data (version)", recorded.datasetVersion(), now.datasetVersion());
+        same(now, "the data (dataset_id)", recorded.datasetId(), now.datasetId());
+    }
+
+    private static Object shown(Object value, Object defaultValue) {
+        return value == null ? defaultValue : value;
+    }
+
+    private static void same(RunInputs now, String what, Object recorded, Object value) {
+        if (!Objects.equals(recorded, value)) {
+            throw PipelineErrors.otherConfig(now.runId(), what, recorded, value);
+        }
+    }
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.run;
+
+import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.internal.config.ConfigJson;
+import io.sparkqlora.pipeline.internal.data.TokenData;
+import io.sparkqlora.pipeline.internal.tables.JobTables;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.Map;
+import java.util.TreeMap;
+
+/** Names of runs. */
+final class RunIds {
+
+    private static final int HEX_DIGITS = 12;
+
+    private RunIds() {}
+
+    /**
+     * The configured name, or one that is a hash of everything that goes into the result, so that the same command finds its
+     * run again. With {@code resume: false}, the first of that name with a number behind it that isn't taken.
+     */
+    static String of(JobConfig config, BaseModel base, TokenData data, JobTables tables) {
+        String name = config.has(ConfigKeys.RUN_ID) ? config.get(ConfigKeys.RUN_ID) : derived(config, base, data);
+        if (config.get(ConfigKeys.RESUME)) {
+            return name;
+        }
+        String free = name;
+        for (int i = 2; RunRecord.find(tables, free).isPresent(); i++) {
+            free = name + "-" + i;
+        }
+        return free;
+    }
+
+    private static String derived(JobConfig config, BaseModel base, TokenData data) {
+        Map<String, Object> parts = new TreeMap<>(config.identity());
+        parts.put(":base", base.fingerprint());
+        parts.put(":dataset_id", data.datasetId());
+        return "run-" + hash(ConfigJson.text(parts)).substring(0, HEX_DIGITS);
+    }
+
+    private static String hash(String text) {
+        try {
+            MessageDigest digest = MessageDigest.getInstance("SHA-256");
+            return HexFormat.of().formatHex(digest.digest(text.getBytes(StandardCharsets.UTF_8)));
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every Java has SHA-256", e);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.cli;
+
+import io.sparkqlora.kernels.Device;
+import io.sparkqlora.kernels.Devices;
+import io.sparkqlora.train.TrainingBenchmark;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code qlora bench}. */
+@Command(name = "bench", description = "Measures training steps on random weights and tokens. Needs no Spark.")
+final class BenchCommand extends QLoraCommand {
+
+    @Mixin
+    ShapeOptions shape;
+
+    @Option(
+            names = "--backend",
+            defaultValue = "cpu",
+            description = "What the numbers run on: cpu. Default: ${DEFAULT-VALUE}.")
+    String backend;
+
+    @Option(names = "--steps", defaultValue = "5", description = "Measured steps. Default: ${DEFAULT-VALUE}.")
+    int steps;
+
+    @Option(names = "--warmup", defaultValue = "1", description = "Steps before them. Default: ${DEFAULT-VALUE}.")
+    int warmup;
+
+    BenchCommand(Console console) {
+        super(console);
+    }
+
+    @Override
+    Map<String, Object> execute() {
+        TrainingBenchmark benchmark = shape.benchmark(steps, warmup);
+        try (Device device = Devices.open(backend)) {
+            console.err().println("bench on " + device.name() + ": " + shape.describe());
+            TrainingBenchmark.Result result = benchmark.run(device);
+            Map<String, Object> outcome = new LinkedHashMap<>(shape.values());
+            outcome.put("backend", backend);
+            outcome.put("device", device.name());
+            outcome.put("steps", steps);
+            outcome.put("tokens_per_second", result.tokensPerSecond());
+            outcome.put("step_ms", result.stepMs());
+            outcome.put("fastest_step_ms", result.fastestStepMs());
+            outcome.put("load_seconds", result.loadSeconds());
+            outcome.put("peak_bytes", result.peakBytes());
+            outcome.put("planned_bytes", benchmark.plan().total());
+            outcome.put("num_tokens", result.numTokens());
+            outcome.put("loss", result.loss());
+            outcome.put("grad_norm", result.gradNorm());
+            return outcome;
+        }
+    }
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.cli;
+
+import io.sparkqlora.pipeline.JobConfig;
+import java.util.Map;
+import org.apache.spark.sql.SparkSession;
+import picocli.CommandLine.Mixin;
+
+/** A command that takes a job and runs in a Spark session. */
+abstract class JobCommand extends QLoraCommand {
+
+    @Mixin
+    JobOptions options;
+
+    JobCommand(Console console) {
+        super(console);
+    }
+
+    /** Does the work in a session. */
+    abstract Map<String, Object> execute(SparkSession spark, JobConfig config);
+
+    @Override
+    final Map<String, Object> execute() {
+        JobConfig config = options.config();
+        try (LocalSession session = LocalSession.open()) {
+            return execute(session.spark(), config);
+        }
+    }
+}

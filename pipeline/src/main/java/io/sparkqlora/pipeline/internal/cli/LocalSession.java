@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.cli;
+
+import io.sparkqlora.pipeline.internal.tables.DeltaSettings;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.apache.spark.SparkConf;
+import org.apache.spark.sql.SparkSession;
+
+/**
+ * The session of a command: the one that is there, else one of the settings that spark-submit left, else a local one on all
+ * cores.
+ *
+ * @param spark the session
+ * @param owned whether it was made here and is stopped here
+ */
+record LocalSession(SparkSession spark, boolean owned) implements AutoCloseable {
+
+    static LocalSession open() {
+        if (SparkSession.getDefaultSession().isDefined()) {
+            return new LocalSession(SparkSession.getDefaultSession().get(), false);
+        }
+        SparkConf given = new SparkConf();
+        SparkSession.Builder builder = SparkSession.builder();
+        defaults(given).forEach((key, value) -> {
+            if (!given.contains(key)) {
+                builder.config(key, value);
+            }
+        });
+        return new LocalSession(builder.getOrCreate(), true);
+    }
+
+    private static Map<String, String> defaults(SparkConf given) {
+        Map<String, String> defaults = new LinkedHashMap<>(DeltaSettings.REQUIRED);
+        defaults.put("spark.app.name", "spark-qlora");
+        if (!given.contains("spark.master")) {
+            defaults.put("spark.master", "local[*]");
+            defaults.put("spark.ui.enabled", "false");
+            defaults.put("spark.ui.showConsoleProgress", "false");
+            // a local session works on one machine's cores; more partitions only mean more small files
+            defaults.put(
+                    "spark.sql.shuffle.partitions",
+                    String.valueOf(Runtime.getRuntime().availableProcessors()));
+            defaults.put("spark.databricks.delta.snapshotPartitions", "2");
+            // no folder in the working directory just because a session was opened
+            defaults.put("spark.sql.warehouse.dir", System.getProperty("java.io.tmpdir") + "/spark-qlora-warehouse");
+        }
+        return defaults;
+    }
+
+    @Override
+    public void close() {
+        if (owned) {
+            spark.stop();
+        }
+    }
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.cli;
+
+import io.sparkqlora.kernels.Device;
+import io.sparkqlora.kernels.Devices;
+import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.internal.run.EngineSettings;
+import io.sparkqlora.train.MemoryPlan;
+import io.sparkqlora.train.ModelConfig;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+
+/** {@code qlora plan}. */
+@Command(name = "plan", description = "Shows the device memory that a job will need, by part. Reads only config.json.")
+final class PlanCommand extends QLoraCommand {
+
+    private static final double MIB = 1024.0 * 1024.0;
+
+    @Mixin
+    JobOptions options;
+
+    PlanCommand(Console console) {
+        super(console);
+    }
+
+    @Override
+    Map<String, Object> execute() {
+        JobConfig config = options.config();
+        Path folder = Path.of(config.get(ConfigKeys.MODEL_NAME_OR_PATH));
+        ModelConfig model = ModelConfig.parse(folder.resolve("config.json"));
+        int maxTokens = Math.multiplyExact(
+                config.get(ConfigKeys.PER_DEVICE_TRAIN_BATCH_SIZE), config.get(ConfigKeys.MAX_SEQ_LENGTH));
+        MemoryPlan plan = EngineSettings.memory(config, model, maxTokens);
+        try (Device device = Devices.open(config.get(ConfigKeys.BACKEND))) {
+            return outcome(plan, device, maxTokens);
+        }
+    }
+
+    private Map<String, Object> outcome(MemoryPlan plan, Device device, int maxTokens) {
+        console.err().println("micro-batches of at most " + maxTokens + " tokens");
+        plan.parts().forEach(this::print);
+        print("total", plan.total());
+        print("available on " + device.name(), device.availableBytes());
+        Map<String, Object> outcome = new LinkedHashMap<>();
+        outcome.put("max_tokens", maxTokens);
+        outcome.put("parts", plan.parts());
+        outcome.put("total_bytes", plan.total());
+        outcome.put("device", device.name());
+        outcome.put("available_bytes", device.availableBytes());
+        outcome.put("fits", plan.total() <= device.availableBytes());
+        return outcome;
+    }
+
+    private void print(String part, long bytes) {
+        console.err().println(String.format(Locale.ROOT, "%12.1f MiB  %s", bytes / MIB, part.replace('_', ' ')));
+    }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.cli;
+
+import io.sparkqlora.kernels.QuantFormat;
+import io.sparkqlora.pipeline.internal.run.EngineSettings;
+import io.sparkqlora.train.ModelConfig;
+import io.sparkqlora.train.ModelShapes;
+import io.sparkqlora.train.QuantizationConfig;
+import io.sparkqlora.train.TargetModules;
+import io.sparkqlora.train.TrainingBenchmark;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import picocli.CommandLine.Option;
+
+/** The options that give a model's shape and the size of a step. */
+final class ShapeOptions {
+
+    @Option(
+            names = "--shape",
+            required = true,
+            paramLabel = "NAME|config.json",
+            description = "smollm2-135m, tinyllama-1.1b, llama2-7b, llama3-8b, llama3-70b, or a config.json.")
+    String shape;
+
+    @Option(names = "--seq", defaultValue = "512", description = "Tokens of a row. Default: ${DEFAULT-VALUE}.")
+    int seq;
+
+    @Option(names = "--batch", defaultValue = "1", description = "Rows of a micro-batch. Default: ${DEFAULT-VALUE}.")
+    int batch;
+
+    @Option(
+            names = "--accumulate",
+            defaultValue = "1",
+            description = "Micro-batches of a step. Default: ${DEFAULT-VALUE}.")
+    int accumulate;
+
+    @Option(names = "--rank", defaultValue = "16", description = "Rank of the adapter. Default: ${DEFAULT-VALUE}.")
+    int rank;
+
+    @Option(
+            names = "--targets",
+            split = ",",
+            defaultValue = "all-linear",
+            description = "all-linear, or names of modules with commas between. Default: ${DEFAULT-VALUE}.")
+    List<String> targets;
+
+    @Option(
+            names = "--recompute",
+            defaultValue = "none",
+            description = "none, selective or full. Default: ${DEFAULT-VALUE}.")
+    String recompute;
+
+    @Option(
+            names = "--quant",
+            defaultValue = "nf4",
+            description = "How the base is held: nf4, fp4 or none. Default: ${DEFAULT-VALUE}.")
+    String quant;
+
+    @Option(
+            names = "--dtype",
+            defaultValue = "bfloat16",
+            description = "Compute type: bfloat16 or float32. Default: ${DEFAULT-VALUE}.")
+    String dtype;
+
+    @Option(names = "--seed", defaultValue = "42", description = "Of weights and tokens. Default: ${DEFAULT-VALUE}.")
+    long seed;
+
+    ModelConfig model() {
+        Path file = Path.of(shape);
+        return Files.isRegularFile(file) ? ModelConfig.parse(file) : ModelShapes.named(shape);
+    }
+
+    TrainingBenchmark benchmark(int steps, int warmup) {
+        return new TrainingBenchmark(
+                model(),
+                quantization(),
+                seq,
+                batch,
+                accumulate,
+                rank,
+                targets(),
+                EngineSettings.recompute(Choices.of("--recompute", recompute, "none", "selective", "full")),
+                steps,
+                warmup,
+                seed);
+    }
+
+    private TargetModules targets() {
+        return targets.equals(List.of(TargetModules.ALL_LINEAR_NAME))
+                ? TargetModules.allLinear()
+                : TargetModules.names(targets);
+    }
+
+    private QuantizationConfig quantization() {
+        var compute = EngineSettings.computeType(Choices.of("--dtype", dtype, "bfloat16", "float32"));
+        return switch (Choices.of("--quant", quant, "nf4", "fp4", "none")) {
+            case "none" -> QuantizationConfig.dense(compute);
+            case "nf4" -> QuantizationConfig.nf4(compute);
+            default -> new QuantizationConfig(
+                    true, QuantFormat.Type.FP4, true, QuantizationConfig.DEFAULT_BLOCK_SIZE, compute);
+        };
+    }
+
+    String describe() {
+        return shape + ", " + batch + " x " + seq + " tokens, accumulate " + accumulate + ", rank " + rank
+                + ", targets " + String.join(",", targets) + ", " + quant + ", " + dtype + ", recompute " + recompute;
+    }
+
+    Map<String, Object> values() {
+        Map<String, Object> values = new LinkedHashMap<>();
+        values.put("shape", shape);
+        values.put("seq", seq);
+        values.put("batch", batch);
+        values.put("accumulate", accumulate);
+        values.put("rank", rank);
+        values.put("targets", String.join(",", targets));
+        values.put("recompute", recompute);
+        values.put("quant", quant);
+        values.put("dtype", dtype);
+        return values;
+    }
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.cli;
+
+import static org.apache.spark.sql.functions.col;
+
+import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.internal.job.TrainJob;
+import io.sparkqlora.pipeline.internal.job.Workspace;
+import io.sparkqlora.pipeline.internal.run.RunRecord;
+import io.sparkqlora.pipeline.internal.tables.Table;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** {@code qlora train}. */
+@Command(
+        name = "train",
+        description = "Tokenises, if need be, and trains; a run that was interrupted goes on from its last commit.")
+final class TrainCommand extends JobCommand {
+
+    @Option(names = "--fresh", description = "Starts another run under a new name: resume=false.")
+    boolean fresh;
+
+    TrainCommand(Console console) {
+        super(console);
+    }
+
+    @Override
+    Map<String, Object> execute(SparkSession spark, JobConfig config) {
+        JobConfig job = fresh ? config.toBuilder().set("resume", false).build() : config;
+        ProgressLine progress = new ProgressLine(console.err(), System.console() != null);
+        Workspace work = Workspace.open(spark, job, progress);
+        try {
+            return outcome(work, TrainJob.train(work));
+        } finally {
+            progress.endLine();
+        }
+    }
+
+    static Map<String, Object> outcome(Workspace work, RunRecord run) {
+        Row last = work.tables()
+                .read(Table.METRICS)
+                .where(col("run_id").equalTo(run.inputs().runId()))
+                .orderBy(col("step").desc())
+                .select("loss", "grad_norm", "tokens_per_second")
+                .first();
+        Map<String, Object> outcome = new LinkedHashMap<>();
+        outcome.put("run_id", run.inputs().runId());
+        outcome.put("run_status", run.status());
+        outcome.put("adapter_id", run.inputs().runId() + "@" + run.lastStep());
+        outcome.put("steps", run.lastStep());
+        outcome.put("loss", last.getDouble(0));
+        outcome.put("grad_norm", last.getDouble(1));
+        outcome.put("tokens_per_second", last.getDouble(2));
+        outcome.put("dataset_id", run.inputs().datasetId());
+        outcome.put("output_dir", work.tables().root());
+        return outcome;
+    }
+}

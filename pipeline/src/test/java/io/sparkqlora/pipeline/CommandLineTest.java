@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.sparkqlora.pipeline.internal.cli.CommandLineApp;
+import io.sparkqlora.train.AdapterFiles;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** The command line from end to end, in this JVM's session. */
+class CommandLineTest {
+
+    @TempDir
+    Path dir;
+
+    private Path output;
+    private Path job;
+
+    private record Ended(int code, JsonNode outcome, String err) {}
+
+    @BeforeAll
+    static void session() {
+        TestSpark.session();
+    }
+
+    @BeforeEach
+    void writeJob() {
+        output = dir.resolve("out");
+        Path data = TestJobs.conversations(dir.resolve("data.jsonl"), 30);
+        StringBuilder yaml = new StringBuilder();
+        TestJobs.small(output)
+                .set("dataset", data.toString())
+                .set("max_seq_length", 48)
+                .build()
+                .effective()
+                .forEach((key, value) ->
+                        yaml.append(key).append(": ").append(value).append('\n'));
+        job = TestJobs.write(dir.resolve("job.yaml"), yaml.toString());
+    }
+
+    @Test
+    void aJobFromTokensToGenerations() throws IOException {
+        Ended tokenized = run("tokenize");
+        assertThat(tokenized.code()).as(tokenized.err()).isZero();
+        assertThat(tokenized.outcome().get("reused").asBoolean()).isFalse();
+
+        Ended trained = run("train");
+        assertThat(trained.code()).as(trained.err()).isZero();
+        assertThat(trained.outcome().get("steps").asLong()).isEqualTo(5);
+        assertThat(trained.outcome().get("run_status").asText()).isEqualTo("finished");
+        assertThat(trained.outcome().get("dataset_id"))
+                .isEqualTo(tokenized.outcome().get("dataset_id"));
+        assertThat(trained.err()).contains("step 5/5  loss ").contains("tok/s");
+
+        Ended again = run("train");
+        assertThat(again.code()).isZero();
+        assertThat(again.err()).contains("is finished (5 steps); nothing to do");
+        assertThat(again.outcome().get("adapter_id"))
+                .isEqualTo(trained.outcome().get("adapter_id"));
+
+        Ended evaluated = run("evaluate");
+        assertThat(evaluated.code()).as(evaluated.err()).isZero();
+        assertThat(evaluated.outcome().get("loss").asDouble())
+                .isLessThan(evaluated.outcome().get("base_loss").asDouble());
+
+        Path adapter = dir.resolve("adapter");
+        Ended exported = run("export", "--out", adapter.toString());
+        assertThat(exported.code()).as(exported.err()).isZero();
+        assertThat(AdapterFiles.read(adapter).tensors())
+                .hasSize(exported.outcome().get("tensors").asInt());
+
+        Ended generated = run("generate", "--prompt", "say 3", "--max-new-tokens", "5");
+        assertThat(generated.code()).as(generated.err()).isZero();
+        assertThat(generated.outcome().get("base")).hasSize(1);
+        assertThat(generated.outcome().get("adapter")).hasSize(1);
+
+        Ended missing = run("export", "--out", adapter.toString(), "--step", "4");
+        assertThat(missing.code()).isEqualTo(2);
+        assertThat(missing.err())
+                .contains("QLORA-P036: no adapter of step 4 of run")
+                .contains("its steps are [3, 5]");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "2|QLORA-P001|learning_rat=1|unknown key 'learning_rat'; did you mean 'learning_rate'?",
+                "2|QLORA-P002|fp16=true|key 'fp16' is not supported",
+                "2|QLORA-P003|r=0|r is 0; allowed: a whole number of at least 1",
+                "2||target_modules=[no_such_proj]|no_such_proj",
+                "3||model_name_or_path=/no/such/base|/no/such/base",
+                "3||chat_template={% for m in messages %}|endfor",
+                "3||chat_template={{ raise_exception('never') }}|never",
+                "3||dataset=/no/such/data.jsonl|/no/such/data.jsonl",
+                "5||per_device_train_batch_size=4000000|not enough memory"
+            })
+    void badInputIsOneLineAndWritesNothing(int code, String errorCode, String setting, String message) {
+        refused(run("train", "--set", setting), code, message);
+        if (errorCode != null) {
+            assertThat(run("train", "--set", setting).outcome().get("code").asText())
+                    .isEqualTo(errorCode);
+        }
+    }
+
+    @Test
+    void damagedCheckpointsAreRefused() throws IOException {
+        Path weights = copyOfBase("truncated").resolve("model.safetensors");
+        byte[] bytes = Files.readAllBytes(weights);
+        Files.write(weights, java.util.Arrays.copyOf(bytes, bytes.length / 2));
+        refused(train(weights.getParent()), 3, "model.safetensors");
+
+        Path missing = copyOfBase("missing");
+        Files.delete(missing.resolve("model.safetensors"));
+        refused(train(missing), 3, "model.safetensors");
+
+        refused(train(baseWith("wrong-shape", "\"hidden_size\": 64", "\"hidden_size\": 128")), 3, "shape");
+        refused(train(baseWith("family", "\"model_type\": \"llama\"", "\"model_type\": \"bloom\"")), 3, "bloom");
+        refused(train(copyOfBaseWithLargeVocabulary()), 3, "disagree");
+    }
+
+    @Test
+    void aDatasetWithoutAUsableRowIsRefused() {
+        Path data = TestJobs.write(dir.resolve("bad.jsonl"), "{\"messages\":[]}\n{\"messages\":\"hello\"}\n");
+        refused(run("train", "--set", "dataset=" + data), 3, "bad.jsonl");
+    }
+
+    @Test
+    void planAndBenchNeedNoData() {
+        Ended plan = run("plan");
+        assertThat(plan.code()).as(plan.err()).isZero();
+        assertThat(plan.outcome().get("parts").get("base_weights").asLong()).isPositive();
+        assertThat(plan.outcome().get("fits").asBoolean()).isTrue();
+        String shape = TestJobs.base().resolve("config.json").toString();
+        Ended bench = command("bench", "--shape", shape, "--seq", "16", "--batch", "2", "--steps", "1", "--rank", "4");
+        assertThat(bench.code()).as(bench.err()).isZero();
+        for (String key : List.of("tokens_per_second", "step_ms", "peak_bytes", "loss", "grad_norm")) {
+            assertThat(bench.outcome().get(key).asDouble()).as(key).isPositive();
+        }
+        assertThat(output).doesNotExist();
+    }
+
+    @Test
+    void aWrongOptionIsAUsageError() {
+        Ended ended = run("train", "--frsh");
+        assertThat(ended.code()).isEqualTo(2);
+        assertThat(ended.outcome().get("code").asText()).isEqualTo("QLORA-P029");
+        assertThat(ended.err()).contains("--frsh").contains("`qlora train --help` shows the options");
+    }
+
+    private Ended train(Path base) {
+        return run("train", "--set", "model_name_or_path=" + base);
+    }
+
+    private void refused(Ended ended, int code, String message) {
+        assertThat(ended.code()).as(ended.err()).isEqualTo(code);
+        assertThat(ended.outcome().get("status").asText()).isEqualTo("error");
+        assertThat(ended.outcome().get("message").asText())
+                .contains(message)
+                .startsWith(ended.outcome().get("code").asText())
+                .doesNotContain("\n");
+        assertThat(output).doesNotExist();
+    }
+
+    private Path copyOfBaseWithLargeVocabulary() throws IOException {
+        Path base = copyOfBase("vocabulary");
+        Path tokenizer = base.resolve("tokenizer.json");
+        String added =
+                "\"added_tokens\": [{\"id\": 900, \"content\": \"<far>\", \"single_word\": false, \"lstrip\": false,"
+                        + " \"rstrip\": false, \"normalized\": false, \"special\": true}]";
+        String json = Files.readString(tokenizer);
+        assertThat(json).containsPattern("\"added_tokens\":\\s*\\[\\s*]");
+        Files.writeString(tokenizer, json.replaceFirst("\"added_tokens\":\\s*\\[\\s*]", added));
+        return base;
+    }
+
+    private Path baseWith(String name, String old, String replacement) throws IOException {
+        Path base = copyOfBase(name);
+        Path config = base.resolve("config.json");
+        String json = Files.readString(config);
+        assertThat(json).contains(old);
+        Files.writeString(config, json.replace(old, replacement));
+        return base;
+    }
+
+    private Path copyOfBase(String name) throws IOException {
+        Path copy = Files.createDirectory(dir.resolve(name));
+        try (var files = Files.list(TestJobs.base())) {
+            for (Path file : files.toList()) {
+                Files.copy(file, copy.resolve(file.getFileName()));
+            }
+        }
+        return copy;
+    }
+
+    private Ended run(String command, String... options) {
+        List<String> arguments = new ArrayList<>(List.of(command, "--config", job.toString()));
+        arguments.addAll(List.of(options));
+        return command(arguments.toArray(String[]::new));
+    }
+
+    private static Ended command(String... arguments) {
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        ByteArrayOutputStream err = new ByteArrayOutputStream();
+        int code = CommandLineApp.run(
+                new PrintStream(out, true, StandardCharsets.UTF_8),
+                new PrintStream(err, true, StandardCharsets.UTF_8),
+                arguments);
+        List<String> lines = out.toString(StandardCharsets.UTF_8).lines().toList();
+        return new Ended(code, json(lines.get(lines.size() - 1)), err.toString(StandardCharsets.UTF_8));
+    }
+
+    private static JsonNode json(String line) {
+        try {
+            return new ObjectMapper().readTree(line);
+        } catch (IOException e) {
+            throw new AssertionError("not JSON: " + line, e);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.sparkqlora.pipeline.internal.run.RunRecord;
+import io.sparkqlora.pipeline.internal.tables.JobTables;
+import io.sparkqlora.pipeline.internal.tables.Table;
+import io.sparkqlora.train.NamedTensor;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import scala.jdk.javaapi.CollectionConverters;
+
+/**
+ * A driver in a JVM of its own is killed (SIGKILL) at random moments of its run, inside steps and inside commits; what the
+ * last of the commands leaves is what an undisturbed run leaves, bit for bit.
+ */
+class KillAndResumeTest {
+
+    private static final int STEPS = 12;
+    private static final int KILLS = 2;
+    private static final int LONGEST_WAIT_MILLIS = 6_000;
+
+    @TempDir
+    Path dir;
+
+    @Test
+    void aKilledRunEndsAsAnUndisturbedOne() throws Exception {
+        SparkSession spark = TestSpark.session();
+        JobConfig calm = job("calm").build();
+        RunResult undisturbed = SparkQLora.job(calm).train(spark);
+
+        JobConfig rough = job("rough").build();
+        Random random = new Random();
+        List<Long> committed = new ArrayList<>();
+        for (int kill = 0; kill < KILLS; kill++) {
+            killAfter(random.nextInt(LONGEST_WAIT_MILLIS));
+            committed.add(lastStep(spark, rough));
+        }
+        RunResult resumed = SparkQLora.job(rough).train(spark);
+
+        assertThat(adapter(spark, rough, resumed))
+                .as("killed at " + committed)
+                .isEqualTo(adapter(spark, calm, undisturbed));
+        assertThat(metrics(spark, resumed)).as("killed at " + committed).isEqualTo(metrics(spark, undisturbed));
+        assertThat(metrics(spark, resumed)).hasSize(STEPS);
+    }
+
+    /** Runs the command in another JVM and kills it some time after its training began. */
+    private void killAfter(int millis) throws IOException, InterruptedException {
+        Process process = new ProcessBuilder(command())
+                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                .start();
+        try (BufferedReader err =
+                new BufferedReader(new InputStreamReader(process.getErrorStream(), StandardCharsets.UTF_8))) {
+            List<String> lines = new ArrayList<>();
+            String line = err.readLine();
+            while (line != null && !line.startsWith("run ")) {
+                lines.add(line);
+                line = err.readLine();
+            }
+            assertThat(line).as(String.join("\n", lines)).isNotNull();
+            process.waitFor(millis, TimeUnit.MILLISECONDS);
+        } finally {
+            process.destroyForcibly().waitFor();
+        }
+    }
+
+    private List<String> command() {
+        List<String> command = new ArrayList<>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(java.lang.management.ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
+                .filter(argument ->
+                        argument.startsWith("--add") || argument.startsWith("-XX") || argument.startsWith("-D"))
+                .filter(argument -> !argument.contains("jacoco"))
+                .toList());
+        command.addAll(List.of("-Xmx1g", "-cp", System.getProperty("java.class.path"), Main.class.getName(), "train"));
+        job("rough").build().effective().forEach((key, value) -> command.addAll(List.of("--set", key + "=" + value)));
+        return command;
+    }
+
+    private JobConfigBuilder job(String runId) {
+        Path data = dir.resolve("data.jsonl");
+        if (!data.toFile().exists()) {
+            TestJobs.conversations(data, 40);
+        }
+        return TestJobs.small(dir.resolve("out"))
+                .set("dataset", data.toString())
+                .set("run_id", runId)
+                .set("bnb_4bit_compute_dtype", "bfloat16")
+                .set("packing", false)
+                .set("max_seq_length", 48)
+                .set("max_steps", STEPS)
+                .set("save_steps", 2);
+    }
+
+    private static long lastStep(SparkSession spark, JobConfig config) {
+        JobTables tables = new JobTables(spark, config.get(ConfigKeys.OUTPUT_DIR));
+        return RunRecord.find(tables, config.get(ConfigKeys.RUN_ID))
+                .map(RunRecord::lastStep)
+                .orElse(0L);
+    }
+
+    private static List<NamedTensor> adapter(SparkSession spark, JobConfig config, RunResult run) {
+        List<NamedTensor> tensors = SparkQLora.job(config).adapter(spark, run).tensors();
+        assertThat(tensors).isNotEmpty();
+        return tensors;
+    }
+
+    private static List<List<Object>> metrics(SparkSession spark, RunResult run) {
+        return new JobTables(spark, run.outputDir())
+                        .read(Table.METRICS)
+                        .where("run_id = '" + run.runId() + "'")
+                        .orderBy("step")
+                        .select(
+                                "step",
+                                "epoch",
+                                "loss",
+                                "learning_rate",
+                                "grad_norm",
+                                "num_tokens",
+                                "num_target_tokens",
+                                "chunk")
+                        .collectAsList()
+                        .stream()
+                        .map(row -> List.copyOf(CollectionConverters.asJava(row.toSeq())))
+                        .toList();
+    }
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/** Jobs over the tiny checkpoint in the test resources: the fixture {@code models/llama} of 2 layers, random weights. */
+public final class TestJobs {
+
+    private TestJobs() {}
+
+    /** Writes a file of conversations. */
+    public static Path conversations(Path file, int rows) {
+        StringBuilder text = new StringBuilder();
+        for (int i = 0; i < rows; i++) {
+            text.append("{\"messages\":[{\"role\":\"user\",\"content\":\"say ")
+                    .append(i)
+                    .append("\"},{\"role\":\"assistant\",\"content\":\"")
+                    .append("abc".repeat(1 + i % 3))
+                    .append(i)
+                    .append("\"}]}\n");
+        }
+        return write(file, text.toString());
+    }
+
+    /** Writes a text. */
+    public static Path write(Path file, String text) {
+        try {
+            return Files.writeString(file, text);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** The tiny checkpoint. */
+    public static Path base() {
+        return Path.of("src/test/resources/models/llama").toAbsolutePath();
+    }
+
+    /** A small job: 5 steps in chunks of 3. */
+    public static JobConfigBuilder small(Path output) {
+        return JobConfig.builder()
+                .set("model_name_or_path", base().toString())
+                .set("dataset", "data.jsonl")
+                .set("output_dir", output.toString())
+                .set("bnb_4bit_compute_dtype", "float32")
+                .set("r", 4)
+                .set("lora_dropout", 0.1)
+                .set("learning_rate", 5e-3)
+                .set("max_seq_length", 32)
+                .set("per_device_train_batch_size", 2)
+                .set("gradient_accumulation_steps", 2)
+                .set("max_steps", 5)
+                .set("save_steps", 3);
+    }
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline;
+
+import io.sparkqlora.pipeline.internal.tables.DeltaSettings;
+import org.apache.spark.sql.SparkSession;
+
+/** The one session of a test JVM. */
+public final class TestSpark {
+
+    private static SparkSession session;
+
+    private TestSpark() {}
+
+    public static synchronized SparkSession session() {
+        if (session == null) {
+            SparkSession.Builder builder = SparkSession.builder()
+                    .master("local[2]")
+                    .appName("test")
+                    .config("spark.ui.enabled", false)
+                    .config("spark.sql.shuffle.partitions", 2)
+                    .config("spark.databricks.delta.snapshotPartitions", 1)
+                    .config("spark.sql.warehouse.dir", System.getProperty("java.io.tmpdir") + "/spark-qlora-warehouse");
+            DeltaSettings.REQUIRED.forEach(builder::config);
+            session = builder.getOrCreate();
+        }
+        return session;
+    }
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.run;
+
+import io.sparkqlora.pipeline.TestSpark;
+import io.sparkqlora.pipeline.internal.data.TokenData;
+import io.sparkqlora.pipeline.internal.tables.JobTables;
+import io.sparkqlora.pipeline.internal.tables.Table;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+
+/** Random token shards. */
+final class TestShards {
+
+    static final String ID = "d1";
+    static final int LENGTH = 12;
+
+    private TestShards() {}
+
+    static TokenData write(JobTables tables, int rows) {
+        Random random = new Random(1);
+        List<Row> all = new ArrayList<>();
+        for (int i = 0; i < rows; i++) {
+            Integer[] ids = random.ints(LENGTH, 2, 250).boxed().toArray(Integer[]::new);
+            Integer[] labels = ids.clone();
+            labels[0] = -100;
+            labels[5] = -100;
+            all.add(RowFactory.create(ID, (long) i, LENGTH, LENGTH - 2, 2, new Integer[] {5, LENGTH - 5}, ids, labels));
+        }
+        tables.append(Table.TOKEN_SHARDS, TestSpark.session().createDataFrame(all, Table.TOKEN_SHARDS.schema()), ID, 0);
+        return new TokenData(
+                ID, "data.jsonl", "v1", "h1", rows, LENGTH, (long) LENGTH * rows, (LENGTH - 2L) * rows, 0, false);
+    }
+}

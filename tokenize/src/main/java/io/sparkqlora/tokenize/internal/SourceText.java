@@ -2,9 +2,9 @@
 package io.sparkqlora.tokenize.internal;
 
 import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.ltrim;
 import static org.apache.spark.sql.functions.struct;
 import static org.apache.spark.sql.functions.to_json;
-import static org.apache.spark.sql.functions.trim;
 
 import io.sparkqlora.tokenize.SourceRows;
 import java.math.BigInteger;
@@ -37,7 +37,8 @@ final class SourceText {
 
     private static Dataset<Row> lines(Dataset<Row> rows) {
         Column line = col(rows.columns()[0]);
-        return rows.select(line).where(trim(line, " \t\r").notEqual(""));
+        // from the left alone, which ends at a row's first character: trimming both ends copied and searched all of it
+        return rows.select(line).where(ltrim(line, " \t\r").notEqual(""));
     }
 
     private static Dataset<Row> json(Dataset<Row> rows, RowShape shape) {

@@ -3,6 +3,8 @@ package io.sparkqlora.pipeline.internal.tables;
 
 import io.delta.tables.DeltaTable;
 import io.sparkqlora.pipeline.PipelineErrors;
+import java.io.IOException;
+import java.net.URI;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
@@ -25,10 +27,23 @@ public final class JobTables {
     /** Tables under a root; nothing is created yet. */
     public JobTables(SparkSession spark, String root) {
         this.spark = spark;
-        this.root = root;
+        this.root = absolute(spark, root);
     }
 
-    /** The output directory. */
+    /** Delta takes a relative path for a table's name. A local path stays without its scheme, as people write it. */
+    private static String absolute(SparkSession spark, String root) {
+        try {
+            Path path = new Path(root);
+            URI uri = path.getFileSystem(spark.sessionState().newHadoopConf())
+                    .makeQualified(path)
+                    .toUri();
+            return "file".equals(uri.getScheme()) ? uri.getPath() : uri.toString();
+        } catch (IOException | IllegalArgumentException e) {
+            throw PipelineErrors.outputUnusable(root, e);
+        }
+    }
+
+    /** The output directory, absolute. */
     public String root() {
         return root;
     }

@@ -32,6 +32,16 @@ class JobTablesTest {
     }
 
     @Test
+    void aRelativeRootBecomesAbsolute() {
+        JobTables relative = new JobTables(tables.spark(), "some/where");
+
+        assertThat(relative.path(Table.RUNS))
+                .isEqualTo(java.nio.file.Path.of("some/where/runs")
+                        .toAbsolutePath()
+                        .toString());
+    }
+
+    @Test
     void aRepeatedAppendIsDropped() {
         tables.append(Table.METRICS, metrics(1), "a", 0);
         tables.append(Table.METRICS, metrics(1), "a", 0);

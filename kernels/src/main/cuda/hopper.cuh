@@ -37,6 +37,10 @@ __device__ __forceinline__ void barrier_expect_bytes(uint64_t* barrier, uint32_t
     asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(barrier)), "r"(bytes) : "memory");
 }
 
+__device__ __forceinline__ void barrier_arrive(uint64_t* barrier) {
+    asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(barrier)) : "memory");
+}
+
 // Arrives at the same barrier in the shared memory of block `rank` of the cluster. Without .release.cluster, which the
 // compiler turns into a fence of the whole device; what is handed over was read by the tensor cores, not by this thread.
 __device__ __forceinline__ void barrier_arrive_at(uint64_t* barrier, uint32_t rank) {
@@ -92,6 +96,19 @@ __device__ __forceinline__ void store_box(const CUtensorMap* map, const void* so
         : "memory");
 }
 
+// Contiguous bytes; both sides at multiples of 16.
+__device__ __forceinline__ void store_bytes(void* target, const void* source, uint32_t bytes) {
+    asm volatile("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2;" ::"l"(target), "r"(shared_address(source)), "r"(bytes)
+                 : "memory");
+}
+
+// target[i] += source[i]; deterministic as long as one block adds at a time.
+__device__ __forceinline__ void add_floats(float* target, const float* source, uint32_t bytes) {
+    asm volatile("cp.reduce.async.bulk.global.shared::cta.bulk_group.add.f32 [%0], [%1], %2;" ::"l"(target),
+                 "r"(shared_address(source)), "r"(bytes)
+                 : "memory");
+}
+
 __device__ __forceinline__ void store_commit() {
     asm volatile("cp.async.bulk.commit_group;" ::: "memory");
 }
@@ -141,6 +158,19 @@ __device__ __forceinline__ void wgmma_wait() {
     asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(PENDING) : "memory");
 }
 
+// The compiler doesn't know that a product still writes its result: nothing may be read before the wait, nor moved above it.
+template <int N>
+__device__ __forceinline__ void settle(float (&d)[N]) {
+#pragma unroll
+    for (int i = 0; i < N; i++) asm volatile("" : "+f"(d[i])::"memory");
+}
+
+template <int N>
+__device__ __forceinline__ void settle(uint32_t (&a)[N]) {
+#pragma unroll
+    for (int i = 0; i < N; i++) asm volatile("" : "+r"(a[i])::"memory");
+}
+
 // Describes a tile in shared memory with the 128-byte swizzle. Offsets are in bytes.
 //   rows along K (64 bf16 of K are 128 bytes):  leading is not used, stride = 8 rows = 1024
 //   rows along M/N (64 bf16 of N are 128 bytes): leading = from one 64-wide block to the next, stride = 8 rows of K = 1024
@@ -163,10 +193,39 @@ __device__ __forceinline__ uint32_t pack(float low, float high) {
 #define R8(d, i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3]), "+f"(d[i + 4]), "+f"(d[i + 5]), "+f"(d[i + 6]), "+f"(d[i + 7])
 #define R32(d, i) R8(d, i), R8(d, i + 8), R8(d, i + 16), R8(d, i + 24)
 
-// d[64×256] += a[64×16] · b[16×256], both in shared memory, f32 += bf16 · bf16. TRANSPOSED_B: rows of b lie along N.
-template <int TRANSPOSED_B>
-__device__ __forceinline__ void wgmma_64x256x16(float (&d)[128], uint64_t a, uint64_t b) {
+// d[64×N] = (accumulate ? d : 0) + a[64×16] · b[16×N], f32 += bf16 · bf16, N by the size of d. TRANSPOSED_A, _B: rows of the
+// tile lie along M or N instead of along K. Thread t holds, of rows 16·(t / 32) + t % 32 / 4 (+ 8), the columns
+// 8·j + 2·(t % 4) (+ 1): d[4·j + 2·(second row) + (second column)].
+template <int TRANSPOSED_A = 0, int TRANSPOSED_B = 0>
+__device__ __forceinline__ void wgmma(float (&d)[32], uint64_t a, uint64_t b, int accumulate = 1) {
     asm volatile(
+        "{\n.reg .pred p;\nsetp.ne.b32 p, %34, 0;\n"
+        "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
+        "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+        "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
+        "%32, %33, p, 1, 1, %35, %36;\n}"
+        : R32(d, 0)
+        : "l"(a), "l"(b), "r"(accumulate), "n"(TRANSPOSED_A), "n"(TRANSPOSED_B));
+}
+
+template <int TRANSPOSED_A = 0, int TRANSPOSED_B = 0>
+__device__ __forceinline__ void wgmma(float (&d)[64], uint64_t a, uint64_t b, int accumulate = 1) {
+    asm volatile(
+        "{\n.reg .pred p;\nsetp.ne.b32 p, %66, 0;\n"
+        "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 "
+        "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+        "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
+        "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
+        "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "
+        "%64, %65, p, 1, 1, %67, %68;\n}"
+        : R32(d, 0), R32(d, 32)
+        : "l"(a), "l"(b), "r"(accumulate), "n"(TRANSPOSED_A), "n"(TRANSPOSED_B));
+}
+
+template <int TRANSPOSED_A = 0, int TRANSPOSED_B = 0>
+__device__ __forceinline__ void wgmma(float (&d)[128], uint64_t a, uint64_t b, int accumulate = 1) {
+    asm volatile(
+        "{\n.reg .pred p;\nsetp.ne.b32 p, %130, 0;\n"
         "wgmma.mma_async.sync.aligned.m64n256k16.f32.bf16.bf16 "
         "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
         "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
@@ -176,12 +235,52 @@ __device__ __forceinline__ void wgmma_64x256x16(float (&d)[128], uint64_t a, uin
         "%80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, "
         "%96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, "
         "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127}, "
-        "%128, %129, 1, 1, 1, 0, %130;"
+        "%128, %129, p, 1, 1, %131, %132;\n}"
         : R32(d, 0), R32(d, 32), R32(d, 64), R32(d, 96)
-        : "l"(a), "l"(b), "n"(TRANSPOSED_B));
+        : "l"(a), "l"(b), "r"(accumulate), "n"(TRANSPOSED_A), "n"(TRANSPOSED_B));
+}
+
+#define R16(d, i) R8(d, i), R8(d, i + 8)
+template <int TRANSPOSED_A = 0, int TRANSPOSED_B = 0>
+__device__ __forceinline__ void wgmma(float (&d)[16], uint64_t a, uint64_t b, int accumulate = 1) {
+    asm volatile(
+        "{\n.reg .pred p;\nsetp.ne.b32 p, %18, 0;\n"
+        "wgmma.mma_async.sync.aligned.m64n32k16.f32.bf16.bf16 "
+        "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15}, "
+        "%16, %17, p, 1, 1, %19, %20;\n}"
+        : R16(d, 0)
+        : "l"(a), "l"(b), "r"(accumulate), "n"(TRANSPOSED_A), "n"(TRANSPOSED_B));
+}
+
+// The same with a in registers: what `pack` makes of sixteen columns of another product's result.
+template <int TRANSPOSED_B = 0>
+__device__ __forceinline__ void wgmma(float (&d)[32], const uint32_t* a, uint64_t b, int accumulate = 1) {
+    asm volatile(
+        "{\n.reg .pred p;\nsetp.ne.b32 p, %37, 0;\n"
+        "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
+        "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+        "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
+        "{%32, %33, %34, %35}, %36, p, 1, 1, %38;\n}"
+        : R32(d, 0)
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(accumulate), "n"(TRANSPOSED_B));
+}
+
+template <int TRANSPOSED_B = 0>
+__device__ __forceinline__ void wgmma(float (&d)[64], const uint32_t* a, uint64_t b, int accumulate = 1) {
+    asm volatile(
+        "{\n.reg .pred p;\nsetp.ne.b32 p, %69, 0;\n"
+        "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 "
+        "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+        "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
+        "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
+        "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "
+        "{%64, %65, %66, %67}, %68, p, 1, 1, %70;\n}"
+        : R32(d, 0), R32(d, 32)
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(accumulate), "n"(TRANSPOSED_B));
 }
 
 #undef R32
+#undef R16
 #undef R8
 
 }  // namespace hopper

@@ -94,13 +94,13 @@ __device__ void produce(Shared& s, const CUtensorMap* a, const CUtensorMap* b, c
 }
 
 template <bool NN>
-__device__ __forceinline__ void multiply_stage(Shared& s, int stage, int consumer, float (&sum)[128]) {
+__device__ __forceinline__ void multiply_stage(Shared& s, int stage, int step, int consumer, float (&sum)[128]) {
     wgmma_fence();
 #pragma unroll
     for (int k = 0; k < BK / 16; k++) {
         uint64_t a = describe(s.a[stage] + consumer * 64 * BK + k * 16, 1, 1024);
         uint64_t b = NN ? describe(s.b[stage] + k * 16 * BOX, BK * BOX * 2, 1024) : describe(s.b[stage] + k * 16, 1, 1024);
-        wgmma_64x256x16<NN>(sum, a, b);
+        wgmma<0, NN>(sum, a, b, step > 0 || k > 0);
     }
     wgmma_commit();
 }
@@ -149,12 +149,10 @@ __device__ void consume(Shared& s, const CUtensorMap* c, const Tiles& tiles, int
         int row, col;
         tiles.at(tile, row, col);
         float sum[128];
-#pragma unroll
-        for (int i = 0; i < 128; i++) sum[i] = 0.f;
         int previous = 0;
         for (int step = 0; step < steps; step++) {
             barrier_wait(&s.full[stage], phase);
-            multiply_stage<NN>(s, stage, consumer, sum);
+            multiply_stage<NN>(s, stage, step, consumer, sum);
             if (step > 0) {
                 wgmma_wait<1>();
                 release(s, previous);
@@ -166,6 +164,7 @@ __device__ void consume(Shared& s, const CUtensorMap* c, const Tiles& tiles, int
             }
         }
         wgmma_wait<0>();
+        settle(sum);
         release(s, previous);
         store_tile(s, c, consumer, sum, (row * CLUSTER + rank) * BM, col * BN);
     }

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Causal attention over sequences of different lengths, forward, bf16, for Hopper: see Attention.java for the contract.
+//
+// Operations 4·D for each query and each key that it sees; traffic: q and out once, k and v once for every 128 queries of a
+// head, from L2 where the heads of a group run side by side.
+//
+// A block takes 128 queries of one head: warpgroup 0 drives the copy engine, warpgroups 1 and 2 hold 64 queries each. Keys
+// come in blocks of 128, the last one first, so that those which need a mask come first. A warpgroup starts the scores of
+// the next block before it weighs the values of this one, and the two take turns (named barriers): while one computes
+// exponentials, the other one multiplies.
+#include "hopper.cuh"
+#include "sequences.cuh"
+
+namespace {
+
+using namespace hopper;
+using bf16 = __nv_bfloat16;
+
+constexpr int BM = 128, BN = 128;
+constexpr int STAGES = 2;
+constexpr int BOX = 64;
+constexpr int THREADS = 384;
+constexpr float LOG2_E = 1.4426950408889634f;
+constexpr float LN_2 = 0.6931471805599453f;
+
+template <int D>
+struct __align__(1024) Shared {
+    bf16 q[D / BOX][BM * BOX];  // becomes the output
+    bf16 k[STAGES][D / BOX][BN * BOX];
+    bf16 v[STAGES][D / BOX][BN * BOX];
+    uint64_t full_q;
+    uint64_t full_k[STAGES], empty_k[STAGES], full_v[STAGES], empty_v[STAGES];
+};
+
+struct Problem {
+    bf16* out;
+    float* log_sum_exp;
+    const int* query_starts;
+    const int* key_starts;
+    int sequences, queries, out_stride, group, window;
+    float scale, cap;
+};
+
+// The keys that a tile of queries sees, in blocks of BN, and what a query sees of them.
+struct Range {
+    int offset, keys, window, first, last;
+
+    __device__ Range(const Tile& tile, int window) : offset(tile.keys - tile.queries), keys(tile.keys), window(window) {
+        int end = min(keys, offset + min(tile.row + BM, tile.queries));
+        int begin = window > 0 ? max(0, offset + tile.row - window + 1) : 0;
+        first = begin / BN;
+        last = (end - 1) / BN;
+    }
+
+    __device__ bool visible(int row, int key) const {
+        int position = offset + row;
+        return key <= position && key < keys && (window == 0 || key > position - window);
+    }
+
+    // whether rows [row, row + 64) see all of block j
+    __device__ bool whole(int row, int j) const {
+        int key_end = (j + 1) * BN;
+        return key_end - 1 <= offset + row && key_end <= keys && (window == 0 || j * BN > offset + row + 63 - window);
+    }
+};
+
+template <int D>
+__device__ void produce(Shared<D>& s, const CUtensorMap* q, const CUtensorMap* k, const CUtensorMap* v, const Tile& tile,
+                        const Range& range, int head, int group) {
+    barrier_expect_bytes(&s.full_q, sizeof(s.q));
+    for (int box = 0; box < D / BOX; box++) {
+        load_box(s.q[box], q, &s.full_q, head * D + box * BOX, tile.query_start + tile.row);
+    }
+    int stage = 0;
+    uint32_t phase = 0;
+    for (int j = range.last; j >= range.first; j--) {
+        int row = tile.key_start + j * BN;
+        barrier_wait(&s.empty_k[stage], phase ^ 1);
+        barrier_expect_bytes(&s.full_k[stage], sizeof(s.k[stage]));
+        for (int box = 0; box < D / BOX; box++) load_box(s.k[stage][box], k, &s.full_k[stage], head / group * D + box * BOX, row);
+        barrier_wait(&s.empty_v[stage], phase ^ 1);
+        barrier_expect_bytes(&s.full_v[stage], sizeof(s.v[stage]));
+        for (int box = 0; box < D / BOX; box++) load_box(s.v[stage][box], v, &s.full_v[stage], head / group * D + box * BOX, row);
+        if (++stage == STAGES) {
+            stage = 0;
+            phase ^= 1;
+        }
+    }
+}
+
+template <int D>
+__device__ __forceinline__ void multiply_scores(Shared<D>& s, int stage, int consumer, float (&scores)[64]) {
+    wgmma_fence();
+#pragma unroll
+    for (int k = 0; k < D / 16; k++) {
+        uint64_t a = describe(s.q[k / 4] + consumer * 64 * BOX + k % 4 * 16, 1, 1024);
+        uint64_t b = describe(s.k[stage][k / 4] + k % 4 * 16, 1, 1024);
+        wgmma(scores, a, b, k > 0);
+    }
+    wgmma_commit();
+}
+
+template <int D>
+__device__ __forceinline__ void multiply_values(Shared<D>& s, int stage, const uint32_t (&weights)[32], float (&out)[D / 2], bool first) {
+    wgmma_fence();
+#pragma unroll
+    for (int k = 0; k < BN / 16; k++) {
+        uint64_t b = describe(s.v[stage][0] + k * 16 * BOX, BN * BOX * 2, 1024);
+        wgmma<1>(out, weights + k * 4, b, !first || k > 0);
+    }
+    wgmma_commit();
+}
+
+// The running softmax of two rows of a thread (the second 8 below the first), in base 2.
+struct Softmax {
+    float maximum[2] = {-INFINITY, -INFINITY};
+    float sum[2] = {0.f, 0.f};
+
+    // scores become weights; returns in `factor` what earlier results are to be multiplied with
+    __device__ __forceinline__ void update(float (&scores)[64], float scale, float (&factor)[2]) {
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            float top = maximum[r];
+#pragma unroll
+            for (int j = 0; j < 16; j++) top = fmaxf(top, fmaxf(scores[4 * j + 2 * r], scores[4 * j + 2 * r + 1]));
+            top = fmaxf(top, __shfl_xor_sync(~0u, top, 1));
+            top = fmaxf(top, __shfl_xor_sync(~0u, top, 2));
+            // a row that has seen no key yet
+            float bias = top == -INFINITY ? 0.f : top * scale;
+            factor[r] = exp2f(maximum[r] * scale - bias);
+            maximum[r] = top;
+            float part = 0.f;
+#pragma unroll
+            for (int j = 0; j < 16; j++) {
+#pragma unroll
+                for (int c = 0; c < 2; c++) {
+                    float& x = scores[4 * j + 2 * r + c];
+                    x = exp2f(fmaf(x, scale, -bias));
+                    part += x;
+                }
+            }
+            sum[r] = sum[r] * factor[r] + part;
+        }
+    }
+
+    // adds up the four threads of a row
+    __device__ __forceinline__ void finish() {
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            sum[r] += __shfl_xor_sync(~0u, sum[r], 1);
+            sum[r] += __shfl_xor_sync(~0u, sum[r], 2);
+        }
+    }
+};
+
+template <bool CAP>
+__device__ __forceinline__ void mask_and_cap(float (&scores)[64], const Range& range, const Problem& p, int row, int j) {
+    if constexpr (CAP) {
+#pragma unroll
+        for (int i = 0; i < 64; i++) scores[i] = p.cap * tanhf(scores[i] * p.scale / p.cap);
+    }
+    if (range.whole(row, j)) return;
+    int thread = threadIdx.x % 128;
+    int line = row + thread / 32 * 16 + thread % 32 / 4;
+    int key = j * BN + thread % 4 * 2;
+#pragma unroll
+    for (int i = 0; i < 64; i++) {
+        if (!range.visible(line + i % 4 / 2 * 8, key + i / 4 * 8 + i % 2)) scores[i] = -INFINITY;
+    }
+}
+
+__device__ __forceinline__ void pack_weights(const float (&scores)[64], uint32_t (&weights)[32]) {
+#pragma unroll
+    for (int i = 0; i < 32; i++) weights[i] = pack(scores[2 * i], scores[2 * i + 1]);
+}
+
+template <int D>
+__device__ void store(Shared<D>& s, const Problem& p, const Tile& tile, int head, int consumer, float (&out)[D / 2], Softmax& softmax) {
+    int thread = threadIdx.x % 128, warp = thread / 32, lane = thread % 32;
+    softmax.finish();
+    float inverse[2];
+#pragma unroll
+    for (int r = 0; r < 2; r++) inverse[r] = 1.f / softmax.sum[r];
+    int line = warp * 16 + lane % 16;
+#pragma unroll
+    for (int j = 0; j < D / 16; j++) {
+        const float* v = out + j * 8;
+        char* box = reinterpret_cast<char*>(s.q[j / 4] + consumer * 64 * BOX);
+        int chunk = (j % 4 * 2 + lane / 16) ^ (line % 8);
+        store_matrix_x4(box + line * 128 + chunk * 16, pack(v[0] * inverse[0], v[1] * inverse[0]), pack(v[2] * inverse[1], v[3] * inverse[1]),
+                        pack(v[4] * inverse[0], v[5] * inverse[0]), pack(v[6] * inverse[1], v[7] * inverse[1]));
+    }
+    int first = tile.row + consumer * 64;
+    if (lane % 4 == 0) {
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            int row = first + warp * 16 + lane / 4 + r * 8;
+            float lse = (softmax.maximum[r] * (p.cap > 0.f ? LOG2_E : p.scale * LOG2_E) + log2f(softmax.sum[r])) * LN_2;
+            if (row < tile.queries) p.log_sum_exp[(long)head * p.queries + tile.query_start + row] = lse;
+        }
+    }
+    // a warp's own 16 rows: no other warp has written them
+    __syncwarp();
+    constexpr int CHUNKS = D / 8;
+    for (int i = lane; i < 16 * CHUNKS; i += 32) {
+        int r = warp * 16 + i / CHUNKS, c = i % CHUNKS;
+        if (first + r >= tile.queries) continue;
+        const char* box = reinterpret_cast<const char*>(s.q[c / 8] + consumer * 64 * BOX);
+        int4 value = *reinterpret_cast<const int4*>(box + r * 128 + ((c % 8) ^ (r % 8)) * 16);
+        *reinterpret_cast<int4*>(p.out + (long)(tile.query_start + first + r) * p.out_stride + head * D + c * 8) = value;
+    }
+}
+
+// The consumers take turns at the tensor cores.
+__device__ __forceinline__ void my_turn(int consumer) {
+    asm volatile("bar.sync %0, 256;" ::"r"(4 + consumer) : "memory");
+}
+
+__device__ __forceinline__ void your_turn(int consumer) {
+    asm volatile("bar.arrive %0, 256;" ::"r"(5 - consumer) : "memory");
+}
+
+template <int D, bool CAP>
+__device__ void consume(Shared<D>& s, const Problem& p, const Tile& tile, const Range& range, int head) {
+    int consumer = threadIdx.x / 128 - 1;
+    int row = tile.row + consumer * 64;
+    float scale = CAP ? LOG2_E : p.scale * LOG2_E;
+    float scores[64], out[D / 2], factor[2];
+    uint32_t weights[32];
+    Softmax softmax;
+    if (consumer == 1) your_turn(consumer);
+
+    barrier_wait(&s.full_q, 0);
+    barrier_wait(&s.full_k[0], 0);
+    my_turn(consumer);
+    multiply_scores(s, 0, consumer, scores);
+    your_turn(consumer);
+    wgmma_wait<0>();
+    settle(scores);
+    if (threadIdx.x % 128 == 0) barrier_arrive(&s.empty_k[0]);
+    mask_and_cap<CAP>(scores, range, p, row, range.last);
+    softmax.update(scores, scale, factor);
+    pack_weights(scores, weights);
+
+    int stage = 0;
+    uint32_t phase = 0;
+    for (int j = range.last - 1; j >= range.first; j--) {
+        int next = stage ^ 1;
+        uint32_t next_phase = phase ^ (next == 0);
+        barrier_wait(&s.full_k[next], next_phase);
+        my_turn(consumer);
+        multiply_scores(s, next, consumer, scores);
+        barrier_wait(&s.full_v[stage], phase);
+        multiply_values(s, stage, weights, out, j == range.last - 1);
+        your_turn(consumer);
+        wgmma_wait<1>();
+        settle(scores);
+        if (threadIdx.x % 128 == 0) barrier_arrive(&s.empty_k[next]);
+        mask_and_cap<CAP>(scores, range, p, row, j);
+        softmax.update(scores, scale, factor);
+        wgmma_wait<0>();
+        settle(out);
+        settle(weights);
+        if (threadIdx.x % 128 == 0) barrier_arrive(&s.empty_v[stage]);
+#pragma unroll
+        for (int i = 0; i < D / 2; i++) out[i] *= factor[i % 4 / 2];
+        pack_weights(scores, weights);
+        stage = next;
+        phase = next_phase;
+    }
+    barrier_wait(&s.full_v[stage], phase);
+    multiply_values(s, stage, weights, out, range.first == range.last);
+    wgmma_wait<0>();
+    settle(out);
+    store(s, p, tile, head, consumer, out, softmax);
+}
+
+template <int D, bool CAP>
+__device__ __forceinline__ void attention(const CUtensorMap* q, const CUtensorMap* k, const CUtensorMap* v, const Problem& p) {
+    extern __shared__ __align__(1024) uint8_t memory[];
+    Shared<D>& s = *reinterpret_cast<Shared<D>*>(memory);
+    // the last tiles first: they see the most keys
+    Tile tile = find_tile(gridDim.x - 1 - blockIdx.x, BM, p.query_starts, p.key_starts, p.sequences);
+    if (tile.queries == 0) return;
+    if (threadIdx.x == 0) {
+        barrier_init(&s.full_q, 1);
+        for (int i = 0; i < STAGES; i++) {
+            barrier_init(&s.full_k[i], 1);
+            barrier_init(&s.full_v[i], 1);
+            barrier_init(&s.empty_k[i], 2);
+            barrier_init(&s.empty_v[i], 2);
+        }
+        barrier_init_fence();
+    }
+    __syncthreads();
+    Range range(tile, p.window);
+    int head = blockIdx.y;
+    if (threadIdx.x < 128) {
+        give_registers<24>();
+        if (threadIdx.x == 0) produce(s, q, k, v, tile, range, head, p.group);
+    } else {
+        take_registers<240>();
+        consume<D, CAP>(s, p, tile, range, head);
+    }
+}
+
+}  // namespace
+
+#define ATTENTION(NAME, D, CAP)                                                                                                 \
+    extern "C" __global__ void __launch_bounds__(THREADS, 1)                                                                    \
+        NAME(const __grid_constant__ CUtensorMap q, const __grid_constant__ CUtensorMap k, const __grid_constant__ CUtensorMap v, \
+             bf16* out, float* log_sum_exp, const int* query_starts, const int* key_starts, int sequences, int queries,          \
+             int out_stride, int group, int window, float scale, float cap) {                                                    \
+        attention<D, CAP>(&q, &k, &v,                                                                                           \
+                          Problem{out, log_sum_exp, query_starts, key_starts, sequences, queries, out_stride, group, window, scale, cap}); \
+    }
+
+ATTENTION(attention_64_sm90, 64, false)
+ATTENTION(attention_64_cap_sm90, 64, true)
+ATTENTION(attention_128_sm90, 128, false)
+ATTENTION(attention_128_cap_sm90, 128, true)

@@ -2,6 +2,7 @@
 package io.sparkqlora.kernels;
 
 import io.sparkqlora.kernels.internal.cpu.CpuDevice;
+import io.sparkqlora.kernels.internal.cuda.CudaDevice;
 
 /** Opens devices by name. */
 public final class Devices {
@@ -11,7 +12,7 @@ public final class Devices {
     /**
      * Opens a device; whoever opens it closes it.
      *
-     * @param backend {@code cpu}
+     * @param backend {@code cpu}; {@code cuda} for the first GPU, {@code cuda:1} for the second
      * @throws QLoraException CONFIG for a name that isn't known, RESOURCES for a device that isn't there
      */
     public static Device open(String backend) {
@@ -19,7 +20,7 @@ public final class Devices {
             return new CpuDevice();
         }
         if (backend.equals("cuda") || backend.startsWith("cuda:")) {
-            throw KernelErrors.noCuda(backend);
+            return CudaDevice.open(backend);
         }
         throw KernelErrors.unknownBackend(backend);
     }

@@ -39,18 +39,19 @@ public final class KernelErrors {
     }
 
     /** The backend is known, but this build has none. */
-    static QLoraException noCuda(String backend) {
+    public static QLoraException noCuda(String backend) {
         return new QLoraException(
                 "QLORA-K004",
                 Kind.RESOURCES,
-                "backend " + backend + " is not in this build: it has CPU kernels only; set backend to cpu",
+                "backend " + backend + " is not in this build: it has CPU kernels only, since nvcc was missing when it was made; build"
+                        + " it with CUDA 13's nvcc on the PATH, or set backend to cpu",
                 null);
     }
 
     /** No such backend. */
-    static QLoraException unknownBackend(String backend) {
+    public static QLoraException unknownBackend(String backend) {
         return new QLoraException(
-                "QLORA-K005", Kind.CONFIG, "there is no backend " + backend + "; set backend to cpu", null);
+                "QLORA-K005", Kind.CONFIG, "there is no backend " + backend + "; set backend to cpu, cuda or cuda:1 (2, 3 …)", null);
     }
 
     /** An operation was given an element type that it can't work on: a fault of the caller, not of the user. */
@@ -58,7 +59,7 @@ public final class KernelErrors {
         return new QLoraException(
                 "QLORA-K006",
                 Kind.DEVICE,
-                "a CPU operation was given a tensor of " + dtype + ", it works on " + supported
+                "an operation was given a tensor of " + dtype + ", it works on " + supported
                         + "; please report this with the job file",
                 null);
     }
@@ -112,5 +113,93 @@ public final class KernelErrors {
                         + (cause == null ? "" : ": " + cause.getMessage())
                         + "; where BF16 is not supported (before AVX-512), set bnb_4bit_compute_dtype to float32",
                 cause);
+    }
+
+    /** The driver's library is not on this machine, or JCuda's native code does not load. */
+    public static QLoraException noCudaDriver(Throwable cause) {
+        return new QLoraException(
+                "QLORA-K040",
+                Kind.RESOURCES,
+                "backend cuda needs the NVIDIA driver, which can't be loaded here: " + cause.getMessage()
+                        + "; install the driver (libcuda.so.1), or set backend to cpu",
+                cause);
+    }
+
+    /** The driver is there and finds nothing to drive. */
+    public static QLoraException noCudaDevice(String code) {
+        return new QLoraException(
+                "QLORA-K041",
+                Kind.RESOURCES,
+                "the NVIDIA driver finds no GPU that this process may use: cuInit says " + code
+                        + "; look at nvidia-smi and CUDA_VISIBLE_DEVICES, or set backend to cpu",
+                null);
+    }
+
+    /** There are fewer GPUs. */
+    public static QLoraException noSuchCudaDevice(int ordinal, int count) {
+        return new QLoraException(
+                "QLORA-K042",
+                Kind.RESOURCES,
+                "there is no GPU " + ordinal + ": the driver shows " + count + " to this process, numbered from 0; set"
+                        + " backend to a lower one, or CUDA_VISIBLE_DEVICES to more",
+                null);
+    }
+
+    /** The GPU lacks instructions that the kernels use. */
+    public static QLoraException cudaDeviceTooOld(String name, int capability, int oldest) {
+        return new QLoraException(
+                "QLORA-K043",
+                Kind.RESOURCES,
+                name + " has compute capability " + capability / 10 + "." + capability % 10 + ", the kernels need "
+                        + oldest / 10 + "." + oldest % 10 + " (Ampere) or later; set backend to cpu",
+                null);
+    }
+
+    /** The GPU has no room for even a context. */
+    public static QLoraException noRoomForContext(String name) {
+        return new QLoraException(
+                "QLORA-K044",
+                Kind.RESOURCES,
+                "not enough memory on " + name + " for the driver's own needs, some 600 MiB: other processes hold it;"
+                        + " look at nvidia-smi, or choose another GPU",
+                null);
+    }
+
+    /** A call of the driver, or a kernel that ran before it, failed. The device can't be used any more by this process. */
+    public static QLoraException cudaFailed(String call, String code) {
+        return new QLoraException(
+                "QLORA-K045",
+                Kind.DEVICE,
+                "the GPU failed while " + call + ": " + code + "; this process can't use it any more: run the command"
+                        + " again, it goes on where it stood, and report this if it comes back",
+                null);
+    }
+
+    /** The build lost a kernel file. */
+    public static QLoraException kernelsMissing(String file) {
+        return new QLoraException(
+                "QLORA-K046",
+                Kind.DEVICE,
+                "the kernels of " + file + ".cu are not in this build; build it again with nvcc on the PATH",
+                null);
+    }
+
+    /** A kernel file can't be read from the jar. */
+    public static QLoraException kernelsUnreadable(String file, Exception cause) {
+        return new QLoraException(
+                "QLORA-K047",
+                Kind.DEVICE,
+                "the kernels of " + file + ".cu can't be read: " + cause.getMessage() + "; install the jar again",
+                cause);
+    }
+
+    /** Heads wider than the kernels hold in registers. */
+    public static QLoraException headTooWide(int headDim, int widest) {
+        return new QLoraException(
+                "QLORA-K048",
+                Kind.CONFIG,
+                "attention heads of " + headDim + " elements are not supported on backend cuda, " + widest
+                        + " is the most; set backend to cpu",
+                null);
     }
 }

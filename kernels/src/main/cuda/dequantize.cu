@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// 4-bit block formats back to numbers, double quantisation in the same pass: see Quantization.java for the contract.
+//
+// Traffic: half a byte an element in (and a scale, 1 or 4 bytes a block), 2 or 4 bytes out: writing is what takes the time.
+// A thread turns 4 bytes into 8 elements (16 bytes of bf16), four times, with all loads before the first use. Levels lie in
+// shared memory once for each lane, 16 × 32 words, so that no two lanes ever want the same bank.
+#include "matrix.cuh"
+
+struct Format {
+    const uint8_t* packed;
+    const void* absmax;          // uint8 codes with, f32 without double quantisation
+    const float* nested_absmax;  // null without double quantisation
+    const float* nested_offset;
+    const float* tables;         // 256 values of the dynamic map, then the 16 levels
+    int block_shift;             // log2 of the block size
+    int by_row;                  // scales are counted by rows of cols >> block_shift blocks
+};
+
+namespace {
+
+constexpr int THREADS = 256;
+constexpr int UNROLL = 4;
+constexpr int NESTED_SHIFT = 8;
+
+struct Tables {
+    float map[256];
+    float levels[16 * 32];
+};
+
+__device__ __forceinline__ void fill(Tables& t, const float* tables) {
+    for (int i = threadIdx.x; i < 256; i += THREADS) t.map[i] = tables[i];
+    for (int i = threadIdx.x; i < 16 * 32; i += THREADS) t.levels[i] = tables[256 + i / 32];
+    __syncthreads();
+}
+
+// Rounded after each step, as bitsandbytes does.
+__device__ __forceinline__ float scale_of(const Format& f, const Tables& t, long long block, float offset) {
+    if (f.nested_absmax == nullptr) return static_cast<const float*>(f.absmax)[block];
+    float map = t.map[static_cast<const uint8_t*>(f.absmax)[block]];
+    return __fadd_rn(__fmul_rn(map, f.nested_absmax[block >> NESTED_SHIFT]), offset);
+}
+
+// Element i of 8 is the high half of byte i/2 if i is even.
+__device__ __forceinline__ void expand(const Tables& t, uint32_t bytes, float scale, float (&x)[8]) {
+    int lane = threadIdx.x % 32;
+#pragma unroll
+    for (int i = 0; i < 8; i++) {
+        int code = bytes >> (i / 2 * 8 + (i % 2 == 0 ? 4 : 0)) & 15;
+        x[i] = __fmul_rn(t.levels[code * 32 + lane], scale);
+    }
+}
+
+}  // namespace
+
+// Rows of a multiple of 8 elements; a matrix without gaps comes as one row. The grid fills the chip once, so that the tables
+// are copied once a block.
+extern "C" __global__ void __launch_bounds__(THREADS) dequantize_8(Format f, Matrix out, long long rows, long long cols) {
+    __shared__ Tables t;
+    fill(t, f.tables);
+    float offset = f.nested_absmax == nullptr ? 0.f : *f.nested_offset;
+    long long groups = rows * cols / 8;
+    uint32_t row_groups = static_cast<uint32_t>(cols / 8);
+    for (long long first = static_cast<long long>(blockIdx.x) * UNROLL * THREADS + threadIdx.x; first < groups;
+         first += static_cast<long long>(gridDim.x) * UNROLL * THREADS) {
+        uint32_t bytes[UNROLL];
+        float scales[UNROLL];
+#pragma unroll
+        for (int j = 0; j < UNROLL; j++) {
+            long long group = first + j * THREADS;
+            if (group < groups) bytes[j] = reinterpret_cast<const uint32_t*>(f.packed)[group];
+        }
+#pragma unroll
+        for (int j = 0; j < UNROLL; j++) {
+            long long group = first + j * THREADS;
+            if (group >= groups) break;
+            long long block = group * 8 >> f.block_shift;
+            if (f.by_row) {
+                long long row = group / row_groups;
+                block = row * (cols >> f.block_shift) + ((group - row * row_groups) * 8 >> f.block_shift);
+            }
+            scales[j] = scale_of(f, t, block, offset);
+        }
+#pragma unroll
+        for (int j = 0; j < UNROLL; j++) {
+            long long group = first + j * THREADS;
+            if (group >= groups) break;
+            float x[8];
+            expand(t, bytes[j], scales[j], x);
+            long long row = rows == 1 ? 0 : group / row_groups;
+            store<8>(out, row, (group - row * row_groups) * 8, x);
+        }
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS) dequantize_1(Format f, Matrix out, long long rows, long long cols) {
+    __shared__ Tables t;
+    fill(t, f.tables);
+    float offset = f.nested_absmax == nullptr ? 0.f : *f.nested_offset;
+    for_each<1>(rows, cols, [&](long long row, long long col) {
+        long long element = row * cols + col;
+        long long block = f.by_row ? row * (cols >> f.block_shift) + (col >> f.block_shift) : element >> f.block_shift;
+        int code = f.packed[element >> 1] >> (element % 2 == 0 ? 4 : 0) & 15;
+        float x[1] = {__fmul_rn(t.levels[code * 32 + threadIdx.x % 32], scale_of(f, t, block, offset))};
+        store<1>(out, row, col, x);
+    });
+}

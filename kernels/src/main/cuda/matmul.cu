@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// c = alpha · op(a) · op(b) + beta · c, bf16 in, f32 sums, f32 or bf16 out, any shape, for sm_80 and up: see Matmul.java.
+//
+// Operations 2·M·N·K; traffic (M·K·⌈N/BN⌉ + N·K·⌈M/BM⌉ + M·N)·2 bytes from L2 outwards. Each operand comes as it lies: tiles of
+// a transposed one are turned by ldmatrix on the way to the registers. A ring of STAGES tiles hides memory.
+//
+// Tiles are 128×128 for whole layers. The products of an adapter are thin (16 to 64 rows or columns) and take their time from
+// reading the other operand once: they get thin tiles, and K is split over blocks so that the whole chip reads. The parts of a
+// split go to a buffer in f32 and a second kernel adds them in order. The split is a function of the shape alone, so the same
+// product gives the same bits on every run.
+#include "mma.cuh"
+
+namespace {
+
+using namespace mma;
+
+struct Problem {
+    const bf16 *a, *b;
+    void* c;
+    float* parts;  // [splits][m][n], or null
+    long long a_stride, b_stride, c_stride;
+    int m, n, k;
+    int depth;     // of a split: a multiple of the tile's
+    int c_is_bf16, a_aligned, b_aligned;
+    float alpha, beta;
+};
+
+template <int BM_, int BN_, int BK_, int WARPS_M_, int WARPS_N_, int STAGES_, bool TA_, bool TB_>
+struct Shape {
+    static constexpr int BM = BM_, BN = BN_, BK = BK_, WARPS_M = WARPS_M_, WARPS_N = WARPS_N_, STAGES = STAGES_;
+    static constexpr bool TA = TA_, TB = TB_;
+    static constexpr int THREADS = 32 * WARPS_M * WARPS_N;
+    static constexpr int WM = BM / WARPS_M, WN = BN / WARPS_N;  // of a warp
+    static constexpr int FM = WM / 16, FN = WN / 8;             // fragments of a warp
+    // as it lies: rows of a are along m, or along k if it is transposed
+    using TileA = Tile<TA ? BK : BM, TA ? BM : BK>;
+    using TileB = Tile<TB ? BN : BK, TB ? BK : BN>;
+    static constexpr int STAGE_BYTES = TileA::BYTES + TileB::BYTES;
+    static_assert(FN % 2 == 0 && WM % 16 == 0);
+};
+
+template <typename S>
+__device__ __forceinline__ void fetch(uint8_t* stage, const Problem& p, int row, int col, int k, int end) {
+    if constexpr (S::TA) {
+        S::TileA::template fetch<S::THREADS>(stage, p.a, p.a_stride, k, end, row, p.m, p.a_aligned);
+    } else {
+        S::TileA::template fetch<S::THREADS>(stage, p.a, p.a_stride, row, p.m, k, end, p.a_aligned);
+    }
+    uint8_t* b = stage + S::TileA::BYTES;
+    if constexpr (S::TB) {
+        S::TileB::template fetch<S::THREADS>(b, p.b, p.b_stride, col, p.n, k, end, p.b_aligned);
+    } else {
+        S::TileB::template fetch<S::THREADS>(b, p.b, p.b_stride, k, end, col, p.n, p.b_aligned);
+    }
+}
+
+template <typename S>
+__device__ __forceinline__ void multiply_stage(const uint8_t* stage, int warp_row, int warp_col, float (&sum)[S::FM][S::FN][4]) {
+    uint32_t a_tile = shared_address(stage), b_tile = a_tile + S::TileA::BYTES;
+    int lane = threadIdx.x % 32;
+    int low = lane % 16, high = lane / 16 * 8;             // rows 0–15, and the half of 8 columns
+    int inner = lane % 8 + lane / 16 * 8, outer = lane / 8 % 2 * 8;
+#pragma unroll
+    for (int k = 0; k < S::BK; k += 16) {
+        uint32_t a[S::FM][4], b[S::FN / 2][4];
+#pragma unroll
+        for (int i = 0; i < S::FM; i++) {
+            int row = warp_row + i * 16;
+            if constexpr (S::TA) {
+                load_matrices_transposed(a[i], a_tile + S::TileA::offset(k + inner, row + outer));
+            } else {
+                load_matrices(a[i], a_tile + S::TileA::offset(row + low, k + high));
+            }
+        }
+#pragma unroll
+        for (int j = 0; j < S::FN / 2; j++) {
+            int col = warp_col + j * 16;
+            if constexpr (S::TB) {
+                load_matrices(b[j], b_tile + S::TileB::offset(col + inner, k + outer));
+            } else {
+                load_matrices_transposed(b[j], b_tile + S::TileB::offset(k + low, col + high));
+            }
+        }
+#pragma unroll
+        for (int i = 0; i < S::FM; i++) {
+#pragma unroll
+            for (int j = 0; j < S::FN; j++) multiply(sum[i][j], a[i], b[j / 2][j % 2 * 2], b[j / 2][j % 2 * 2 + 1]);
+        }
+    }
+}
+
+__device__ __forceinline__ void write(const Problem& p, int row, int col, float value) {
+    if (row >= p.m || col >= p.n) return;
+    if (p.parts != nullptr) {
+        p.parts[(static_cast<long long>(blockIdx.z) * p.m + row) * p.n + col] = value;
+        return;
+    }
+    long long at = row * p.c_stride + col;
+    if (p.c_is_bf16) {
+        bf16* c = static_cast<bf16*>(p.c);
+        c[at] = __float2bfloat16_rn(p.alpha * value + (p.beta == 0.f ? 0.f : p.beta * __bfloat162float(c[at])));
+    } else {
+        float* c = static_cast<float*>(p.c);
+        c[at] = p.alpha * value + (p.beta == 0.f ? 0.f : p.beta * c[at]);
+    }
+}
+
+// Two neighbours at once where bf16 rows let them be one word.
+__device__ __forceinline__ void write_pair(const Problem& p, int row, int col, float low, float high) {
+    if (p.parts == nullptr && p.c_is_bf16 && p.c_stride % 2 == 0 && reinterpret_cast<uintptr_t>(p.c) % 4 == 0 && row < p.m && col + 1 < p.n) {
+        uint32_t* c = reinterpret_cast<uint32_t*>(static_cast<bf16*>(p.c) + row * p.c_stride + col);
+        uint32_t before = p.beta == 0.f ? 0u : *c;
+        *c = pack(p.alpha * low + p.beta * __uint_as_float(before << 16), p.alpha * high + p.beta * __uint_as_float(before & 0xffff0000u));
+    } else {
+        write(p, row, col, low);
+        write(p, row, col + 1, high);
+    }
+}
+
+template <typename S>
+__device__ __forceinline__ void matmul(const Problem& p) {
+    extern __shared__ __align__(128) uint8_t memory[];
+    int row = blockIdx.y * S::BM, col = blockIdx.x * S::BN;
+    int start = blockIdx.z * p.depth, end = min(p.k, start + p.depth);
+    int steps = (end - start + S::BK - 1) / S::BK;
+    int warp = threadIdx.x / 32;
+    int warp_row = warp % S::WARPS_M * S::WM, warp_col = warp / S::WARPS_M * S::WN;
+    float sum[S::FM][S::FN][4] = {};
+    for (int step = 0; step < S::STAGES - 1; step++) {
+        if (step < steps) fetch<S>(memory + step * S::STAGE_BYTES, p, row, col, start + step * S::BK, end);
+        commit();
+    }
+    for (int step = 0; step < steps; step++) {
+        wait<S::STAGES - 2>();
+        __syncthreads();
+        int ahead = step + S::STAGES - 1;
+        if (ahead < steps) fetch<S>(memory + ahead % S::STAGES * S::STAGE_BYTES, p, row, col, start + ahead * S::BK, end);
+        commit();
+        multiply_stage<S>(memory + step % S::STAGES * S::STAGE_BYTES, warp_row, warp_col, sum);
+    }
+    int lane = threadIdx.x % 32;
+#pragma unroll
+    for (int i = 0; i < S::FM; i++) {
+#pragma unroll
+        for (int j = 0; j < S::FN; j++) {
+            int r = row + warp_row + i * 16 + lane / 4, c = col + warp_col + j * 8 + lane % 4 * 2;
+            write_pair(p, r, c, sum[i][j][0], sum[i][j][1]);
+            write_pair(p, r + 8, c, sum[i][j][2], sum[i][j][3]);
+        }
+    }
+}
+
+}  // namespace
+
+#define MATMUL(NAME, BM, BN, BK, WM, WN, STAGES, TA, TB)                                                     \
+    extern "C" __global__ void __launch_bounds__(32 * WM * WN) NAME(const __grid_constant__ Problem p) {     \
+        matmul<Shape<BM, BN, BK, WM, WN, STAGES, TA, TB>>(p);                                                \
+    }
+
+// n: as it lies, t: transposed, for a and b
+MATMUL(matmul_nn_128_128, 128, 128, 32, 2, 4, 4, false, false)
+MATMUL(matmul_nt_128_128, 128, 128, 32, 2, 4, 4, false, true)
+MATMUL(matmul_tn_128_128, 128, 128, 32, 2, 4, 4, true, false)
+MATMUL(matmul_tt_128_128, 128, 128, 32, 2, 4, 4, true, true)
+MATMUL(matmul_nn_64_64, 64, 64, 64, 2, 2, 4, false, false)
+MATMUL(matmul_nt_64_64, 64, 64, 64, 2, 2, 4, false, true)
+MATMUL(matmul_tn_64_64, 64, 64, 64, 2, 2, 4, true, false)
+MATMUL(matmul_tt_64_64, 64, 64, 64, 2, 2, 4, true, true)
+MATMUL(matmul_nn_128_32, 128, 32, 64, 4, 1, 4, false, false)
+MATMUL(matmul_nt_128_32, 128, 32, 64, 4, 1, 4, false, true)
+MATMUL(matmul_tn_128_32, 128, 32, 64, 4, 1, 4, true, false)
+MATMUL(matmul_tn_32_128, 32, 128, 64, 1, 4, 4, true, false)
+
+// c = alpha · Σ parts + beta · c, the parts in order; a thread an element.
+extern "C" __global__ void matmul_add_parts(const __grid_constant__ Problem p, int splits) {
+    long long size = static_cast<long long>(p.m) * p.n;
+    long long i = static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x;
+    if (i >= size) return;
+    float sum = 0.f;
+#pragma unroll 4
+    for (int s = 0; s < splits; s++) sum += p.parts[s * size + i];
+    Problem whole = p;
+    whole.parts = nullptr;
+    write(whole, static_cast<int>(i / p.n), static_cast<int>(i % p.n), sum);
+}

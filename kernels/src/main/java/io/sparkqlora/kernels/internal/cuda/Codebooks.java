@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels.internal.cuda;
+
+import io.sparkqlora.kernels.Device;
+import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.DynamicMap;
+import io.sparkqlora.kernels.Memory;
+import io.sparkqlora.kernels.QuantFormat;
+import io.sparkqlora.kernels.Tensor;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+
+/** Tables of the 4-bit formats in device memory: for each variant the dynamic map, then the sixteen levels by code. */
+final class Codebooks {
+
+    private static final int CODES = 16;
+    private static final int FLOATS = DynamicMap.SIZE + CODES;
+    private static final int FP4_SECOND_ZERO = 8;
+
+    private final Device device;
+    private Memory memory;
+
+    Codebooks(Device device) {
+        this.device = device;
+    }
+
+    /** Address of the tables of a type; FP4's second zero may be negative. */
+    long address(QuantFormat.Type type, boolean negativeZero) {
+        if (memory == null) {
+            memory = upload();
+        }
+        int variant = type == QuantFormat.Type.NF4 ? 0 : negativeZero ? 2 : 1;
+        return memory.address() + (long) variant * FLOATS * Float.BYTES;
+    }
+
+    private Memory upload() {
+        int bytes = 3 * FLOATS * Float.BYTES;
+        ByteBuffer tables = ByteBuffer.allocate(bytes).order(ByteOrder.nativeOrder());
+        float[] fp4 = QuantFormat.Type.FP4.levels();
+        put(tables, QuantFormat.Type.NF4.levels());
+        put(tables, fp4);
+        fp4[FP4_SECOND_ZERO] = -0f;
+        put(tables, fp4);
+        Memory target = device.allocate(bytes, "the tables of the 4-bit formats");
+        device.copyIn(tables.flip(), Tensor.of(target, DType.U8, 1, bytes));
+        return target;
+    }
+
+    private static void put(ByteBuffer tables, float[] levels) {
+        for (float value : DynamicMap.signed()) {
+            tables.putFloat(value);
+        }
+        for (float level : levels) {
+            tables.putFloat(level);
+        }
+    }
+
+    /** Code of each rank: the codes in ascending order of their levels, equal levels in the order of the codes. */
+    static int[] codesByRank(float[] levels) {
+        int[] codes = new int[CODES];
+        for (int code = 0; code < CODES; code++) {
+            int rank = 0;
+            for (int other = 0; other < CODES; other++) {
+                if (levels[other] < levels[code] || (levels[other] == levels[code] && other < code)) {
+                    rank++;
+                }
+            }
+            codes[rank] = code;
+        }
+        return codes;
+    }
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels.internal.cuda;
+
+import io.sparkqlora.kernels.KernelErrors;
+import java.nio.charset.StandardCharsets;
+import jcuda.driver.CUcontext;
+import jcuda.driver.CUdevice;
+import jcuda.driver.CUdevice_attribute;
+import jcuda.driver.CUresult;
+import jcuda.driver.JCudaDriver;
+
+/** One GPU of this machine and the process's primary context on it. */
+final class CudaContext implements AutoCloseable {
+
+    private static final int OLDEST = 80;
+    private static final ThreadLocal<CudaContext> CURRENT = new ThreadLocal<>();
+
+    private final int ordinal;
+    private final CUdevice device = new CUdevice();
+    private final CUcontext context = new CUcontext();
+    private boolean closed;
+
+    CudaContext(int ordinal) {
+        Driver.open();
+        int[] count = new int[1];
+        Driver.check(JCudaDriver.cuDeviceGetCount(count), "cuDeviceGetCount");
+        if (ordinal >= count[0]) {
+            throw KernelErrors.noSuchCudaDevice(ordinal, count[0]);
+        }
+        this.ordinal = ordinal;
+        Driver.check(JCudaDriver.cuDeviceGet(device, ordinal), "cuDeviceGet");
+        if (capability() < OLDEST) {
+            throw KernelErrors.cudaDeviceTooOld(name(), capability(), OLDEST);
+        }
+        int code = JCudaDriver.cuDevicePrimaryCtxRetain(context, device);
+        if (code == CUresult.CUDA_ERROR_OUT_OF_MEMORY) {
+            throw KernelErrors.noRoomForContext(name());
+        }
+        Driver.check(code, "cuDevicePrimaryCtxRetain");
+    }
+
+    /** Makes this thread's calls go to this device. */
+    void enter() {
+        if (CURRENT.get() != this) {
+            Driver.check(JCudaDriver.cuCtxSetCurrent(context), "cuCtxSetCurrent");
+            CURRENT.set(this);
+        }
+    }
+
+    int ordinal() {
+        return ordinal;
+    }
+
+    /** Such as {@code NVIDIA H200}. */
+    String name() {
+        byte[] name = new byte[128];
+        Driver.check(JCudaDriver.cuDeviceGetName(name, name.length, device), "cuDeviceGetName");
+        int length = 0;
+        while (name[length] != 0) {
+            length++;
+        }
+        return new String(name, 0, length, StandardCharsets.US_ASCII);
+    }
+
+    /** Compute capability, 90 for Hopper. */
+    int capability() {
+        return 10 * attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)
+                + attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
+    }
+
+    int multiprocessors() {
+        return attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
+    }
+
+    private int attribute(int attribute) {
+        int[] value = new int[1];
+        Driver.check(JCudaDriver.cuDeviceGetAttribute(value, attribute, device), "cuDeviceGetAttribute");
+        return value[0];
+    }
+
+    /** Bytes of device memory that nobody has allocated. */
+    long freeBytes() {
+        enter();
+        long[] free = new long[1];
+        Driver.check(JCudaDriver.cuMemGetInfo(free, new long[1]), "cuMemGetInfo");
+        return free[0];
+    }
+
+    @Override
+    public void close() {
+        if (!closed) {
+            closed = true;
+            CURRENT.remove();
+            Driver.check(JCudaDriver.cuDevicePrimaryCtxRelease(device), "cuDevicePrimaryCtxRelease");
+        }
+    }
+}

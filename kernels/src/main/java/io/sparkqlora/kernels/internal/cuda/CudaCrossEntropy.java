@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels.internal.cuda;
+
+import io.sparkqlora.kernels.CrossEntropy;
+import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.Tensor;
+
+/** Kernels in cross_entropy.cu: a block a row. A label outside the vocabulary stops the kernel, which the next wait reports. */
+final class CudaCrossEntropy implements CrossEntropy {
+
+    private static final int THREADS = 1024;
+
+    private final Launcher launcher;
+    private final Variants kernels;
+
+    CudaCrossEntropy(Launcher launcher, CudaKernel.Library library) {
+        this.launcher = launcher;
+        this.kernels = Variants.of(library, "cross_entropy", "cross_entropy");
+    }
+
+    @Override
+    public void forward(Tensor logits, Tensor labels, float softCap, Tensor losses) {
+        run(logits, labels, softCap, 0f, losses, false);
+    }
+
+    @Override
+    public void forwardBackward(Tensor logits, Tensor labels, float softCap, float gradientScale, Tensor losses) {
+        run(logits, labels, softCap, gradientScale, losses, true);
+    }
+
+    private void run(
+            Tensor logits, Tensor labels, float softCap, float gradientScale, Tensor losses, boolean withGradient) {
+        Checks.floating(logits);
+        Checks.vector(labels, DType.I32, logits.rows());
+        Checks.vector(losses, DType.F32, logits.rows());
+        launcher.of(kernels.of(Rectangle.byRow(logits)))
+                .matrix(logits)
+                .address(labels)
+                .address(losses)
+                .number(Math.toIntExact(logits.cols()))
+                .number(softCap)
+                .number(gradientScale)
+                .flag(withGradient);
+        launcher.over(logits.rows(), 1, 1, THREADS);
+    }
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels.internal.cuda;
+
+import io.sparkqlora.kernels.Device;
+import io.sparkqlora.kernels.KernelErrors;
+import io.sparkqlora.kernels.Memory;
+import io.sparkqlora.kernels.Operations;
+import io.sparkqlora.kernels.Tensor;
+import java.nio.ByteBuffer;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import jcuda.driver.CUresult;
+import jcuda.driver.CUstream_flags;
+import jcuda.driver.JCudaDriver;
+
+/**
+ * An NVIDIA GPU of compute capability 8.0 or later, driven through libcuda alone. Operations are issued to one stream and run
+ * asynchronously. After a fault of a kernel (an access outside its memory, say) the context is lost: every later call fails
+ * with the same error, and the process should end; its exit code is that of {@code Kind.DEVICE}.
+ */
+public final class CudaDevice implements Device {
+
+    private static final String NAME = "cuda";
+    private static final String FIX =
+            "lower per_device_train_batch_size or max_seq_length, set recompute to full, or use a GPU with more memory";
+
+    private final CudaContext context;
+    private final Handles.Stream stream = new Handles.Stream();
+    private final Staging staging;
+    private final Operations operations;
+    private final Set<CudaMemory> open = new LinkedHashSet<>();
+    private long allocated;
+    private long peak;
+    private boolean closed;
+
+    private CudaDevice(int ordinal) {
+        context = new CudaContext(ordinal);
+        context.enter();
+        Driver.check(JCudaDriver.cuStreamCreate(stream, CUstream_flags.CU_STREAM_NON_BLOCKING), "cuStreamCreate");
+        staging = new Staging(stream);
+        operations = CudaOperations.on(this, context, stream);
+    }
+
+    /**
+     * Opens a GPU.
+     *
+     * @param backend {@code cuda} for the first one, {@code cuda:1} for the second, as the driver counts them
+     */
+    public static CudaDevice open(String backend) {
+        int ordinal = ordinal(backend);
+        if (!CudaKernel.Library.built()) {
+            throw KernelErrors.noCuda(backend);
+        }
+        return new CudaDevice(ordinal);
+    }
+
+    private static int ordinal(String backend) {
+        if (backend.equals(NAME)) {
+            return 0;
+        }
+        try {
+            return Integer.parseUnsignedInt(backend.substring(NAME.length() + 1));
+        } catch (NumberFormatException e) {
+            throw KernelErrors.unknownBackend(backend);
+        }
+    }
+
+    @Override
+    public String name() {
+        return NAME + ":" + context.ordinal() + " (" + context.name() + ")";
+    }
+
+    @Override
+    public synchronized Memory allocate(long bytes, String purpose) {
+        if (bytes < 0) {
+            throw new IllegalArgumentException(bytes + " bytes for " + purpose);
+        }
+        context.enter();
+        Handles.Block block = new Handles.Block();
+        int code = JCudaDriver.cuMemAlloc(block, Math.max(1, bytes));
+        if (code == CUresult.CUDA_ERROR_OUT_OF_MEMORY) {
+            throw KernelErrors.outOfMemory(name(), purpose, bytes, context.freeBytes(), FIX);
+        }
+        Driver.check(code, "cuMemAlloc");
+        CudaMemory memory = new CudaMemory(block, bytes, this::free);
+        open.add(memory);
+        allocated += bytes;
+        peak = Math.max(peak, allocated);
+        return memory;
+    }
+
+    private synchronized void free(CudaMemory memory) {
+        open.remove(memory);
+        allocated -= memory.bytes();
+        context.enter();
+        Driver.check(JCudaDriver.cuMemFree(memory.block()), "cuMemFree");
+    }
+
+    @Override
+    public long availableBytes() {
+        return context.freeBytes();
+    }
+
+    @Override
+    public synchronized long peakBytes() {
+        return peak;
+    }
+
+    @Override
+    public void copyIn(ByteBuffer source, Tensor target) {
+        Checks.sameBytes(source, target);
+        context.enter();
+        staging.in(source, target.address());
+    }
+
+    @Override
+    public void copyOut(Tensor source, ByteBuffer target) {
+        Checks.sameBytes(target, source);
+        context.enter();
+        if (target.hasRemaining()) {
+            staging.out(source.address(), target);
+        }
+    }
+
+    @Override
+    public Operations ops() {
+        return operations;
+    }
+
+    @Override
+    public void synchronize() {
+        context.enter();
+        Driver.check(JCudaDriver.cuStreamSynchronize(stream), "running kernels");
+    }
+
+    /** Frees everything, also after a fault; the first failure is what it throws. */
+    @Override
+    public synchronized void close() {
+        if (closed) {
+            return;
+        }
+        closed = true;
+        context.enter();
+        RuntimeException first = null;
+        for (CudaMemory memory : List.copyOf(open)) {
+            first = attempt(memory::close, first);
+        }
+        first = attempt(staging::close, first);
+        first = attempt(() -> Driver.check(JCudaDriver.cuStreamDestroy(stream), "cuStreamDestroy"), first);
+        first = attempt(context::close, first);
+        if (first != null) {
+            throw first;
+        }
+    }
+
+    private static RuntimeException attempt(Runnable step, RuntimeException first) {
+        try {
+            step.run();
+            return first;
+        } catch (RuntimeException e) {
+            return first == null ? e : first;
+        }
+    }
+}

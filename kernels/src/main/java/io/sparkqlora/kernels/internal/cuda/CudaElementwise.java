@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels.internal.cuda;
+
+import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.Elementwise;
+import io.sparkqlora.kernels.Tensor;
+import jcuda.driver.CUDA_MEMCPY2D;
+import jcuda.driver.CUmemorytype;
+import jcuda.driver.JCudaDriver;
+
+/** Kernels in elementwise.cu; zeros, and copies of other types than F32 and BF16, by the driver. */
+final class CudaElementwise implements Elementwise {
+
+    private final CudaContext context;
+    private final Handles.Stream stream;
+    private final Launcher launcher;
+    private final Variants cast;
+    private final Variants add;
+    private final Variants scale;
+    private final Variants addBias;
+
+    CudaElementwise(CudaContext context, Handles.Stream stream, Launcher launcher, CudaKernel.Library library) {
+        this.context = context;
+        this.stream = stream;
+        this.launcher = launcher;
+        this.cast = Variants.of(library, "elementwise", "cast");
+        this.add = Variants.of(library, "elementwise", "add");
+        this.scale = Variants.of(library, "elementwise", "scale");
+        this.addBias = Variants.of(library, "elementwise", "add_bias");
+    }
+
+    @Override
+    public void cast(Tensor source, Tensor out) {
+        Checks.shape(out, source.rows(), source.cols());
+        boolean kernel = source.dtype() == DType.F32 || source.dtype() == DType.BF16;
+        if (!kernel && source.dtype() == out.dtype()) {
+            copy(source, out);
+            return;
+        }
+        Checks.alike(source, out);
+        Rectangle walk = Rectangle.of(source, out);
+        launcher.of(cast.of(walk)).matrix(source).matrix(out).number(walk.rows()).number(walk.cols());
+        walk.launch(launcher);
+    }
+
+    private void copy(Tensor source, Tensor out) {
+        if (source.size() == 0) {
+            return;
+        }
+        CUDA_MEMCPY2D copy = new CUDA_MEMCPY2D();
+        copy.srcMemoryType = CUmemorytype.CU_MEMORYTYPE_DEVICE;
+        copy.srcDevice = Handles.at(source.address());
+        copy.srcPitch = source.rowStride() * source.dtype().bytes();
+        copy.dstMemoryType = CUmemorytype.CU_MEMORYTYPE_DEVICE;
+        copy.dstDevice = Handles.at(out.address());
+        copy.dstPitch = out.rowStride() * out.dtype().bytes();
+        copy.WidthInBytes = source.cols() * source.dtype().bytes();
+        copy.Height = source.rows();
+        context.enter();
+        Driver.check(JCudaDriver.cuMemcpy2DAsync(copy, stream), "cuMemcpy2DAsync");
+    }
+
+    @Override
+    public void add(Tensor a, Tensor b, Tensor out) {
+        Checks.alike(out, a, b);
+        Rectangle walk = Rectangle.of(out, a, b);
+        launcher.of(add.of(walk)).matrix(a).matrix(b).matrix(out).number(walk.rows()).number(walk.cols());
+        walk.launch(launcher);
+    }
+
+    @Override
+    public void addBias(Tensor out, Tensor bias) {
+        Checks.floating(out);
+        Checks.floating(bias);
+        Checks.shape(bias, 1, out.cols());
+        Rectangle walk = Rectangle.byRow(out, bias);
+        launcher.of(addBias.of(walk)).matrix(out).matrix(bias).number(walk.rows()).number(walk.cols());
+        walk.launch(launcher);
+    }
+
+    @Override
+    public void scale(Tensor source, float factor, Tensor out) {
+        Checks.alike(out, source);
+        Rectangle walk = Rectangle.of(out, source);
+        launcher.of(scale.of(walk))
+                .matrix(source)
+                .matrix(out)
+                .number(walk.rows())
+                .number(walk.cols())
+                .number(factor);
+        walk.launch(launcher);
+    }
+
+    @Override
+    public void zero(Tensor out) {
+        if (out.size() == 0) {
+            return;
+        }
+        context.enter();
+        long width = out.dtype().bytes();
+        int code = out.contiguous()
+                ? JCudaDriver.cuMemsetD8Async(Handles.at(out.address()), (byte) 0, out.bytes(), stream)
+                : JCudaDriver.cuMemsetD2D8Async(
+                        Handles.at(out.address()), out.rowStride() * width, (byte) 0, out.cols() * width, out.rows(), stream);
+        Driver.check(code, "filling with zeros");
+    }
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels.internal.cuda;
+
+import io.sparkqlora.kernels.AdamW;
+import io.sparkqlora.kernels.Attention;
+import io.sparkqlora.kernels.CrossEntropy;
+import io.sparkqlora.kernels.Dropout;
+import io.sparkqlora.kernels.Elementwise;
+import io.sparkqlora.kernels.GatedActivation;
+import io.sparkqlora.kernels.GradientClip;
+import io.sparkqlora.kernels.Matmul;
+import io.sparkqlora.kernels.Operations;
+import io.sparkqlora.kernels.Quantization;
+import io.sparkqlora.kernels.RmsNorm;
+import io.sparkqlora.kernels.Rope;
+import io.sparkqlora.kernels.RowSelect;
+
+/** The operations of a GPU. */
+record CudaOperations(
+        Matmul matmul,
+        Quantization quantization,
+        Elementwise elementwise,
+        RmsNorm rmsNorm,
+        Rope rope,
+        Attention attention,
+        GatedActivation gatedActivation,
+        RowSelect rowSelect,
+        CrossEntropy crossEntropy,
+        Dropout dropout,
+        GradientClip gradientClip,
+        AdamW adamW)
+        implements Operations {
+
+    private static final int HOPPER = 90;
+
+    static CudaOperations on(CudaDevice device, CudaContext context, Handles.Stream stream) {
+        Launcher launcher = new Launcher(context, stream.address());
+        CudaKernel.Library library = new CudaKernel.Library();
+        Workspace workspace = new Workspace(device);
+        boolean hopper = context.capability() == HOPPER && !Boolean.getBoolean(CudaMatmul.GENERAL_ONLY);
+        TensorMaps maps = hopper ? new TensorMaps() : null;
+        return new CudaOperations(
+                new CudaMatmul(context, launcher, library, workspace, maps),
+                new CudaQuantization(device, context.multiprocessors(), launcher, library, workspace),
+                new CudaElementwise(context, stream, launcher, library),
+                new CudaRmsNorm(launcher, library),
+                new CudaRope(launcher, library),
+                new CudaAttention(launcher, library, workspace, maps, stream),
+                new CudaGatedActivation(launcher, library),
+                new CudaRowSelect(launcher, library),
+                new CudaCrossEntropy(launcher, library),
+                new CudaDropout(launcher, library),
+                new CudaGradientClip(launcher, library, workspace),
+                new CudaAdamW(launcher, library));
+    }
+}

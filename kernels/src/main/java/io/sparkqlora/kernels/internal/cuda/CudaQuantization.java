@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels.internal.cuda;
+
+import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.Device;
+import io.sparkqlora.kernels.KernelErrors;
+import io.sparkqlora.kernels.QuantFormat;
+import io.sparkqlora.kernels.QuantFormat.ScaleOrder;
+import io.sparkqlora.kernels.Quantization;
+import io.sparkqlora.kernels.QuantizedMatrix;
+import io.sparkqlora.kernels.Tensor;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+
+/** Kernels in quantize.cu and dequantize.cu. Quantising waits for the device, since it looks at what it found. */
+final class CudaQuantization implements Quantization {
+
+    private static final String FILE = "quantize";
+    private static final int WARP = 32;
+    private static final int THREADS = 256;
+    private static final int COLUMNS = 32; // of the mean: 4 rows of vectors of 8
+    private static final int MIN_LEVEL_POWER = 4;
+    private static final int LEVELS = 4;
+    private static final int SCALARS = 256; // bytes before the scales in the work space
+    private static final int ROW_ORDER_WIDTH = 16;
+    private static final int ROW_ORDER_BLOCK_LIMIT = 2048;
+    private static final int DEQUANTIZED_PER_BLOCK = THREADS * 4 * 8;
+    private static final int BLOCKS_PER_MULTIPROCESSOR = 5;
+
+    private final Device device;
+    private final int multiprocessors;
+    private final Launcher launcher;
+    private final Workspace workspace;
+    private final Codebooks codebooks;
+    private final CudaKernel quantizeBlocks;
+    private final CudaKernel groupSums;
+    private final CudaKernel mean;
+    private final CudaKernel encode;
+    private final Variants dequantize;
+
+    CudaQuantization(
+            Device device, int multiprocessors, Launcher launcher, CudaKernel.Library library, Workspace workspace) {
+        this.device = device;
+        this.multiprocessors = multiprocessors;
+        this.launcher = launcher;
+        this.workspace = workspace;
+        this.codebooks = new Codebooks(device);
+        this.quantizeBlocks = library.kernel(FILE, "quantize_blocks");
+        this.groupSums = library.kernel(FILE, "scale_group_sums");
+        this.mean = library.kernel(FILE, "scale_mean");
+        this.encode = library.kernel(FILE, "encode_scales");
+        this.dequantize = Variants.of(library, "dequantize", "dequantize");
+    }
+
+    @Override
+    public void quantize(Tensor source, QuantizedMatrix out) {
+        Checks.shape(source, out.rows(), out.cols());
+        Checks.contiguous(source);
+        checkParts(out);
+        QuantFormat format = out.format();
+        int blocks = Math.toIntExact(format.blocks(source.size()));
+        Cascade cascade = Cascade.of(blocks);
+        long scratch = workspace.atLeast(SCALARS + 4L * blocks + 4L * COLUMNS * cascade.groups());
+        long scales = format.doubleQuant() ? scratch + SCALARS : out.absmax().address();
+        clearBad(scratch);
+        quantizeBlocks(source, out, blocks, scales, scratch);
+        if (format.doubleQuant()) {
+            encode(out, blocks, scales, scales + 4L * blocks, cascade);
+        }
+        checkFinite(source, scratch);
+    }
+
+    private static Tensor bad(long scratch) {
+        return Tensor.of(new Borrowed(scratch, Long.BYTES), DType.I64, 1, 1);
+    }
+
+    private void clearBad(long scratch) {
+        device.copyIn(ByteBuffer.allocate(Long.BYTES).putLong(-1).flip(), bad(scratch));
+    }
+
+    private void quantizeBlocks(Tensor source, QuantizedMatrix out, int blocks, long scales, long scratch) {
+        launcher.of(quantizeBlocks)
+                .matrix(source)
+                .number(source.size())
+                .number(out.format().blockSize());
+        codebook(out.format().type().levels());
+        launcher.address(out.packed()).address(scales).address(scratch).overItems((long) blocks * WARP, 1);
+    }
+
+    private void codebook(float[] levels) {
+        int[] codes = Codebooks.codesByRank(levels);
+        launcher.structure();
+        for (int i = 0; i + 1 < codes.length; i++) {
+            launcher.number((levels[codes[i]] + levels[codes[i + 1]]) / 2f);
+        }
+        for (int code : codes) {
+            launcher.number(code);
+        }
+        launcher.end();
+    }
+
+    private void encode(QuantizedMatrix out, int blocks, long scales, long sums, Cascade cascade) {
+        launcher.of(groupSums)
+                .address(scales)
+                .number(cascade.groups())
+                .number(1 << cascade.power())
+                .address(sums)
+                .overItems((long) cascade.groups() * COLUMNS, 1);
+        launcher.of(mean)
+                .address(scales)
+                .number(blocks)
+                .address(sums)
+                .number(cascade.groups())
+                .number(cascade.power())
+                .address(out.nestedOffset())
+                .over(1, 1, 1, WARP);
+        launcher.of(encode)
+                .address(scales)
+                .number(blocks)
+                .address(codebooks.address(out.format().type(), false))
+                .address(out.nestedOffset())
+                .address(out.absmax())
+                .address(out.nestedAbsmax())
+                .over(out.format().nestedBlocks(out.size()), 1, 1, QuantFormat.NESTED_BLOCK_SIZE);
+    }
+
+    private void checkFinite(Tensor source, long scratch) {
+        ByteBuffer found = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.nativeOrder());
+        device.copyOut(bad(scratch), found);
+        long element = found.getLong(0);
+        if (element >= 0) {
+            throw KernelErrors.nonFiniteWeight(
+                    element / source.cols(), element % source.cols(), value(source, element));
+        }
+    }
+
+    private float value(Tensor source, long element) {
+        Tensor one = new Tensor(
+                source.memory(), source.byteOffset() + element * source.dtype().bytes(), source.dtype(), 1, 1, 1);
+        ByteBuffer bytes = ByteBuffer.allocate(Float.BYTES).order(ByteOrder.nativeOrder());
+        device.copyOut(one, bytes.limit(source.dtype().bytes()));
+        bytes.clear();
+        int half = bytes.getShort(0);
+        return switch (source.dtype()) {
+            case BF16 -> Float.intBitsToFloat(half << 16);
+            // only infinities and not-a-numbers come here: the exponent is all ones
+            case F16 -> Float.intBitsToFloat((half & 0x8000) << 16 | 0x7f800000 | (half & 0x3ff) << 13);
+            default -> bytes.getFloat(0);
+        };
+    }
+
+    @Override
+    public void dequantize(QuantizedMatrix source, Tensor out) {
+        Checks.shape(out, source.rows(), source.cols());
+        Checks.floating(out);
+        checkParts(source);
+        boolean byRow = scalesByRow(source);
+        Rectangle walk = byRow ? Rectangle.byRow(out) : Rectangle.of(out);
+        boolean wide = walk.width() > 1 && source.packed().address() % 4 == 0 && source.cols() < 1L << 32;
+        launcher.of(wide ? dequantize.wide() : dequantize.narrow());
+        format(source, byRow);
+        if (wide) {
+            launcher.matrix(out).number(walk.rows()).number(walk.cols());
+            long all = (out.size() + DEQUANTIZED_PER_BLOCK - 1) / DEQUANTIZED_PER_BLOCK;
+            launcher.over(Math.min(all, (long) multiprocessors * BLOCKS_PER_MULTIPROCESSOR), 1, 1, THREADS);
+        } else {
+            launcher.matrix(out).number(out.rows()).number(out.cols());
+            new Rectangle(out.rows(), out.cols(), 1).launch(launcher);
+        }
+    }
+
+    private void format(QuantizedMatrix source, boolean byRow) {
+        QuantFormat format = source.format();
+        boolean negativeZero =
+                format.scaleOrder() == ScaleOrder.BITSANDBYTES_CPU && source.cols() % ROW_ORDER_WIDTH != 0;
+        boolean nested = format.doubleQuant();
+        launcher.structure()
+                .address(source.packed())
+                .address(source.absmax())
+                .address(nested ? source.nestedAbsmax().address() : 0)
+                .address(nested ? source.nestedOffset().address() : 0)
+                .address(codebooks.address(format.type(), negativeZero))
+                .number(Integer.numberOfTrailingZeros(format.blockSize()))
+                .flag(byRow)
+                .end();
+    }
+
+    private static boolean scalesByRow(QuantizedMatrix matrix) {
+        QuantFormat format = matrix.format();
+        return format.scaleOrder() == ScaleOrder.BITSANDBYTES_CPU
+                && matrix.cols() % ROW_ORDER_WIDTH == 0
+                && matrix.cols() % format.blockSize() != 0
+                && format.blockSize() < ROW_ORDER_BLOCK_LIMIT;
+    }
+
+    private static void checkParts(QuantizedMatrix matrix) {
+        QuantFormat format = matrix.format();
+        check(matrix.packed(), DType.U8, (matrix.size() + 1) / 2, "packed");
+        check(matrix.absmax(), format.doubleQuant() ? DType.U8 : DType.F32, format.blocks(matrix.size()), "absmax");
+        if (format.doubleQuant()) {
+            check(matrix.nestedAbsmax(), DType.F32, format.nestedBlocks(matrix.size()), "nested absmax");
+            check(matrix.nestedOffset(), DType.F32, 1, "nested offset");
+        }
+    }
+
+    private static void check(Tensor part, DType dtype, long size, String name) {
+        if (part == null || part.dtype() != dtype || part.size() != size || !part.contiguous()) {
+            throw new IllegalArgumentException("the " + name + " of a quantised matrix must be " + size + " contiguous "
+                    + dtype + ", not " + part);
+        }
+    }
+
+    /**
+     * PyTorch's cascade sum of {@code n} values in 32 columns.
+     *
+     * @param groups whole groups of {@code 1 << power} rows of 32
+     * @param power of the size of a group, and of a group of groups
+     */
+    private record Cascade(int groups, int power) {
+
+        static Cascade of(int n) {
+            int steps = n / COLUMNS;
+            int ceilLog2 = steps <= 2 ? 1 : Integer.SIZE - Integer.numberOfLeadingZeros(steps - 1);
+            int power = Math.max(MIN_LEVEL_POWER, ceilLog2 / LEVELS);
+            return new Cascade(steps >> power, power);
+        }
+    }
+}

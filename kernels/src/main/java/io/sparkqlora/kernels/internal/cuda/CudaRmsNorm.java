@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels.internal.cuda;
+
+import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.RmsNorm;
+import io.sparkqlora.kernels.Tensor;
+
+/** Kernels in rms_norm.cu: a block a row. */
+final class CudaRmsNorm implements RmsNorm {
+
+    private static final int MAX_THREADS = 512;
+    private static final int WARP = 32;
+    private static final int KEPT = 2; // groups of elements that a thread keeps in registers
+
+    private final Launcher launcher;
+    private final Variants forward;
+    private final Variants backward;
+
+    CudaRmsNorm(Launcher launcher, CudaKernel.Library library) {
+        this.launcher = launcher;
+        this.forward = Variants.of(library, "rms_norm", "rms_norm_forward");
+        this.backward = Variants.of(library, "rms_norm", "rms_norm_backward");
+    }
+
+    @Override
+    public void forward(Tensor x, Tensor weight, float weightOffset, float eps, Tensor y, Tensor rstd) {
+        Checks.alike(x, y);
+        check(x, weight, rstd);
+        Rectangle walk = Rectangle.byRow(x, y, weight);
+        launcher.of(forward.of(walk))
+                .matrix(x)
+                .matrix(weight)
+                .matrix(y)
+                .address(rstd)
+                .number(Math.toIntExact(x.cols()))
+                .number(weightOffset)
+                .number(eps);
+        launcher.over(x.rows(), 1, 1, threads(walk));
+    }
+
+    @Override
+    public void backward(Tensor dy, Tensor x, Tensor weight, float weightOffset, Tensor rstd, Tensor addTo, Tensor dx) {
+        Tensor residual = addTo == null ? dy : addTo;
+        Checks.alike(x, dy, dx, residual);
+        check(x, weight, rstd);
+        Rectangle walk = Rectangle.byRow(x, dy, weight, dx, residual);
+        launcher.of(backward.of(walk))
+                .matrix(dy)
+                .matrix(x)
+                .matrix(weight)
+                .address(rstd)
+                .matrix(addTo)
+                .matrix(dx)
+                .number(Math.toIntExact(x.cols()))
+                .number(weightOffset);
+        launcher.over(x.rows(), 1, 1, threads(walk));
+    }
+
+    private static void check(Tensor x, Tensor weight, Tensor rstd) {
+        Checks.floating(weight);
+        Checks.shape(weight, 1, x.cols());
+        Checks.vector(rstd, DType.F32, x.rows());
+    }
+
+    private static int threads(Rectangle walk) {
+        long perWarp = (long) WARP * KEPT * walk.width();
+        return (int) Math.min(MAX_THREADS, Math.max(1, (walk.cols() + perWarp - 1) / perWarp) * WARP);
+    }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels.internal.cuda;
+
+import com.sun.jna.Native;
+import com.sun.jna.NativeLibrary;
+import io.sparkqlora.kernels.KernelErrors;
+import jcuda.driver.CUresult;
+import jcuda.driver.JCudaDriver;
+
+/**
+ * The CUDA driver. What runs once goes through JCuda; the two calls of a launch go through JNA's direct mapping, which takes
+ * addresses as they are: JCuda makes objects of every argument of every launch, and has no tensor maps.
+ */
+final class Driver {
+
+    private static boolean open;
+
+    private Driver() {}
+
+    /** Loads and initialises the driver, once a process. */
+    static synchronized void open() {
+        if (open) {
+            return;
+        }
+        try {
+            Native.register(Calls.class, NativeLibrary.getInstance("libcuda.so.1"));
+        } catch (LinkageError e) {
+            throw KernelErrors.noCudaDriver(e);
+        }
+        JCudaNatives.load();
+        int code = JCudaDriver.cuInit(0);
+        if (code != CUresult.CUDA_SUCCESS) {
+            throw KernelErrors.noCudaDevice(name(code));
+        }
+        open = true;
+    }
+
+    /** The name that the driver gives a code. */
+    static String name(int code) {
+        return CUresult.stringFor(code) + " (" + code + ")";
+    }
+
+    /** Throws unless {@code code} is success. */
+    static void check(int code, String call) {
+        if (code != CUresult.CUDA_SUCCESS) {
+            throw KernelErrors.cudaFailed(call, name(code));
+        }
+    }
+
+    /** Functions of libcuda; pointers and handles are addresses. */
+    static final class Calls {
+
+        private Calls() {}
+
+        static native int cuLaunchKernel(
+                long function,
+                int gridX,
+                int gridY,
+                int gridZ,
+                int blockX,
+                int blockY,
+                int blockZ,
+                int sharedBytes,
+                long stream,
+                long arguments,
+                long extra);
+
+        static native int cuTensorMapEncodeTiled(
+                long map,
+                int type,
+                int rank,
+                long address,
+                long dimensions,
+                long strides,
+                long box,
+                long elementStrides,
+                int interleave,
+                int swizzle,
+                int promotion,
+                int fill);
+    }
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels.internal.cuda;
+
+import io.sparkqlora.kernels.Attention.Settings;
+import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.Tensor;
+import jcuda.driver.JCudaDriver;
+
+/** Attention by attention_sm90.cu and attention_backward_sm90.cu: bf16, aligned, heads of 64 or 128 elements. */
+final class HopperAttention {
+
+    private static final String FORWARD = "attention_sm90";
+    private static final String BACKWARD = "attention_backward_sm90";
+    private static final int THREADS = 384;
+    private static final int SMALL_THREADS = 256;
+    private static final int ROWS = 128; // queries of a block forward, keys of a block backward
+    private static final int QUERIES = 64; // of a tile backward
+    private static final int BARRIERS = 2048; // bytes, with room to align the rest
+
+    private final Launcher launcher;
+    private final Workspace workspace;
+    private final Handles.Stream stream;
+    private final TensorMaps maps;
+    private final Width narrow;
+    private final Width wide;
+
+    private record Width(
+            CudaKernel forward,
+            CudaKernel forwardCapped,
+            CudaKernel backward,
+            CudaKernel backwardCapped,
+            CudaKernel delta,
+            CudaKernel finish) {
+
+        static Width of(CudaKernel.Library library, int size) {
+            int forward = 5 * ROWS * size * 2 + BARRIERS;
+            int backward = 2 * ROWS * size * 2
+                    + 4 * QUERIES * size * 2
+                    + 2 * ROWS * QUERIES * 2
+                    + QUERIES * size * 4
+                    + 4 * QUERIES * 4 * 2
+                    + BARRIERS;
+            return new Width(
+                    library.kernel(FORWARD, "attention_" + size + "_sm90", forward),
+                    library.kernel(FORWARD, "attention_" + size + "_cap_sm90", forward),
+                    library.kernel(BACKWARD, "attention_backward_" + size + "_sm90", backward),
+                    library.kernel(BACKWARD, "attention_backward_" + size + "_cap_sm90", backward),
+                    library.kernel(BACKWARD, "attention_delta_" + size),
+                    library.kernel(BACKWARD, "attention_finish_dq_" + size));
+        }
+    }
+
+    HopperAttention(
+            Launcher launcher, CudaKernel.Library library, Workspace workspace, TensorMaps maps, Handles.Stream stream) {
+        this.launcher = launcher;
+        this.workspace = workspace;
+        this.stream = stream;
+        this.maps = maps;
+        this.narrow = Width.of(library, 64);
+        this.wide = Width.of(library, 128);
+    }
+
+    boolean fits(AttentionCall call) {
+        int headDim = call.settings().headDim();
+        if (call.q().dtype() != DType.BF16 || (headDim != 64 && headDim != 128)) {
+            return false;
+        }
+        for (Tensor tensor : new Tensor[] {
+            call.q(), call.k(), call.v(), call.out(), call.dOut(), call.dq(), call.dk(), call.dv()
+        }) {
+            if (tensor != null && !(TensorMaps.fits(tensor) && tensor.rowStride() < Integer.MAX_VALUE)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private Width width(AttentionCall call) {
+        return call.settings().headDim() == 64 ? narrow : wide;
+    }
+
+    void forward(AttentionCall call) {
+        Settings settings = call.settings();
+        Width width = width(call);
+        launcher.of(settings.softCap() > 0f ? width.forwardCapped() : width.forward())
+                .map(maps.of(call.q(), ROWS))
+                .map(maps.of(call.k(), ROWS))
+                .map(maps.of(call.v(), ROWS))
+                .address(call.out())
+                .address(call.logSumExp());
+        sequences(call).number(Math.toIntExact(call.out().rowStride()));
+        last(settings).over(call.queryTiles(ROWS), settings.heads(), 1, THREADS);
+    }
+
+    private Launcher sequences(AttentionCall call) {
+        return launcher.address(call.sequences().deviceQueryStarts())
+                .address(call.sequences().deviceKeyStarts())
+                .number(call.count())
+                .number(call.queries());
+    }
+
+    private Launcher last(Settings settings) {
+        return launcher.number(settings.heads() / settings.kvHeads())
+                .number(settings.window())
+                .number(settings.scale())
+                .number(settings.softCap());
+    }
+
+    /** Where the parts of backward lie in the work space. */
+    private record Scratch(long delta, long turns, long turnBytes, long sums) {
+
+        static Scratch of(AttentionCall call, Workspace workspace) {
+            long heads = call.settings().heads();
+            long tiles = heads * (call.queries() / QUERIES + call.count() + 1L);
+            long deltaBytes = aligned(heads * call.queries() * Float.BYTES);
+            long turnBytes = aligned(tiles * Integer.BYTES);
+            long sumBytes = tiles * QUERIES * call.settings().headDim() * Float.BYTES;
+            long base = workspace.atLeast(deltaBytes + turnBytes + sumBytes);
+            return new Scratch(base, base + deltaBytes, turnBytes, base + deltaBytes + turnBytes);
+        }
+
+        private static long aligned(long bytes) {
+            return (bytes + 255) / 256 * 256;
+        }
+    }
+
+    void backward(AttentionCall call) {
+        Scratch scratch = Scratch.of(call, workspace);
+        Driver.check(
+                JCudaDriver.cuMemsetD8Async(Handles.at(scratch.turns()), (byte) 0, scratch.turnBytes(), stream),
+                "cuMemsetD8Async");
+        delta(call, scratch);
+        keys(call, scratch);
+        finish(call, scratch);
+    }
+
+    private void delta(AttentionCall call, Scratch scratch) {
+        long lanes = call.settings().headDim() / 8;
+        launcher.of(width(call).delta())
+                .address(call.out())
+                .number(Math.toIntExact(call.out().rowStride()))
+                .address(call.dOut())
+                .number(Math.toIntExact(call.dOut().rowStride()))
+                .address(scratch.delta())
+                .number(call.queries());
+        launcher.over(
+                (call.queries() * lanes + SMALL_THREADS - 1) / SMALL_THREADS, call.settings().heads(), 1, SMALL_THREADS);
+    }
+
+    private void keys(AttentionCall call, Scratch scratch) {
+        Settings settings = call.settings();
+        Width width = width(call);
+        launcher.of(settings.softCap() > 0f ? width.backwardCapped() : width.backward())
+                .map(maps.of(call.q(), QUERIES))
+                .map(maps.of(call.k(), ROWS))
+                .map(maps.of(call.v(), ROWS))
+                .map(maps.of(call.dOut(), QUERIES))
+                .address(call.dk())
+                .address(call.dv())
+                .address(scratch.sums())
+                .address(scratch.turns())
+                .address(call.logSumExp())
+                .address(scratch.delta());
+        sequences(call)
+                .number(Math.toIntExact(call.dk().rowStride()))
+                .number(Math.toIntExact(call.dv().rowStride()));
+        last(settings).over(call.keyTiles(ROWS), settings.kvHeads(), 1, THREADS);
+    }
+
+    private void finish(AttentionCall call, Scratch scratch) {
+        Settings settings = call.settings();
+        launcher.of(width(call).finish())
+                .address(scratch.sums())
+                .address(call.dq())
+                .number(Math.toIntExact(call.dq().rowStride()));
+        sequences(call)
+                .number(settings.scale())
+                .over(call.queryTiles(QUERIES), settings.heads(), 1, SMALL_THREADS);
+    }
+}

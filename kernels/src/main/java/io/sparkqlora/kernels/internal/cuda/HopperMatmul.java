@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels.internal.cuda;
+
+import io.sparkqlora.kernels.DType;
+
+/** Products by matmul_sm90.cu: bf16 in and out, aligned, a not transposed, nothing added. */
+final class HopperMatmul {
+
+    private static final int THREADS = 384;
+    private static final int BLOCK_ROWS = 128;
+    private static final int BLOCK_K = 64;
+    private static final int[] WIDTHS = {256, 192, 128};
+    /** What a narrow tile loses, in columns: fewer operations for each byte that it reads. */
+    private static final int OVERHEAD = 40;
+    /** Fewest rows and columns: less is left to tiles that are smaller. */
+    private static final int LEAST = 128;
+
+    private final int multiprocessors;
+    private final Launcher launcher;
+    private final TensorMaps maps;
+    private final CudaKernel[] byRows = new CudaKernel[WIDTHS.length];
+    private final CudaKernel[] byColumns = new CudaKernel[WIDTHS.length];
+
+    HopperMatmul(int multiprocessors, Launcher launcher, CudaKernel.Library library, TensorMaps maps) {
+        this.multiprocessors = multiprocessors;
+        this.launcher = launcher;
+        this.maps = maps;
+        for (int i = 0; i < WIDTHS.length; i++) {
+            int shared = sharedBytes(WIDTHS[i]);
+            byRows[i] = library.kernel("matmul_sm90", "matmul_nt_" + WIDTHS[i] + "_sm90", shared);
+            byColumns[i] = library.kernel("matmul_sm90", "matmul_nn_" + WIDTHS[i] + "_sm90", shared);
+        }
+    }
+
+    /** As the kernel lays it out: a ring of stages, four boxes of c, barriers, and room to align it. */
+    private static int sharedBytes(int width) {
+        int stages = width == 128 ? 6 : 4;
+        return 1024 + stages * (BLOCK_ROWS + width) * BLOCK_K * 2 + 4 * 64 * 64 * 2;
+    }
+
+    boolean fits(Product p) {
+        return p.plain()
+                && !p.transposeA()
+                && p.c().dtype() == DType.BF16
+                && TensorMaps.fits(p.a())
+                && TensorMaps.fits(p.b())
+                && TensorMaps.fits(p.c())
+                && p.m() >= LEAST
+                && p.n() >= LEAST
+                && p.k() >= BLOCK_K;
+    }
+
+    void run(Product p) {
+        int choice = choose(p);
+        int width = WIDTHS[choice];
+        int cluster = cluster(width, p.transposeB());
+        launcher.of(p.transposeB() ? byRows[choice] : byColumns[choice])
+                .map(maps.of(p.a(), BLOCK_ROWS))
+                .map(maps.of(p.b(), p.transposeB() ? width / cluster : BLOCK_K))
+                .map(maps.of(p.c(), BLOCK_K))
+                .number(p.m())
+                .number(p.n())
+                .number(p.k());
+        launcher.over(multiprocessors / cluster * (long) cluster, 1, 1, THREADS);
+    }
+
+    private static int cluster(int width, boolean transposeB) {
+        return width == 192 && !transposeB ? 1 : 2;
+    }
+
+    /** The width whose waves of tiles take the least time; a function of the shape and the chip. */
+    private int choose(Product p) {
+        int best = 0;
+        long least = Long.MAX_VALUE;
+        for (int i = 0; i < WIDTHS.length; i++) {
+            int cluster = cluster(WIDTHS[i], p.transposeB());
+            long height = (long) cluster * BLOCK_ROWS;
+            long rows = (p.m() + height - 1) / height;
+            long cols = (p.n() + (long) WIDTHS[i] - 1) / WIDTHS[i];
+            long slots = multiprocessors / cluster;
+            long time = (rows * cols + slots - 1) / slots * (WIDTHS[i] + OVERHEAD);
+            if (time < least) {
+                least = time;
+                best = i;
+            }
+        }
+        return best;
+    }
+}

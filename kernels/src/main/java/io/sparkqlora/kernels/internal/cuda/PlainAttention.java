@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels.internal.cuda;
+
+import io.sparkqlora.kernels.Attention.Settings;
+
+/** Attention by attention_plain.cu: f32 arithmetic, either type, heads of up to 256 elements. */
+final class PlainAttention {
+
+    private static final String FILE = "attention_plain";
+    private static final int WARPS = 4; // rows of a block
+    private static final int THREADS = 128;
+
+    private final Launcher launcher;
+    private final Workspace workspace;
+    private final CudaKernel forward;
+    private final CudaKernel delta;
+    private final CudaKernel backwardQueries;
+    private final CudaKernel backwardKeys;
+
+    PlainAttention(Launcher launcher, CudaKernel.Library library, Workspace workspace) {
+        this.launcher = launcher;
+        this.workspace = workspace;
+        this.forward = library.kernel(FILE, "attention_plain_forward");
+        this.delta = library.kernel(FILE, "attention_plain_delta");
+        this.backwardQueries = library.kernel(FILE, "attention_plain_backward_queries");
+        this.backwardKeys = library.kernel(FILE, "attention_plain_backward_keys");
+    }
+
+    void forward(AttentionCall call) {
+        problem(forward, call, 0).over(call.queryTiles(WARPS), call.settings().heads(), 1, THREADS);
+    }
+
+    void backward(AttentionCall call) {
+        long sums = delta(call);
+        problem(backwardQueries, call, sums).over(call.queryTiles(WARPS), call.settings().heads(), 1, THREADS);
+        problem(backwardKeys, call, sums).over(call.keyTiles(WARPS), call.settings().kvHeads(), 1, THREADS);
+    }
+
+    /** Σ dO ∘ O of each row and head, [heads][queries] in the work space. */
+    long delta(AttentionCall call) {
+        int heads = call.settings().heads();
+        long sums = workspace.atLeast((long) heads * call.queries() * Float.BYTES);
+        problem(delta, call, sums).over((call.queries() + WARPS - 1L) / WARPS, heads, 1, THREADS);
+        return sums;
+    }
+
+    private Launcher problem(CudaKernel kernel, AttentionCall call, long sums) {
+        Settings settings = call.settings();
+        return launcher.of(kernel)
+                .structure()
+                .matrix(call.q())
+                .matrix(call.k())
+                .matrix(call.v())
+                .matrix(call.out())
+                .matrix(call.dOut())
+                .matrix(call.dq())
+                .matrix(call.dk())
+                .matrix(call.dv())
+                .address(call.logSumExp())
+                .address(sums)
+                .address(call.sequences().deviceQueryStarts())
+                .address(call.sequences().deviceKeyStarts())
+                .number(call.count())
+                .number(call.queries())
+                .number(settings.heads())
+                .number(settings.heads() / settings.kvHeads())
+                .number(settings.headDim())
+                .number(settings.window())
+                .number(settings.scale())
+                .number(settings.softCap())
+                .end();
+    }
+}

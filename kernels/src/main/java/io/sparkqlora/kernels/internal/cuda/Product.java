@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels.internal.cuda;
+
+import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.KernelErrors;
+import io.sparkqlora.kernels.Tensor;
+
+/** One matrix product: {@code c = alpha · op(a) · op(b) + beta · c}, checked. */
+record Product(Tensor a, boolean transposeA, Tensor b, boolean transposeB, float alpha, float beta, Tensor c) {
+
+    Product {
+        DType type = a.dtype();
+        if (type != DType.F32 && type != DType.BF16) {
+            throw KernelErrors.unsupportedDType(type, "F32 and BF16");
+        }
+        Checks.floating(c);
+        long inner = transposeA ? a.rows() : a.cols();
+        boolean fits = inner == (transposeB ? b.cols() : b.rows())
+                && c.rows() == (transposeA ? a.cols() : a.rows())
+                && c.cols() == (transposeB ? b.rows() : b.cols())
+                && b.dtype() == type;
+        if (!fits) {
+            throw new IllegalArgumentException(text(a, transposeA) + " times " + text(b, transposeB) + " into " + text(c, false));
+        }
+        if (inner == 0) {
+            throw new IllegalArgumentException("a matrix product over no elements: " + text(a, transposeA));
+        }
+    }
+
+    private static String text(Tensor tensor, boolean transposed) {
+        long rows = transposed ? tensor.cols() : tensor.rows();
+        long cols = transposed ? tensor.rows() : tensor.cols();
+        return "[" + rows + ", " + cols + "] " + tensor.dtype();
+    }
+
+    int m() {
+        return Math.toIntExact(c.rows());
+    }
+
+    int n() {
+        return Math.toIntExact(c.cols());
+    }
+
+    int k() {
+        return Math.toIntExact(transposeA ? a.rows() : a.cols());
+    }
+
+    boolean plain() {
+        return alpha == 1f && beta == 0f;
+    }
+}

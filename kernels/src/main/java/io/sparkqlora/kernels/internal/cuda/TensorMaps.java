@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels.internal.cuda;
+
+import com.sun.jna.Memory;
+import com.sun.jna.Pointer;
+import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.KernelErrors;
+import io.sparkqlora.kernels.Tensor;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/**
+ * Descriptions of bf16 matrices for Hopper's copy engine. A step uses the same matrices again and again, so each description
+ * is made once; the latest few thousand are kept.
+ */
+final class TensorMaps {
+
+    private static final int KEPT = 8192;
+    private static final int BYTES = 128;
+    private static final int ALIGNMENT = 64;
+    /** Elements of a box's row: 128 bytes, the width of the swizzle. */
+    private static final int BOX_COLS = 64;
+    private static final long MAX_STRIDE_BYTES = 1L << 40;
+
+    // of CUtensorMapDataType, …Interleave, …Swizzle, …L2promotion, …FloatOOBfill
+    private static final int BFLOAT16 = 9;
+    private static final int INTERLEAVE_NONE = 0;
+    private static final int SWIZZLE_128B = 3;
+    private static final int L2_128B = 2;
+    private static final int FILL_ZEROS = 0;
+
+    private record Key(long address, long rows, long cols, long rowStride, int boxRows) {}
+
+    private final Map<Key, Memory> maps = new LinkedHashMap<>(KEPT, 0.75f, true) {
+        private static final long serialVersionUID = 1L;
+
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<Key, Memory> eldest) {
+            return size() > KEPT;
+        }
+    };
+    private final Memory sizes = new Memory(64);
+
+    /** Whether the copy engine can read and write it: bf16, everything at multiples of 16 bytes. */
+    static boolean fits(Tensor tensor) {
+        return tensor.dtype() == DType.BF16
+                && tensor.address() % 16 == 0
+                && tensor.rowStride() % 8 == 0
+                && tensor.rowStride() * 2 < MAX_STRIDE_BYTES;
+    }
+
+    /** Native address of the description of {@code tensor} for boxes of {@code boxRows} rows by 64 columns. */
+    long of(Tensor tensor, int boxRows) {
+        Key key = new Key(tensor.address(), tensor.rows(), tensor.cols(), tensor.rowStride(), boxRows);
+        Memory map = maps.get(key);
+        if (map == null) {
+            map = new Memory(BYTES + ALIGNMENT);
+            encode(key, aligned(map));
+            maps.put(key, map);
+        }
+        return aligned(map);
+    }
+
+    private static long aligned(Memory memory) {
+        return (Pointer.nativeValue(memory) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    }
+
+    private void encode(Key key, long map) {
+        sizes.setLong(0, key.cols());
+        sizes.setLong(8, key.rows());
+        sizes.setLong(16, key.rowStride() * 2);
+        sizes.setInt(24, BOX_COLS);
+        sizes.setInt(28, key.boxRows());
+        sizes.setInt(32, 1);
+        sizes.setInt(36, 1);
+        long at = Pointer.nativeValue(sizes);
+        int code = Driver.Calls.cuTensorMapEncodeTiled(
+                map,
+                BFLOAT16,
+                2,
+                key.address(),
+                at,
+                at + 16,
+                at + 24,
+                at + 32,
+                INTERLEAVE_NONE,
+                SWIZZLE_128B,
+                L2_128B,
+                FILL_ZEROS);
+        if (code != 0) {
+            throw KernelErrors.cudaFailed("cuTensorMapEncodeTiled of " + key, Driver.name(code));
+        }
+    }
+}

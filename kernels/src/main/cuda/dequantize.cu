@@ -3,8 +3,9 @@
 // 4-bit block formats back to numbers, double quantisation in the same pass: see Quantization.java for the contract.
 //
 // Traffic: half a byte an element in (and a scale, 1 or 4 bytes a block), 2 or 4 bytes out: writing is what takes the time.
-// A thread turns 4 bytes into 8 elements (16 bytes of bf16), four times, with all loads before the first use. Levels lie in
-// shared memory once for each lane, 16 × 32 words, so that no two lanes ever want the same bank.
+// A warp turns 512 neighbouring bytes into 1024 elements: a lane four times 4 bytes into 8 elements (16 bytes of bf16), with
+// all loads before the first use, and one scale that its neighbours ask it for. Levels lie in shared memory once for each lane,
+// 16 × 32 words, so that no two lanes ever want the same bank.
 #include "matrix.cuh"
 
 struct Format {
@@ -41,54 +42,49 @@ __device__ __forceinline__ float scale_of(const Format& f, const Tables& t, long
     return __fadd_rn(__fmul_rn(map, f.nested_absmax[block >> NESTED_SHIFT]), offset);
 }
 
-// Element i of 8 is the high half of byte i/2 if i is even.
+// Element i of 8 is the high half of byte i / 2 if i is even. A code times 128 is where its row of levels begins.
 __device__ __forceinline__ void expand(const Tables& t, uint32_t bytes, float scale, float (&x)[8]) {
-    int lane = threadIdx.x % 32;
+    uint32_t lane = threadIdx.x % 32 * 4;
 #pragma unroll
     for (int i = 0; i < 8; i++) {
-        int code = bytes >> (i / 2 * 8 + (i % 2 == 0 ? 4 : 0)) & 15;
-        x[i] = __fmul_rn(t.levels[code * 32 + lane], scale);
+        int shift = i / 2 * 8 + (i % 2 == 0 ? 4 : 0) - 7;
+        uint32_t at = ((shift < 0 ? bytes << -shift : bytes >> shift) & 0x780u) | lane;
+        x[i] = __fmul_rn(*reinterpret_cast<const float*>(reinterpret_cast<const char*>(t.levels) + at), scale);
     }
 }
 
 }  // namespace
 
-// Rows of a multiple of 8 elements; a matrix without gaps comes as one row. The grid fills the chip once, so that the tables
-// are copied once a block.
+// Scales in flat order, rows of a multiple of 8 elements; a matrix without gaps comes as one row. The grid fills the chip once,
+// so that the tables are copied once a block.
 extern "C" __global__ void __launch_bounds__(THREADS) dequantize_8(Format f, Matrix out, long long rows, long long cols) {
     __shared__ Tables t;
     fill(t, f.tables);
+    constexpr int WARP_GROUPS = UNROLL * 32, WARP_SHIFT = 10;  // of 8 elements; log2 of its elements
     float offset = f.nested_absmax == nullptr ? 0.f : *f.nested_offset;
-    long long groups = rows * cols / 8;
-    uint32_t row_groups = static_cast<uint32_t>(cols / 8);
-    for (long long first = static_cast<long long>(blockIdx.x) * UNROLL * THREADS + threadIdx.x; first < groups;
-         first += static_cast<long long>(gridDim.x) * UNROLL * THREADS) {
+    uint32_t groups = static_cast<uint32_t>(rows * cols / 8), row_groups = static_cast<uint32_t>(cols / 8);
+    uint32_t lane = threadIdx.x % 32, warp = (blockIdx.x * THREADS + threadIdx.x) / 32;
+    long long blocks = (rows * cols + (1ll << f.block_shift) - 1) >> f.block_shift;
+    for (uint32_t first = warp * WARP_GROUPS; first < groups; first += gridDim.x * (THREADS / 32) * WARP_GROUPS) {
         uint32_t bytes[UNROLL];
-        float scales[UNROLL];
 #pragma unroll
         for (int j = 0; j < UNROLL; j++) {
-            long long group = first + j * THREADS;
+            uint32_t group = first + j * 32 + lane;
             if (group < groups) bytes[j] = reinterpret_cast<const uint32_t*>(f.packed)[group];
         }
+        // lane l knows the scale of the l-th block among these 1024 elements
+        long long block = (static_cast<long long>(first) * 8 >> f.block_shift) + lane;
+        bool mine = block < blocks && (f.block_shift >= WARP_SHIFT ? lane == 0 : lane < 1u << (WARP_SHIFT - f.block_shift));
+        float known = mine ? scale_of(f, t, block, offset) : 0.f;
 #pragma unroll
         for (int j = 0; j < UNROLL; j++) {
-            long long group = first + j * THREADS;
-            if (group >= groups) break;
-            long long block = group * 8 >> f.block_shift;
-            if (f.by_row) {
-                long long row = group / row_groups;
-                block = row * (cols >> f.block_shift) + ((group - row * row_groups) * 8 >> f.block_shift);
-            }
-            scales[j] = scale_of(f, t, block, offset);
-        }
-#pragma unroll
-        for (int j = 0; j < UNROLL; j++) {
-            long long group = first + j * THREADS;
-            if (group >= groups) break;
+            uint32_t group = first + j * 32 + lane;
+            float scale = __shfl_sync(~0u, known, (j * 32 + lane) * 8 >> f.block_shift);
+            if (group >= groups) continue;
             float x[8];
-            expand(t, bytes[j], scales[j], x);
-            long long row = rows == 1 ? 0 : group / row_groups;
-            store<8>(out, row, (group - row * row_groups) * 8, x);
+            expand(t, bytes[j], scale, x);
+            uint32_t row = rows == 1 ? 0 : group / row_groups;
+            store<8>(out, row, static_cast<long long>(group - row * row_groups) * 8, x);
         }
     }
 }

@@ -43,7 +43,8 @@ public final class KernelErrors {
         return new QLoraException(
                 "QLORA-K004",
                 Kind.RESOURCES,
-                "backend " + backend + " is not in this build: it has CPU kernels only, since nvcc was missing when it was made; build"
+                "backend " + backend
+                        + " is not in this build: it has CPU kernels only, since nvcc was missing when it was made; build"
                         + " it with CUDA 13's nvcc on the PATH, or set backend to cpu",
                 null);
     }
@@ -51,7 +52,10 @@ public final class KernelErrors {
     /** No such backend. */
     public static QLoraException unknownBackend(String backend) {
         return new QLoraException(
-                "QLORA-K005", Kind.CONFIG, "there is no backend " + backend + "; set backend to cpu, cuda or cuda:1 (2, 3 …)", null);
+                "QLORA-K005",
+                Kind.CONFIG,
+                "there is no backend " + backend + "; set backend to cpu, cuda or cuda:1 (2, 3 …)",
+                null);
     }
 
     /** An operation was given an element type that it can't work on: a fault of the caller, not of the user. */
@@ -120,7 +124,8 @@ public final class KernelErrors {
         return new QLoraException(
                 "QLORA-K040",
                 Kind.RESOURCES,
-                "backend cuda needs the NVIDIA driver, which can't be loaded here: " + cause.getMessage()
+                "backend cuda needs the NVIDIA driver, which can't be loaded here: "
+                        + cause.getMessage().lines().findFirst().orElse("")
                         + "; install the driver (libcuda.so.1), or set backend to cpu",
                 cause);
     }

@@ -5,6 +5,7 @@ import io.sparkqlora.kernels.Attention.Sequences;
 import io.sparkqlora.kernels.Attention.Settings;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Tensor;
+import java.util.Arrays;
 
 /** One call of attention, forward or backward, checked; what forward has no use for is null. */
 record AttentionCall(
@@ -21,31 +22,64 @@ record AttentionCall(
         Tensor dv) {
 
     AttentionCall {
-        long queryCols = (long) settings.heads() * settings.headDim();
-        long keyCols = (long) settings.kvHeads() * settings.headDim();
-        if (settings.kvHeads() < 1 || settings.heads() % settings.kvHeads() != 0) {
-            throw new IllegalArgumentException(settings.kvHeads() + " key/value heads do not divide " + settings.heads());
-        }
         Checks.floating(q);
-        Checks.shape(q, q.rows(), queryCols);
-        Checks.shape(k, k.rows(), keyCols);
-        Checks.shape(v, k.rows(), keyCols);
-        Checks.shape(out, q.rows(), queryCols);
+        checkOperands(q, k, v, settings);
+        long queryCols = (long) settings.heads() * settings.headDim();
+        same(out, q.dtype(), q.rows(), queryCols);
         Checks.vector(logSumExp, DType.F32, settings.heads() * q.rows());
-        Checks.vector(sequences.deviceQueryStarts(), DType.I32, sequences.queryStarts().length);
-        Checks.vector(sequences.deviceKeyStarts(), DType.I32, sequences.keyStarts().length);
+        checkSequences(sequences, q.rows(), k.rows());
         if (dOut != null) {
-            Checks.shape(dOut, q.rows(), queryCols);
-            Checks.shape(dq, q.rows(), queryCols);
-            Checks.shape(dk, k.rows(), keyCols);
-            Checks.shape(dv, k.rows(), keyCols);
+            same(dOut, q.dtype(), q.rows(), queryCols);
+            same(dq, q.dtype(), q.rows(), queryCols);
+            same(dk, q.dtype(), k.rows(), k.cols());
+            same(dv, q.dtype(), k.rows(), k.cols());
         }
-        for (Tensor other : new Tensor[] {k, v, out, dOut, dq, dk, dv}) {
-            if (other != null && other.dtype() != q.dtype()) {
-                throw new IllegalArgumentException(
-                        "attention's tensors are of one type, not " + q.dtype() + " and " + other.dtype());
-            }
+    }
+
+    private static void same(Tensor tensor, DType dtype, long rows, long cols) {
+        Checks.shape(tensor, rows, cols);
+        if (tensor.dtype() != dtype) {
+            throw new IllegalArgumentException(
+                    "attention's tensors are of one type, not " + dtype + " and " + tensor.dtype());
         }
+    }
+
+    private static void checkOperands(Tensor q, Tensor k, Tensor v, Settings settings) {
+        long keyCols = (long) settings.kvHeads() * settings.headDim();
+        boolean fit = settings.heads() % settings.kvHeads() == 0
+                && q.cols() == (long) settings.heads() * settings.headDim()
+                && k.cols() == keyCols
+                && v.cols() == keyCols
+                && v.rows() == k.rows()
+                && k.dtype() == q.dtype()
+                && v.dtype() == q.dtype();
+        if (!fit) {
+            throw new IllegalArgumentException("attention of q [" + q.rows() + ", " + q.cols() + "] " + q.dtype()
+                    + ", k [" + k.rows() + ", " + k.cols() + "] " + k.dtype() + ", v [" + v.rows() + ", " + v.cols()
+                    + "] " + v.dtype() + " with " + settings);
+        }
+    }
+
+    /** A sequence has at least as many keys as queries. */
+    private static void checkSequences(Sequences sequences, long queryRows, long keyRows) {
+        int[] queries = sequences.queryStarts();
+        int[] keys = sequences.keyStarts();
+        boolean fit = queries.length == keys.length
+                && queries.length > 0
+                && queries[0] >= 0
+                && keys[0] >= 0
+                && queries[queries.length - 1] <= queryRows
+                && keys[keys.length - 1] <= keyRows;
+        for (int s = 0; fit && s + 1 < queries.length; s++) {
+            int n = queries[s + 1] - queries[s];
+            fit = n >= 0 && keys[s + 1] - keys[s] >= n;
+        }
+        if (!fit) {
+            throw new IllegalArgumentException("query starts " + Arrays.toString(queries) + " and key starts "
+                    + Arrays.toString(keys) + " don't fit " + queryRows + " and " + keyRows + " rows");
+        }
+        Checks.vector(sequences.deviceQueryStarts(), DType.I32, queries.length);
+        Checks.vector(sequences.deviceKeyStarts(), DType.I32, keys.length);
     }
 
     int count() {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.kernels.internal.cuda;
 
-import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.DynamicMap;
 import io.sparkqlora.kernels.Memory;
 import io.sparkqlora.kernels.QuantFormat;

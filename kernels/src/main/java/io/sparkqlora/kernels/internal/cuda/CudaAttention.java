@@ -18,16 +18,20 @@ final class CudaAttention implements Attention {
 
     /** @param maps null where the chip is no Hopper */
     CudaAttention(
-            Launcher launcher, CudaKernel.Library library, Workspace workspace, TensorMaps maps, Handles.Stream stream) {
+            Launcher launcher,
+            CudaKernel.Library library,
+            Workspace workspace,
+            TensorMaps maps,
+            Handles.Stream stream) {
         this.plain = new PlainAttention(launcher, library, workspace);
         this.general = new GeneralAttention(launcher, library, plain);
         this.hopper = maps == null ? null : new HopperAttention(launcher, library, workspace, maps, stream);
     }
 
     @Override
-    public void forward(Tensor q, Tensor k, Tensor v, Sequences sequences, Settings settings, Tensor out, Tensor logSumExp) {
-        AttentionCall call =
-                new AttentionCall(q, k, v, out, logSumExp, sequences, settings, null, null, null, null);
+    public void forward(
+            Tensor q, Tensor k, Tensor v, Sequences sequences, Settings settings, Tensor out, Tensor logSumExp) {
+        AttentionCall call = new AttentionCall(q, k, v, out, logSumExp, sequences, settings, null, null, null, null);
         check(settings);
         if (hopper != null && hopper.fits(call)) {
             hopper.forward(call);

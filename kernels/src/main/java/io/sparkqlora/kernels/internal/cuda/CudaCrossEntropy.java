@@ -8,7 +8,7 @@ import io.sparkqlora.kernels.Tensor;
 /** Kernels in cross_entropy.cu: a block a row. A label outside the vocabulary stops the kernel, which the next wait reports. */
 final class CudaCrossEntropy implements CrossEntropy {
 
-    private static final int THREADS = 1024;
+    private static final int THREADS = 512;
 
     private final Launcher launcher;
     private final Variants kernels;

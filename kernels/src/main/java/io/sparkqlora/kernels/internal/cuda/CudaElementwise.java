@@ -39,7 +39,11 @@ final class CudaElementwise implements Elementwise {
         }
         Checks.alike(source, out);
         Rectangle walk = Rectangle.of(source, out);
-        launcher.of(cast.of(walk)).matrix(source).matrix(out).number(walk.rows()).number(walk.cols());
+        launcher.of(cast.of(walk))
+                .matrix(source)
+                .matrix(out)
+                .number(walk.rows())
+                .number(walk.cols());
         walk.launch(launcher);
     }
 
@@ -64,7 +68,12 @@ final class CudaElementwise implements Elementwise {
     public void add(Tensor a, Tensor b, Tensor out) {
         Checks.alike(out, a, b);
         Rectangle walk = Rectangle.of(out, a, b);
-        launcher.of(add.of(walk)).matrix(a).matrix(b).matrix(out).number(walk.rows()).number(walk.cols());
+        launcher.of(add.of(walk))
+                .matrix(a)
+                .matrix(b)
+                .matrix(out)
+                .number(walk.rows())
+                .number(walk.cols());
         walk.launch(launcher);
     }
 
@@ -74,7 +83,11 @@ final class CudaElementwise implements Elementwise {
         Checks.floating(bias);
         Checks.shape(bias, 1, out.cols());
         Rectangle walk = Rectangle.byRow(out, bias);
-        launcher.of(addBias.of(walk)).matrix(out).matrix(bias).number(walk.rows()).number(walk.cols());
+        launcher.of(addBias.of(walk))
+                .matrix(out)
+                .matrix(bias)
+                .number(walk.rows())
+                .number(walk.cols());
         walk.launch(launcher);
     }
 
@@ -101,7 +114,12 @@ final class CudaElementwise implements Elementwise {
         int code = out.contiguous()
                 ? JCudaDriver.cuMemsetD8Async(Handles.at(out.address()), (byte) 0, out.bytes(), stream)
                 : JCudaDriver.cuMemsetD2D8Async(
-                        Handles.at(out.address()), out.rowStride() * width, (byte) 0, out.cols() * width, out.rows(), stream);
+                        Handles.at(out.address()),
+                        out.rowStride() * width,
+                        (byte) 0,
+                        out.cols() * width,
+                        out.rows(),
+                        stream);
         Driver.check(code, "filling with zeros");
     }
 }

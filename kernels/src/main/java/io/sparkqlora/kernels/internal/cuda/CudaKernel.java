@@ -40,7 +40,8 @@ final class CudaKernel {
     long address() {
         if (address == 0) {
             Handles.Function function = new Handles.Function();
-            Driver.check(JCudaDriver.cuModuleGetFunction(function, library.module(file), name), "loading kernel " + name);
+            Driver.check(
+                    JCudaDriver.cuModuleGetFunction(function, library.module(file), name), "loading kernel " + name);
             if (sharedBytes > SHARED_WITHOUT_ASKING) {
                 int attribute = CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
                 Driver.check(JCudaDriver.cuFuncSetAttribute(function, attribute, sharedBytes), "cuFuncSetAttribute");
@@ -75,7 +76,8 @@ final class CudaKernel {
             CUmodule module = modules.get(file);
             if (module == null) {
                 module = new CUmodule();
-                Driver.check(JCudaDriver.cuModuleLoadData(module, read(file)), "loading the kernels of " + file + ".cu");
+                Driver.check(
+                        JCudaDriver.cuModuleLoadData(module, read(file)), "loading the kernels of " + file + ".cu");
                 modules.put(file, module);
             }
             return module;

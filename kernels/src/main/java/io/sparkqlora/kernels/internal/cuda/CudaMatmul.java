@@ -21,11 +21,7 @@ final class CudaMatmul implements Matmul {
 
     /** @param maps null where the chip is no Hopper */
     CudaMatmul(
-            CudaContext context,
-            Launcher launcher,
-            CudaKernel.Library library,
-            Workspace workspace,
-            TensorMaps maps) {
+            CudaContext context, Launcher launcher, CudaKernel.Library library, Workspace workspace, TensorMaps maps) {
         this.launcher = launcher;
         this.hopper = maps == null ? null : new HopperMatmul(context.multiprocessors(), launcher, library, maps);
         this.general = new GeneralMatmul(context.multiprocessors(), launcher, library, workspace);
@@ -62,7 +58,9 @@ final class CudaMatmul implements Matmul {
 
     /** Steps along the rows (columns) of the result, and along k. */
     private void operand(Tensor tensor, boolean byColumns) {
-        launcher.address(tensor).number(byColumns ? 1L : tensor.rowStride()).number(byColumns ? tensor.rowStride() : 1L);
+        launcher.address(tensor)
+                .number(byColumns ? 1L : tensor.rowStride())
+                .number(byColumns ? tensor.rowStride() : 1L);
     }
 
     private static long tiles(int size) {

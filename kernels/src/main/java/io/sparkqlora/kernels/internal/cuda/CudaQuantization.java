@@ -25,7 +25,8 @@ final class CudaQuantization implements Quantization {
     private static final int ROW_ORDER_WIDTH = 16;
     private static final int ROW_ORDER_BLOCK_LIMIT = 2048;
     private static final int DEQUANTIZED_PER_BLOCK = THREADS * 4 * 8;
-    private static final int BLOCKS_PER_MULTIPROCESSOR = 5;
+    private static final int BLOCKS_PER_MULTIPROCESSOR = 6;
+    private static final long MOST_WIDE = 1L << 34; // elements that 32 bits count by eights, with room
 
     private final Device device;
     private final int multiprocessors;
@@ -143,7 +144,7 @@ final class CudaQuantization implements Quantization {
         int half = bytes.getShort(0);
         return switch (source.dtype()) {
             case BF16 -> Float.intBitsToFloat(half << 16);
-            // only infinities and not-a-numbers come here: the exponent is all ones
+                // only infinities and not-a-numbers come here: the exponent is all ones
             case F16 -> Float.intBitsToFloat((half & 0x8000) << 16 | 0x7f800000 | (half & 0x3ff) << 13);
             default -> bytes.getFloat(0);
         };
@@ -155,8 +156,8 @@ final class CudaQuantization implements Quantization {
         Checks.floating(out);
         checkParts(source);
         boolean byRow = scalesByRow(source);
-        Rectangle walk = byRow ? Rectangle.byRow(out) : Rectangle.of(out);
-        boolean wide = walk.width() > 1 && source.packed().address() % 4 == 0 && source.cols() < 1L << 32;
+        Rectangle walk = Rectangle.of(out);
+        boolean wide = walk.width() > 1 && !byRow && source.packed().address() % 4 == 0 && out.size() < MOST_WIDE;
         launcher.of(wide ? dequantize.wide() : dequantize.narrow());
         format(source, byRow);
         if (wide) {

@@ -41,7 +41,8 @@ final class GeneralAttention {
     }
 
     void forward(AttentionCall call) {
-        problem(width(call).forward(), call, 0).over(call.queryTiles(ROWS), call.settings().heads(), 1, THREADS);
+        problem(width(call).forward(), call, 0)
+                .over(call.queryTiles(ROWS), call.settings().heads(), 1, THREADS);
     }
 
     void backward(AttentionCall call) {
@@ -54,9 +55,8 @@ final class GeneralAttention {
     private Launcher problem(CudaKernel kernel, AttentionCall call, long delta) {
         Settings settings = call.settings();
         launcher.of(kernel).structure();
-        for (Tensor rows : new Tensor[] {
-            call.q(), call.k(), call.v(), call.out(), call.dOut(), call.dq(), call.dk(), call.dv()
-        }) {
+        for (Tensor rows :
+                new Tensor[] {call.q(), call.k(), call.v(), call.out(), call.dOut(), call.dq(), call.dk(), call.dv()}) {
             rows(rows, settings.headDim());
         }
         return launcher.address(call.logSumExp())

@@ -13,6 +13,7 @@ final class GeneralMatmul {
     private static final int WAVES = 2;
     /** Fewest steps of a split: less is not worth the second kernel. */
     private static final int LEAST_STEPS = 4;
+
     private static final int MAX_SPLITS = 64;
     private static final long MAX_PARTS_BYTES = 32L << 20;
     private static final int NARROW = 32;
@@ -54,8 +55,8 @@ final class GeneralMatmul {
         int perSplit = (steps + splits(p, size, steps) - 1) / splits(p, size, steps);
         int splits = (steps + perSplit - 1) / perSplit;
         long parts = splits == 1 ? 0 : workspace.atLeast((long) splits * p.m() * p.n() * Float.BYTES);
-        launcher.of(kernels.computeIfAbsent(
-                size.kernel(p), name -> library.kernel("matmul", name, size.sharedBytes())));
+        launcher.of(
+                kernels.computeIfAbsent(size.kernel(p), name -> library.kernel("matmul", name, size.sharedBytes())));
         problem(p, parts, perSplit * size.depth());
         launcher.over(tiles(p.n(), size.cols()), tiles(p.m(), size.rows()), splits, size.threads());
         if (splits > 1) {

@@ -51,7 +51,11 @@ final class HopperAttention {
     }
 
     HopperAttention(
-            Launcher launcher, CudaKernel.Library library, Workspace workspace, TensorMaps maps, Handles.Stream stream) {
+            Launcher launcher,
+            CudaKernel.Library library,
+            Workspace workspace,
+            TensorMaps maps,
+            Handles.Stream stream) {
         this.launcher = launcher;
         this.workspace = workspace;
         this.stream = stream;
@@ -65,9 +69,8 @@ final class HopperAttention {
         if (call.q().dtype() != DType.BF16 || (headDim != 64 && headDim != 128)) {
             return false;
         }
-        for (Tensor tensor : new Tensor[] {
-            call.q(), call.k(), call.v(), call.out(), call.dOut(), call.dq(), call.dk(), call.dv()
-        }) {
+        for (Tensor tensor :
+                new Tensor[] {call.q(), call.k(), call.v(), call.out(), call.dOut(), call.dq(), call.dk(), call.dv()}) {
             if (tensor != null && !(TensorMaps.fits(tensor) && tensor.rowStride() < Integer.MAX_VALUE)) {
                 return false;
             }
@@ -144,7 +147,10 @@ final class HopperAttention {
                 .address(scratch.delta())
                 .number(call.queries());
         launcher.over(
-                (call.queries() * lanes + SMALL_THREADS - 1) / SMALL_THREADS, call.settings().heads(), 1, SMALL_THREADS);
+                (call.queries() * lanes + SMALL_THREADS - 1) / SMALL_THREADS,
+                call.settings().heads(),
+                1,
+                SMALL_THREADS);
     }
 
     private void keys(AttentionCall call, Scratch scratch) {
@@ -173,8 +179,6 @@ final class HopperAttention {
                 .address(scratch.sums())
                 .address(call.dq())
                 .number(Math.toIntExact(call.dq().rowStride()));
-        sequences(call)
-                .number(settings.scale())
-                .over(call.queryTiles(QUERIES), settings.heads(), 1, SMALL_THREADS);
+        sequences(call).number(settings.scale()).over(call.queryTiles(QUERIES), settings.heads(), 1, SMALL_THREADS);
     }
 }

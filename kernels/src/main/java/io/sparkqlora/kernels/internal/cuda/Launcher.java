@@ -3,8 +3,8 @@ package io.sparkqlora.kernels.internal.cuda;
 
 import com.sun.jna.Native;
 import com.sun.jna.Pointer;
-import io.sparkqlora.kernels.KernelErrors;
 import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.KernelErrors;
 import io.sparkqlora.kernels.Tensor;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -134,10 +134,10 @@ final class Launcher {
         int y = Math.toIntExact(gridY);
         int z = Math.toIntExact(gridZ);
         long function = kernel.address();
-        int code = Driver.Calls.cuLaunchKernel(
-                function, x, y, z, threads, 1, 1, kernel.sharedBytes(), stream, base, 0);
+        int code = Driver.Calls.cuLaunchKernel(function, x, y, z, threads, 1, 1, kernel.sharedBytes(), stream, base, 0);
         if (code != 0) {
-            throw KernelErrors.cudaFailed("launching " + kernel.name() + " over " + x + "×" + y + "×" + z, Driver.name(code));
+            throw KernelErrors.cudaFailed(
+                    "launching " + kernel.name() + " over " + x + "×" + y + "×" + z, Driver.name(code));
         }
     }
 

@@ -32,8 +32,10 @@ final class PlainAttention {
 
     void backward(AttentionCall call) {
         long sums = delta(call);
-        problem(backwardQueries, call, sums).over(call.queryTiles(WARPS), call.settings().heads(), 1, THREADS);
-        problem(backwardKeys, call, sums).over(call.keyTiles(WARPS), call.settings().kvHeads(), 1, THREADS);
+        problem(backwardQueries, call, sums)
+                .over(call.queryTiles(WARPS), call.settings().heads(), 1, THREADS);
+        problem(backwardKeys, call, sums)
+                .over(call.keyTiles(WARPS), call.settings().kvHeads(), 1, THREADS);
     }
 
     /** Σ dO ∘ O of each row and head, [heads][queries] in the work space. */

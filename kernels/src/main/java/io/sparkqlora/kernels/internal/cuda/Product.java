@@ -20,7 +20,8 @@ record Product(Tensor a, boolean transposeA, Tensor b, boolean transposeB, float
                 && c.cols() == (transposeB ? b.rows() : b.cols())
                 && b.dtype() == type;
         if (!fits) {
-            throw new IllegalArgumentException(text(a, transposeA) + " times " + text(b, transposeB) + " into " + text(c, false));
+            throw new IllegalArgumentException(
+                    text(a, transposeA) + " times " + text(b, transposeB) + " into " + text(c, false));
         }
         if (inner == 0) {
             throw new IllegalArgumentException("a matrix product over no elements: " + text(a, transposeA));

@@ -46,7 +46,8 @@ final class Staging implements AutoCloseable {
             pieces[piece].clear().put(part);
             from.position(from.position() + count);
             Driver.check(
-                    JCudaDriver.cuMemcpyHtoDAsync(Handles.at(at), blocks[piece], count, stream), "copying to the device");
+                    JCudaDriver.cuMemcpyHtoDAsync(Handles.at(at), blocks[piece], count, stream),
+                    "copying to the device");
             Driver.check(JCudaDriver.cuEventRecord(events[piece], stream), "cuEventRecord");
             at += count;
         }

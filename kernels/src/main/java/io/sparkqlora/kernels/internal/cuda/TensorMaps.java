@@ -20,6 +20,7 @@ final class TensorMaps {
     private static final int ALIGNMENT = 64;
     /** Elements of a box's row: 128 bytes, the width of the swizzle. */
     private static final int BOX_COLS = 64;
+
     private static final long MAX_STRIDE_BYTES = 1L << 40;
 
     // of CUtensorMapDataType, …Interleave, …Swizzle, …L2promotion, …FloatOOBfill

@@ -7,6 +7,7 @@ import static org.assertj.core.data.Offset.offset;
 
 import io.sparkqlora.kernels.AdamW;
 import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.Device;
 import java.nio.file.Path;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -15,7 +16,7 @@ class AdamWTest {
 
     private static final Path REFERENCE = Path.of("src/test/resources/optimizer/adamw.safetensors");
 
-    private final CpuDevice device = new CpuDevice();
+    private final Device device = TestDevice.open();
     private final AdamW ops = device.ops().adamW();
 
     @AfterEach

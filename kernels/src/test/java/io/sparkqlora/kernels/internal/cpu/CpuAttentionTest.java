@@ -7,7 +7,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.sparkqlora.kernels.Attention;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Device;
-import io.sparkqlora.kernels.Devices;
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.kernels.Tensor;
 import java.util.Random;
@@ -19,7 +18,7 @@ class CpuAttentionTest {
 
     /** Operands of one call on poisoned memory, rows strided, results not-a-number until written. */
     private static final class Call implements AutoCloseable {
-        final Device device = Devices.open("cpu");
+        final Device device = TestDevice.open();
         final Attention.Settings settings;
         final Attention.Sequences sequences;
         final Tensor q;

@@ -99,13 +99,9 @@ class CpuDeviceTest {
 
     @Test
     void backendsThatAreNotHereAreRefused() {
-        assertThatThrownBy(() -> Devices.open("cuda:1"))
-                .isInstanceOf(QLoraException.class)
-                .hasMessage(
-                        "QLORA-K004: backend cuda:1 is not in this build: it has CPU kernels only; set backend to cpu");
         assertThatThrownBy(() -> Devices.open("tpu"))
                 .isInstanceOf(QLoraException.class)
-                .hasMessage("QLORA-K005: there is no backend tpu; set backend to cpu");
+                .hasMessage("QLORA-K005: there is no backend tpu; set backend to cpu, cuda or cuda:1 (2, 3 …)");
     }
 
     @Test

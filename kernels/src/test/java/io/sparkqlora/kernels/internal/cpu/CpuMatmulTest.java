@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Device;
-import io.sparkqlora.kernels.Devices;
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.kernels.Tensor;
 import java.io.IOException;
@@ -14,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Random;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -25,7 +25,7 @@ class CpuMatmulTest {
     void randomShapesAgreeWithDoublePrecision(DType inputs, DType output, double tolerance) {
         Random random = new Random(11);
         for (int i = 0; i < 40; i++) {
-            try (Device device = Devices.open("cpu")) {
+            try (Device device = TestDevice.open()) {
                 int m = 1 + random.nextInt(i % 4 == 0 ? 400 : 70);
                 int n = 1 + random.nextInt(i % 4 == 1 ? 400 : 70);
                 int k = 1 + random.nextInt(i % 4 == 2 ? 400 : 70);
@@ -85,7 +85,7 @@ class CpuMatmulTest {
         "16, 512, 576, true, false, 1", "576, 512, 16, true, false, 1", "512, 192, 576, false, false, 1"
     })
     void theShapesOfATrainingStepAgree(int m, int k, int n, boolean ta, boolean tb, float beta) {
-        try (Device device = Devices.open("cpu")) {
+        try (Device device = TestDevice.open()) {
             checkShape(device, m, k, n, ta, tb, beta, DType.F32, DType.F32, 1e-6);
             checkShape(device, m, k, n, ta, tb, beta, DType.BF16, DType.F32, 1e-6);
             checkShape(device, m, k, n, ta, tb, beta, DType.BF16, DType.BF16, 3e-3);
@@ -110,7 +110,7 @@ class CpuMatmulTest {
     }
 
     private static int[] productBits() {
-        try (Device device = Devices.open("cpu")) {
+        try (Device device = TestDevice.open()) {
             Random random = new Random(2);
             Tensor a = TestMatrix.random(device, DType.BF16, 700, 300, 4, random);
             Tensor b = TestMatrix.random(device, DType.BF16, 200, 300, 0, random);
@@ -126,8 +126,9 @@ class CpuMatmulTest {
     }
 
     @Test
+    @Tag(TestDevice.CPU_ONLY)
     void oneDnnStartsNoThreadsOfItsOwn() throws IOException {
-        try (Device device = Devices.open("cpu")) {
+        try (Device device = TestDevice.open()) {
             Random random = new Random(2);
             Tensor a = TestMatrix.random(device, DType.F32, 600, 600, 0, random);
             Tensor c = TestMatrix.poisoned(device, DType.F32, 600, 600, 0);
@@ -157,7 +158,7 @@ class CpuMatmulTest {
 
     @Test
     void shapesThatDoNotFitAreRefused() {
-        try (Device device = Devices.open("cpu")) {
+        try (Device device = TestDevice.open()) {
             Tensor a = TestMatrix.poisoned(device, DType.F32, 4, 5, 0);
             Tensor b = TestMatrix.poisoned(device, DType.F32, 6, 7, 0);
             assertThatThrownBy(() -> device.ops().matmul().linear(a, b, a))
@@ -171,6 +172,7 @@ class CpuMatmulTest {
     }
 
     @Test
+    @Tag(TestDevice.CPU_ONLY)
     void whatOneDnnRefusesIsAnErrorThatSaysSo() {
         Product impossible =
                 new Product(4, 4, 4, DType.F32, DType.F32, false, 2, false, 4, 4, 1f, 0f); // rows that overlap
@@ -183,7 +185,7 @@ class CpuMatmulTest {
 
     @Test
     void whatLiesBetweenTheRowsOfAIsNotUsed() {
-        try (Device device = Devices.open("cpu")) {
+        try (Device device = TestDevice.open()) {
             Random random = new Random(4);
             for (int k : new int[] {1, 7, 8, 16, 30, 34, 42, 48, 63, 64, 68, 90, 100}) {
                 Tensor a = TestMatrix.random(device, DType.BF16, 100, k, 64, random); // gaps of not-a-numbers
@@ -196,6 +198,7 @@ class CpuMatmulTest {
     }
 
     @Test
+    @Tag(TestDevice.CPU_ONLY)
     void onlyTheLatestShapesAreKept() {
         try (Products products = new Products();
                 NativeBuffer memory = new NativeBuffer()) {

@@ -6,9 +6,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sparkqlora.kernels.CrossEntropy;
 import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.Device;
 import java.util.Arrays;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -16,7 +18,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 class CrossEntropyTest {
 
-    private final CpuDevice device = new CpuDevice();
+    private final Device device = TestDevice.open();
     private final CrossEntropy ops = device.ops().crossEntropy();
 
     @AfterEach
@@ -99,6 +101,7 @@ class CrossEntropyTest {
     }
 
     @Test
+    @Tag(TestDevice.CPU_ONLY)
     void refusesLabelsOutsideTheVocabulary() {
         Matrix logits = Matrix.contiguous(device, DType.F32, 1, 10).random(1, 1);
         Matrix at = Matrix.contiguous(device, DType.I32, 1, 1).ints(10);
@@ -109,6 +112,7 @@ class CrossEntropyTest {
     }
 
     @Test
+    @Tag(TestDevice.CPU_ONLY)
     void sameBitsBeforeAndAfterCompilation() {
         Matrix at = Matrix.contiguous(device, DType.I32, 1, 2).ints(5, 60);
         Matrix losses = Matrix.contiguous(device, DType.F32, 1, 2);

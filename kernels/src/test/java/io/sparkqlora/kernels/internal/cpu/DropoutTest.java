@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.data.Offset.offset;
 
 import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.Dropout;
 import java.util.Arrays;
 import org.junit.jupiter.api.AfterEach;
@@ -15,7 +16,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 class DropoutTest {
 
-    private final CpuDevice device = new CpuDevice();
+    private final Device device = TestDevice.open();
     private final Dropout ops = device.ops().dropout();
 
     @AfterEach

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.Elementwise;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -15,7 +16,7 @@ class ElementwiseTest {
 
     private static final String SHAPES = "io.sparkqlora.kernels.internal.cpu.Shapes#all";
 
-    private final CpuDevice device = new CpuDevice();
+    private final Device device = TestDevice.open();
     private final Elementwise ops = device.ops().elementwise();
 
     @AfterEach

@@ -5,17 +5,19 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.data.Offset.offset;
 
 import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.GatedActivation;
 import io.sparkqlora.kernels.GatedActivation.Kind;
 import java.util.Arrays;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 class GatedActivationTest {
 
-    private final CpuDevice device = new CpuDevice();
+    private final Device device = TestDevice.open();
     private final GatedActivation ops = device.ops().gatedActivation();
 
     @AfterEach
@@ -92,6 +94,7 @@ class GatedActivationTest {
 
     /** The first calls run in the interpreter, the last in code of the second compiler. */
     @Test
+    @Tag(TestDevice.CPU_ONLY)
     void sameBitsBeforeAndAfterCompilation() {
         Matrix gate = Matrix.contiguous(device, DType.F32, 1, 77).random(1, 3);
         Matrix up = Matrix.contiguous(device, DType.F32, 1, 77).random(2, 3);

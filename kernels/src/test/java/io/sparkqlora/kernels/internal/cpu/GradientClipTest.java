@@ -6,15 +6,17 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.data.Offset.offset;
 
 import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.GradientClip;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class GradientClipTest {
 
-    private final CpuDevice device = new CpuDevice();
+    private final Device device = TestDevice.open();
     private final GradientClip ops = device.ops().gradientClip();
 
     @AfterEach
@@ -46,6 +48,7 @@ class GradientClipTest {
     }
 
     @Test
+    @Tag(TestDevice.CPU_ONLY)
     void theOrderOfSummationDoesNotDependOnTheThreads() {
         Matrix x = Matrix.contiguous(device, DType.F32, 1, 300_001).random(1, 1);
         Matrix out = Matrix.contiguous(device, DType.F64, 1, 1);

@@ -4,6 +4,7 @@ package io.sparkqlora.kernels.internal.cpu;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.DynamicMap;
 import io.sparkqlora.kernels.QuantFormat;
 import io.sparkqlora.kernels.QuantFormat.ScaleOrder;
@@ -64,7 +65,7 @@ class QuantizationReferenceTest {
                 .toList();
         assertThat(names).isNotEmpty();
         for (String name : names) {
-            try (CpuDevice device = new CpuDevice()) {
+            try (Device device = TestDevice.open()) {
                 SafetensorsFile.Entry source = file.get(name + SOURCE);
                 Tensor tensor = Quantized.tensor(device, source.dtype(), source.shape()[0], source.shape()[1]);
                 device.copyIn(ByteBuffer.wrap(source.data()), tensor);
@@ -76,7 +77,7 @@ class QuantizationReferenceTest {
         }
     }
 
-    private static void assertParts(CpuDevice device, QuantizedMatrix matrix, SafetensorsFile file, String what) {
+    private static void assertParts(Device device, QuantizedMatrix matrix, SafetensorsFile file, String what) {
         String weight = what.substring(what.lastIndexOf(' ') + 1) + ".weight";
         assertThat(Quantized.bytes(device, matrix.packed()))
                 .as("packed weight of %s", what)
@@ -109,7 +110,7 @@ class QuantizationReferenceTest {
     }
 
     private static void assertDequantized(
-            CpuDevice device, QuantizedMatrix matrix, SafetensorsFile.Entry expected, String what) {
+            Device device, QuantizedMatrix matrix, SafetensorsFile.Entry expected, String what) {
         Tensor exact = Quantized.tensor(device, DType.F32, matrix.rows(), matrix.cols());
         device.ops().quantization().dequantize(matrix, exact);
         byte[] f32 = Quantized.bytes(device, exact);

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.DynamicMap;
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.kernels.QuantFormat;
@@ -16,6 +17,7 @@ import java.util.Random;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 class QuantizationTest {
@@ -29,7 +31,7 @@ class QuantizationTest {
         return x;
     }
 
-    private static QuantizedMatrix quantize(CpuDevice device, QuantFormat format, float[] x, int rows, int cols) {
+    private static QuantizedMatrix quantize(Device device, QuantFormat format, float[] x, int rows, int cols) {
         Tensor source = Quantized.tensor(device, DType.F32, rows, cols);
         Native.store(x, 0, x.length, source.address());
         QuantizedMatrix matrix = Quantized.allocate(device, format, rows, cols);
@@ -37,7 +39,7 @@ class QuantizationTest {
         return matrix;
     }
 
-    private static float[] dequantize(CpuDevice device, QuantizedMatrix matrix) {
+    private static float[] dequantize(Device device, QuantizedMatrix matrix) {
         Tensor out = Quantized.tensor(device, DType.F32, matrix.rows(), matrix.cols());
         device.ops().quantization().dequantize(matrix, out);
         float[] y = new float[(int) out.size()];
@@ -69,7 +71,7 @@ class QuantizationTest {
         for (int i = 1; i < levels.length; i++) {
             gap = Math.max(gap, levels[i] - levels[i - 1]);
         }
-        try (CpuDevice device = new CpuDevice()) {
+        try (Device device = TestDevice.open()) {
             QuantizedMatrix matrix = quantize(device, new QuantFormat(type, block, false), x, rows, cols);
             float[] y = dequantize(device, matrix);
             for (int i = 0; i < x.length; i++) {
@@ -86,7 +88,7 @@ class QuantizationTest {
             @ForAll @IntRange(min = 1, max = 300) int cols,
             @ForAll QuantFormat.Type type) {
         QuantFormat format = new QuantFormat(type, 64, false);
-        try (CpuDevice device = new CpuDevice()) {
+        try (Device device = TestDevice.open()) {
             float[] once = dequantize(device, quantize(device, format, gaussian(seed, rows * cols), rows, cols));
             float[] twice = dequantize(device, quantize(device, format, once, rows, cols));
             assertThat(twice).isEqualTo(once);
@@ -102,7 +104,7 @@ class QuantizationTest {
         for (int i = 1; i < map.length; i++) {
             gap = Math.max(gap, map[i] - map[i - 1]);
         }
-        try (CpuDevice device = new CpuDevice()) {
+        try (Device device = TestDevice.open()) {
             QuantFormat format = new QuantFormat(QuantFormat.Type.NF4, 64, true);
             QuantizedMatrix nested = quantize(device, format, x, 1024, 320);
             float[] scales = new float[(int) format.blocks(x.length)];
@@ -121,7 +123,7 @@ class QuantizationTest {
         int cols = 2500;
         float[] x = gaussian(6, rows * cols);
         for (DType dtype : new DType[] {DType.F32, DType.BF16}) {
-            try (CpuDevice device = new CpuDevice()) {
+            try (Device device = TestDevice.open()) {
                 QuantizedMatrix matrix =
                         quantize(device, new QuantFormat(QuantFormat.Type.NF4, 256, true), x, rows, cols);
                 float[] expected = dequantize(device, matrix);
@@ -151,7 +153,7 @@ class QuantizationTest {
 
     @Test
     void theOrderOfScalesMattersOnlyWhereRowsAreNoWholeNumberOfBlocks() {
-        try (CpuDevice device = new CpuDevice()) {
+        try (Device device = TestDevice.open()) {
             for (int cols : new int[] {128, 160, 100}) {
                 QuantFormat format = new QuantFormat(QuantFormat.Type.NF4, 64, false);
                 float[] flat = dequantize(device, quantize(device, format, gaussian(7, 64 * cols), 64, cols));
@@ -163,10 +165,11 @@ class QuantizationTest {
     }
 
     @Test
+    @Tag(TestDevice.CPU_ONLY)
     void sameBitsAgainAndWithAnyNumberOfThreadsAndWarm() {
         float[] x = gaussian(8, 96 * 4100);
         QuantFormat format = new QuantFormat(QuantFormat.Type.NF4, 64, true);
-        try (CpuDevice device = new CpuDevice();
+        try (Device device = TestDevice.open();
                 Workers one = new Workers(1);
                 Workers three = new Workers(3)) {
             Tensor source = Quantized.tensor(device, DType.F32, 96, 4100);
@@ -192,7 +195,7 @@ class QuantizationTest {
     void refusesWhatIsNotFinite() {
         float[] x = gaussian(9, 10 * 100);
         x[357] = Float.NEGATIVE_INFINITY;
-        try (CpuDevice device = new CpuDevice()) {
+        try (Device device = TestDevice.open()) {
             QuantFormat format = new QuantFormat(QuantFormat.Type.NF4, 64, false);
             assertThatThrownBy(() -> quantize(device, format, x, 10, 100))
                     .isInstanceOf(QLoraException.class)
@@ -216,7 +219,7 @@ class QuantizationTest {
 
     @Test
     void refusesPartsOfTheWrongSize() {
-        try (CpuDevice device = new CpuDevice()) {
+        try (Device device = TestDevice.open()) {
             QuantFormat format = new QuantFormat(QuantFormat.Type.NF4, 64, true);
             QuantizedMatrix good = Quantized.allocate(device, format, 4, 64);
             QuantizedMatrix bad = new QuantizedMatrix(

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.data.Offset.offset;
 
 import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.RmsNorm;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -15,7 +16,7 @@ class RmsNormTest {
 
     private static final float EPS = 1e-5f;
 
-    private final CpuDevice device = new CpuDevice();
+    private final Device device = TestDevice.open();
     private final RmsNorm ops = device.ops().rmsNorm();
 
     @AfterEach

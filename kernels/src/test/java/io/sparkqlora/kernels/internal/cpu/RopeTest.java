@@ -4,8 +4,10 @@ package io.sparkqlora.kernels.internal.cpu;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.Rope;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -14,7 +16,7 @@ class RopeTest {
 
     private static final int POSITIONS = 50;
 
-    private final CpuDevice device = new CpuDevice();
+    private final Device device = TestDevice.open();
     private final Rope ops = device.ops().rope();
 
     @AfterEach
@@ -77,6 +79,7 @@ class RopeTest {
     }
 
     @Test
+    @Tag(TestDevice.CPU_ONLY)
     void refusesPositionsOutsideTheTables() {
         Matrix table = table(false, 8);
         Matrix x = Matrix.contiguous(device, DType.F32, 2, 32).random(1, 1);

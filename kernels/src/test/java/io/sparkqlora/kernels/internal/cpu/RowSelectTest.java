@@ -4,15 +4,17 @@ package io.sparkqlora.kernels.internal.cpu;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.RowSelect;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 class RowSelectTest {
 
     private static final DType[] TYPES = {DType.F32, DType.BF16};
 
-    private final CpuDevice device = new CpuDevice();
+    private final Device device = TestDevice.open();
     private final RowSelect ops = device.ops().rowSelect();
 
     @AfterEach
@@ -55,6 +57,7 @@ class RowSelectTest {
     }
 
     @Test
+    @Tag(TestDevice.CPU_ONLY)
     void refusesIndicesOutsideTheTable() {
         Matrix table = Matrix.contiguous(device, DType.F32, 4, 8).random(1, 1);
         Matrix out = Matrix.contiguous(device, DType.F32, 2, 8);

@@ -2,6 +2,7 @@
 package io.sparkqlora.kernels.internal.cpu;
 
 import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.Device;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.provider.Arguments;
@@ -20,7 +21,7 @@ final class Shapes {
                 .flatMap(strided -> SIZES.stream().map(size -> Arguments.of(dtype, strided, size[0], size[1]))));
     }
 
-    static Matrix matrix(CpuDevice device, DType dtype, boolean strided, int rows, int cols) {
+    static Matrix matrix(Device device, DType dtype, boolean strided, int rows, int cols) {
         return strided ? Matrix.strided(device, dtype, rows, cols) : Matrix.contiguous(device, dtype, rows, cols);
     }
 

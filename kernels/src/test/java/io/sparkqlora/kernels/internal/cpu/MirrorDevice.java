@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels.internal.cpu;
+
+import io.sparkqlora.kernels.Attention.Sequences;
+import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.Device;
+import io.sparkqlora.kernels.Devices;
+import io.sparkqlora.kernels.Memory;
+import io.sparkqlora.kernels.Operations;
+import io.sparkqlora.kernels.QLoraException;
+import io.sparkqlora.kernels.QuantizedMatrix;
+import io.sparkqlora.kernels.Tensor;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.lang.reflect.Proxy;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.IdentityHashMap;
+import java.util.Map;
+
+/**
+ * Host memory whose operations run on a GPU: before each operation what its tensors lie in is copied to the GPU, whole, and
+ * back afterwards. So one test, written for host memory, gaps and poison included, checks both backends.
+ */
+final class MirrorDevice implements Device {
+
+    private static Device gpu;
+    private static QLoraException missing;
+
+    private final CpuDevice host = new CpuDevice();
+    private final Map<Memory, Memory> shadows = new IdentityHashMap<>();
+    private final Operations operations = mirror(Operations.class, gpu.ops());
+
+    /** Whether there is such a GPU; it is opened once a process. */
+    static synchronized boolean available(String backend) {
+        if (gpu == null && missing == null) {
+            try {
+                gpu = Devices.open(backend);
+                System.err.println("operations are tested on " + gpu.name());
+            } catch (QLoraException e) {
+                missing = e;
+                System.err.println("TESTS OF OPERATIONS ON " + backend + " ARE SKIPPED: " + e.getMessage());
+            }
+        }
+        return gpu != null;
+    }
+
+    static synchronized String reason() {
+        return missing.getMessage();
+    }
+
+    private <T> T mirror(Class<T> type, Object target) {
+        return type.cast(Proxy.newProxyInstance(
+                type.getClassLoader(),
+                new Class<?>[] {type},
+                (proxy, method, arguments) -> call(target, method, arguments)));
+    }
+
+    private Object call(Object target, Method method, Object[] arguments) throws Throwable {
+        try {
+            if (method.isDefault()) {
+                method.setAccessible(true);
+            }
+            if (method.getReturnType() != void.class) {
+                method.setAccessible(true);
+                return mirror(method.getReturnType(), method.invoke(target));
+            }
+            Object[] mapped = new Object[arguments.length];
+            for (int i = 0; i < mapped.length; i++) {
+                mapped[i] = map(arguments[i]);
+            }
+            shadows.forEach((from, to) -> copy(from, to, true));
+            method.setAccessible(true);
+            method.invoke(target, mapped);
+            shadows.forEach((from, to) -> copy(from, to, false));
+            return null;
+        } catch (InvocationTargetException e) {
+            throw e.getCause();
+        } finally {
+            shadows.values().forEach(Memory::close);
+            shadows.clear();
+        }
+    }
+
+    private static void copy(Memory memory, Memory shadow, boolean in) {
+        byte[] bytes = new byte[Math.toIntExact(memory.bytes())];
+        Tensor all = Tensor.of(shadow, DType.U8, 1, bytes.length);
+        if (in) {
+            Native.load(memory.address(), bytes, 0, bytes.length);
+            gpu.copyIn(ByteBuffer.wrap(bytes), all);
+        } else {
+            gpu.copyOut(all, ByteBuffer.wrap(bytes));
+            Native.store(bytes, 0, bytes.length, memory.address());
+        }
+    }
+
+    private Object map(Object argument) {
+        if (argument instanceof Tensor tensor) {
+            return map(tensor);
+        }
+        if (argument instanceof QuantizedMatrix m) {
+            return new QuantizedMatrix(
+                    m.format(),
+                    m.rows(),
+                    m.cols(),
+                    map(m.packed()),
+                    map(m.absmax()),
+                    map(m.nestedAbsmax()),
+                    map(m.nestedOffset()));
+        }
+        if (argument instanceof Sequences s) {
+            return new Sequences(s.queryStarts(), s.keyStarts(), ints(s.queryStarts()), ints(s.keyStarts()));
+        }
+        return argument;
+    }
+
+    private Tensor map(Tensor tensor) {
+        if (tensor == null) {
+            return null;
+        }
+        Memory shadow = shadows.computeIfAbsent(tensor.memory(), memory -> gpu.allocate(memory.bytes(), "a test"));
+        return new Tensor(
+                shadow, tensor.byteOffset(), tensor.dtype(), tensor.rows(), tensor.cols(), tensor.rowStride());
+    }
+
+    private Tensor ints(int[] values) {
+        ByteBuffer bytes = ByteBuffer.allocate(4 * values.length).order(ByteOrder.nativeOrder());
+        bytes.asIntBuffer().put(values);
+        Memory memory = host.allocate(bytes.capacity(), "a test");
+        Tensor tensor = Tensor.of(memory, DType.I32, 1, values.length);
+        host.copyIn(bytes, tensor);
+        return map(tensor);
+    }
+
+    @Override
+    public String name() {
+        return "mirror of " + gpu.name();
+    }
+
+    @Override
+    public Memory allocate(long bytes, String purpose) {
+        return host.allocate(bytes, purpose);
+    }
+
+    @Override
+    public long availableBytes() {
+        return host.availableBytes();
+    }
+
+    @Override
+    public long peakBytes() {
+        return host.peakBytes();
+    }
+
+    @Override
+    public void copyIn(ByteBuffer source, Tensor target) {
+        host.copyIn(source, target);
+    }
+
+    @Override
+    public void copyOut(Tensor source, ByteBuffer target) {
+        host.copyOut(source, target);
+    }
+
+    @Override
+    public Operations ops() {
+        return operations;
+    }
+
+    @Override
+    public void synchronize() {
+        gpu.synchronize();
+    }
+
+    @Override
+    public void close() {
+        host.close();
+    }
+}

@@ -42,11 +42,12 @@ struct Problem {
 template <int D>
 using Block = mma::Tile<ROWS, D>;
 
-// The 64 × D tile that begins at `row` of a head; rows from `end` on are zeros.
+// Tiles of rows of one head; what is beyond the head's width is zeros.
 template <typename T>
-__device__ __forceinline__ void fetch(uint8_t* tile, const Rows& x, int row, int end, int head, int head_dim) {
-    T::template fetch<THREADS>(tile, x.data + static_cast<long long>(head) * head_dim, x.stride, row, end, 0, head_dim, x.aligned);
-}
+struct Head : mma::Loader<T, THREADS, true> {
+    __device__ __forceinline__ Head(const Rows& x, int head, int head_dim)
+        : mma::Loader<T, THREADS, true>(x.data + static_cast<long long>(head) * head_dim, x.stride, 0, head_dim, x.aligned) {}
+};
 
 // sum[16 × 8·N] += a · bᵀ: a's rows at `a_row` of one tile, b's rows 0 … 8·N of another, both with D columns.
 template <typename A, typename B, int D, int N>
@@ -133,9 +134,10 @@ __device__ __forceinline__ void forward(const Problem& p) {
     int last = min(tile.keys, shift + tile.row + ROWS);
     int first = p.window == 0 ? 0 : max(0, shift + tile.row - p.window + 1) / ROWS * ROWS;
     int key_end = tile.key_start + tile.keys;
-    fetch<T>(q_tile, p.q, tile.query_start + tile.row, tile.query_start + tile.queries, head, p.head_dim);
-    fetch<T>(k_tiles, p.k, tile.key_start + first, key_end, kv_head, p.head_dim);
-    fetch<T>(v_tiles, p.v, tile.key_start + first, key_end, kv_head, p.head_dim);
+    Head<T>(p.q, head, p.head_dim).fetch(q_tile, tile.query_start + tile.row, tile.query_start + tile.queries);
+    Head<T> keys(p.k, kv_head, p.head_dim), values(p.v, kv_head, p.head_dim);
+    keys.fetch(k_tiles, tile.key_start + first, key_end);
+    values.fetch(v_tiles, tile.key_start + first, key_end);
     mma::commit();
     int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
     int row = tile.row + warp * 16 + lane / 4;  // and row + 8
@@ -144,8 +146,8 @@ __device__ __forceinline__ void forward(const Problem& p) {
     int stage = 0;
     for (int key = first; key < last; key += ROWS, stage ^= 1) {
         if (key + ROWS < last) {
-            fetch<T>(k_tiles + (stage ^ 1) * T::BYTES, p.k, tile.key_start + key + ROWS, key_end, kv_head, p.head_dim);
-            fetch<T>(v_tiles + (stage ^ 1) * T::BYTES, p.v, tile.key_start + key + ROWS, key_end, kv_head, p.head_dim);
+            keys.fetch(k_tiles + (stage ^ 1) * T::BYTES, tile.key_start + key + ROWS, key_end);
+            values.fetch(v_tiles + (stage ^ 1) * T::BYTES, tile.key_start + key + ROWS, key_end);
         }
         mma::commit();
         mma::wait<1>();
@@ -227,10 +229,11 @@ __device__ __forceinline__ void backward_queries(const Problem& p) {
     int last = min(tile.keys, shift + tile.row + ROWS);
     int first = p.window == 0 ? 0 : max(0, shift + tile.row - p.window + 1) / ROWS * ROWS;
     int key_end = tile.key_start + tile.keys;
-    fetch<T>(q_tile, p.q, tile.query_start + tile.row, tile.query_start + tile.queries, head, p.head_dim);
-    fetch<T>(d_tile, p.d_out, tile.query_start + tile.row, tile.query_start + tile.queries, head, p.head_dim);
-    fetch<T>(k_tiles, p.k, tile.key_start + first, key_end, kv_head, p.head_dim);
-    fetch<T>(v_tiles, p.v, tile.key_start + first, key_end, kv_head, p.head_dim);
+    Head<T>(p.q, head, p.head_dim).fetch(q_tile, tile.query_start + tile.row, tile.query_start + tile.queries);
+    Head<T>(p.d_out, head, p.head_dim).fetch(d_tile, tile.query_start + tile.row, tile.query_start + tile.queries);
+    Head<T> keys(p.k, kv_head, p.head_dim), values(p.v, kv_head, p.head_dim);
+    keys.fetch(k_tiles, tile.key_start + first, key_end);
+    values.fetch(v_tiles, tile.key_start + first, key_end);
     mma::commit();
     int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
     int row = tile.row + warp * 16 + lane / 4;
@@ -246,8 +249,8 @@ __device__ __forceinline__ void backward_queries(const Problem& p) {
     int stage = 0;
     for (int key = first; key < last; key += ROWS, stage ^= 1) {
         if (key + ROWS < last) {
-            fetch<T>(k_tiles + (stage ^ 1) * T::BYTES, p.k, tile.key_start + key + ROWS, key_end, kv_head, p.head_dim);
-            fetch<T>(v_tiles + (stage ^ 1) * T::BYTES, p.v, tile.key_start + key + ROWS, key_end, kv_head, p.head_dim);
+            keys.fetch(k_tiles + (stage ^ 1) * T::BYTES, tile.key_start + key + ROWS, key_end);
+            values.fetch(v_tiles + (stage ^ 1) * T::BYTES, tile.key_start + key + ROWS, key_end);
         }
         mma::commit();
         mma::wait<1>();
@@ -290,12 +293,12 @@ __device__ __forceinline__ void backward_keys(const Problem& p) {
     int last = p.window == 0 ? tile.queries : min(tile.queries, tile.row + ROWS - 1 + p.window - shift);
     int per_head = max(0, (last - first + QUERIES - 1) / QUERIES), steps = per_head * p.group;
     int query_end = tile.query_start + tile.queries;
-    fetch<T>(k_tile, p.k, tile.key_start + tile.row, tile.key_start + tile.keys, kv_head, p.head_dim);
-    fetch<T>(v_tile, p.v, tile.key_start + tile.row, tile.key_start + tile.keys, kv_head, p.head_dim);
+    Head<T>(p.k, kv_head, p.head_dim).fetch(k_tile, tile.key_start + tile.row, tile.key_start + tile.keys);
+    Head<T>(p.v, kv_head, p.head_dim).fetch(v_tile, tile.key_start + tile.row, tile.key_start + tile.keys);
     auto fetch_step = [&](int step, int stage) {
         int head = kv_head * p.group + step / per_head, query = tile.query_start + first + step % per_head * QUERIES;
-        fetch<Q>(q_tiles + stage * Q::BYTES, p.q, query, query_end, head, p.head_dim);
-        fetch<Q>(d_tiles + stage * Q::BYTES, p.d_out, query, query_end, head, p.head_dim);
+        Head<Q>(p.q, head, p.head_dim).fetch(q_tiles + stage * Q::BYTES, query, query_end);
+        Head<Q>(p.d_out, head, p.head_dim).fetch(d_tiles + stage * Q::BYTES, query, query_end);
     };
     if (steps > 0) fetch_step(0, 0);
     mma::commit();

@@ -2,14 +2,14 @@
 //
 // Softmax cross-entropy, forward, and forward with the gradient in place: see CrossEntropy.java for the contract.
 //
-// Traffic: the logits once from memory; with the gradient once more from L2 (a block takes a row, two rows a
-// multiprocessor are under way, some 65 MB for a vocabulary of 128,256) and once out. Two exponentials an element.
+// Traffic: the logits once from memory; with the gradient once more from L2 (a block of 1024 threads
+// takes a row, so one row a multiprocessor is under way, some 34 MB for a vocabulary of 128,256) and once out. Two exponentials an element.
 // The largest logit and the sum of exponentials are kept together (Milakov and Gimelshein, 2018): one pass for both.
 #include "matrix.cuh"
 
 namespace {
 
-constexpr int THREADS = 512;
+constexpr int MAX_THREADS = 1024;
 constexpr int IGNORE_INDEX = -100;
 
 // The fast exponential is off by about |x| · 1e-7, which bf16 logits don't notice and f32 logits do.
@@ -47,7 +47,7 @@ __device__ __forceinline__ void cap(float (&x)[V], float soft_cap) {
 template <int V>
 __device__ __forceinline__ void zero_row(const Matrix& logits, long long row, int n) {
     float zero[V] = {};
-    for (int col = threadIdx.x * V; col < n; col += THREADS * V) store<V>(logits, row, col, zero);
+    for (int col = threadIdx.x * V; col < n; col += blockDim.x * V) store<V>(logits, row, col, zero);
 }
 
 template <int V, bool EXACT>
@@ -64,7 +64,7 @@ __device__ __forceinline__ void cross_entropy(const Matrix& logits, const int* l
     if (label < 0 || label >= n) __trap();
     Running<EXACT> running;
 #pragma unroll 4
-    for (int col = threadIdx.x * V; col < n; col += THREADS * V) {
+    for (int col = threadIdx.x * V; col < n; col += blockDim.x * V) {
         float x[V];
         load<V>(logits, row, col, x);
         cap<V>(x, soft_cap);
@@ -82,7 +82,7 @@ __device__ __forceinline__ void cross_entropy(const Matrix& logits, const int* l
     __syncthreads();  // the label's logit is read before it is replaced
     float factor = gradient_scale / sum;
 #pragma unroll 4
-    for (int col = threadIdx.x * V; col < n; col += THREADS * V) {
+    for (int col = threadIdx.x * V; col < n; col += blockDim.x * V) {
         float x[V];
         load<V>(logits, row, col, x);
 #pragma unroll
@@ -101,7 +101,7 @@ __device__ __forceinline__ void cross_entropy(const Matrix& logits, const int* l
 }  // namespace
 
 #define VARIANT(V)                                                                                                              \
-    extern "C" __global__ void __launch_bounds__(THREADS, 2) cross_entropy_##V(                                                    \
+    extern "C" __global__ void __launch_bounds__(MAX_THREADS) cross_entropy_##V(                                                    \
         Matrix logits, const int* labels, float* losses, int n, float soft_cap, float gradient_scale, int with_gradient) {      \
         if (logits.type == F32) {                                                                                               \
             cross_entropy<V, true>(logits, labels, losses, n, soft_cap, gradient_scale, with_gradient);                         \

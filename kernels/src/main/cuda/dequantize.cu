@@ -59,23 +59,30 @@ __device__ __forceinline__ void expand(const Tables& t, uint32_t bytes, float sc
 // so that the tables are copied once a block.
 extern "C" __global__ void __launch_bounds__(THREADS) dequantize_8(Format f, Matrix out, long long rows, long long cols) {
     __shared__ Tables t;
-    fill(t, f.tables);
     constexpr int WARP_GROUPS = UNROLL * 32, WARP_SHIFT = 10;  // of 8 elements; log2 of its elements
-    float offset = f.nested_absmax == nullptr ? 0.f : *f.nested_offset;
     uint32_t groups = static_cast<uint32_t>(rows * cols / 8), row_groups = static_cast<uint32_t>(cols / 8);
     uint32_t lane = threadIdx.x % 32, warp = (blockIdx.x * THREADS + threadIdx.x) / 32;
+    uint32_t stride = gridDim.x * (THREADS / 32) * WARP_GROUPS;
     long long blocks = (rows * cols + (1ll << f.block_shift) - 1) >> f.block_shift;
-    for (uint32_t first = warp * WARP_GROUPS; first < groups; first += gridDim.x * (THREADS / 32) * WARP_GROUPS) {
-        uint32_t bytes[UNROLL];
+    uint32_t in_chunk = f.block_shift >= WARP_SHIFT ? 1u : 1u << (WARP_SHIFT - f.block_shift);
+    auto read = [&](uint32_t first, uint32_t (&bytes)[UNROLL]) {
 #pragma unroll
         for (int j = 0; j < UNROLL; j++) {
             uint32_t group = first + j * 32 + lane;
             if (group < groups) bytes[j] = reinterpret_cast<const uint32_t*>(f.packed)[group];
         }
+    };
+    uint32_t bytes[UNROLL];
+    uint32_t first = warp * WARP_GROUPS;
+    read(first, bytes);
+    float offset = f.nested_absmax == nullptr ? 0.f : *f.nested_offset;
+    fill(t, f.tables);
+    while (first < groups) {
         // lane l knows the scale of the l-th block among these 1024 elements
         long long block = (static_cast<long long>(first) * 8 >> f.block_shift) + lane;
-        bool mine = block < blocks && (f.block_shift >= WARP_SHIFT ? lane == 0 : lane < 1u << (WARP_SHIFT - f.block_shift));
-        float known = mine ? scale_of(f, t, block, offset) : 0.f;
+        float known = block < blocks && lane < in_chunk ? scale_of(f, t, block, offset) : 0.f;
+        uint32_t next[UNROLL];
+        read(first + stride, next);  // under way while these are turned and written
 #pragma unroll
         for (int j = 0; j < UNROLL; j++) {
             uint32_t group = first + j * 32 + lane;
@@ -86,6 +93,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) dequantize_8(Format f, Mat
             uint32_t row = rows == 1 ? 0 : group / row_groups;
             store<8>(out, row, static_cast<long long>(group - row * row_groups) * 8, x);
         }
+#pragma unroll
+        for (int j = 0; j < UNROLL; j++) bytes[j] = next[j];
+        first += stride;
     }
 }
 

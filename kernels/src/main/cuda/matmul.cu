@@ -41,19 +41,18 @@ struct Shape {
 };
 
 template <typename S>
-__device__ __forceinline__ void fetch(uint8_t* stage, const Problem& p, int row, int col, int k, int end) {
-    if constexpr (S::TA) {
-        S::TileA::template fetch<S::THREADS>(stage, p.a, p.a_stride, k, end, row, p.m, p.a_aligned);
-    } else {
-        S::TileA::template fetch<S::THREADS>(stage, p.a, p.a_stride, row, p.m, k, end, p.a_aligned);
+struct Operands {
+    Loader<typename S::TileA, S::THREADS, S::TA> a;
+    Loader<typename S::TileB, S::THREADS, !S::TB> b;
+
+    __device__ __forceinline__ Operands(const Problem& p, int row, int col)
+        : a(p.a, p.a_stride, row, p.m, p.a_aligned), b(p.b, p.b_stride, col, p.n, p.b_aligned) {}
+
+    __device__ __forceinline__ void fetch(uint8_t* stage, int k, int end) const {
+        a.fetch(stage, k, end);
+        b.fetch(stage + S::TileA::BYTES, k, end);
     }
-    uint8_t* b = stage + S::TileA::BYTES;
-    if constexpr (S::TB) {
-        S::TileB::template fetch<S::THREADS>(b, p.b, p.b_stride, col, p.n, k, end, p.b_aligned);
-    } else {
-        S::TileB::template fetch<S::THREADS>(b, p.b, p.b_stride, k, end, col, p.n, p.b_aligned);
-    }
-}
+};
 
 template <typename S>
 __device__ __forceinline__ void multiply_stage(const uint8_t* stage, int warp_row, int warp_col, float (&sum)[S::FM][S::FN][4]) {
@@ -106,15 +105,59 @@ __device__ __forceinline__ void write(const Problem& p, int row, int col, float 
     }
 }
 
-// Two neighbours at once where bf16 rows let them be one word.
-__device__ __forceinline__ void write_pair(const Problem& p, int row, int col, float low, float high) {
-    if (p.parts == nullptr && p.c_is_bf16 && p.c_stride % 2 == 0 && reinterpret_cast<uintptr_t>(p.c) % 4 == 0 && row < p.m && col + 1 < p.n) {
-        uint32_t* c = reinterpret_cast<uint32_t*>(static_cast<bf16*>(p.c) + row * p.c_stride + col);
-        uint32_t before = p.beta == 0.f ? 0u : *c;
-        *c = pack(p.alpha * low + p.beta * __uint_as_float(before << 16), p.alpha * high + p.beta * __uint_as_float(before & 0xffff0000u));
+// Eight neighbours, in 16-byte accesses where the row lets them be.
+__device__ __forceinline__ void write_8(const Problem& p, int row, int col, const float (&x)[8]) {
+    bool wide = col + 8 <= p.n && p.c_stride % 8 == 0 && reinterpret_cast<uintptr_t>(p.c) % 16 == 0;
+    if (p.parts == nullptr && p.c_is_bf16 && wide) {
+        uint4* to = reinterpret_cast<uint4*>(static_cast<bf16*>(p.c) + row * p.c_stride + col);
+        uint4 raw = p.beta == 0.f ? make_uint4(0, 0, 0, 0) : *to;
+        uint32_t words[4] = {raw.x, raw.y, raw.z, raw.w};
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            float low = p.beta == 0.f ? 0.f : p.beta * __uint_as_float(words[i] << 16);
+            float high = p.beta == 0.f ? 0.f : p.beta * __uint_as_float(words[i] & 0xffff0000u);
+            words[i] = pack(p.alpha * x[2 * i] + low, p.alpha * x[2 * i + 1] + high);
+        }
+        *to = make_uint4(words[0], words[1], words[2], words[3]);
+    } else if (p.parts != nullptr && p.n % 4 == 0 && col + 8 <= p.n) {
+        float4* to = reinterpret_cast<float4*>(p.parts + (static_cast<long long>(blockIdx.z) * p.m + row) * p.n + col);
+        to[0] = make_float4(x[0], x[1], x[2], x[3]);
+        to[1] = make_float4(x[4], x[5], x[6], x[7]);
     } else {
-        write(p, row, col, low);
-        write(p, row, col + 1, high);
+#pragma unroll
+        for (int i = 0; i < 8; i++) write(p, row, col + i, x[i]);
+    }
+}
+
+// The tile through shared memory, where the ring was, so that memory sees whole rows. Columns are permuted by eights, for
+// the banks.
+template <typename S>
+__device__ __forceinline__ void store(const Problem& p, uint8_t* memory, const float (&sum)[S::FM][S::FN][4], int row, int col,
+                                      int warp_row, int warp_col) {
+    static_assert(S::BM * S::BN * 4 <= S::STAGES * S::STAGE_BYTES);
+    float* tile = reinterpret_cast<float*>(memory);
+    auto at = [](int r, int c) { return r * S::BN + (c ^ r % 4 * 8); };
+    wait<0>();
+    __syncthreads();
+    int lane = threadIdx.x % 32;
+#pragma unroll
+    for (int i = 0; i < S::FM; i++) {
+#pragma unroll
+        for (int j = 0; j < S::FN; j++) {
+            int r = warp_row + i * 16 + lane / 4, c = warp_col + j * 8 + lane % 4 * 2;
+            *reinterpret_cast<float2*>(tile + at(r, c)) = make_float2(sum[i][j][0], sum[i][j][1]);
+            *reinterpret_cast<float2*>(tile + at(r + 8, c)) = make_float2(sum[i][j][2], sum[i][j][3]);
+        }
+    }
+    __syncthreads();
+#pragma unroll 4
+    for (int i = threadIdx.x; i < S::BM * S::BN / 8; i += S::THREADS) {
+        int r = i / (S::BN / 8), c = i % (S::BN / 8) * 8;
+        if (row + r >= p.m || col + c >= p.n) continue;
+        const float4* from = reinterpret_cast<const float4*>(tile + at(r, c));
+        float4 a = from[0], b = from[1];
+        const float x[8] = {a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w};
+        write_8(p, row + r, col + c, x);
     }
 }
 
@@ -127,28 +170,20 @@ __device__ __forceinline__ void matmul(const Problem& p) {
     int warp = threadIdx.x / 32;
     int warp_row = warp % S::WARPS_M * S::WM, warp_col = warp / S::WARPS_M * S::WN;
     float sum[S::FM][S::FN][4] = {};
+    Operands<S> operands(p, row, col);
     for (int step = 0; step < S::STAGES - 1; step++) {
-        if (step < steps) fetch<S>(memory + step * S::STAGE_BYTES, p, row, col, start + step * S::BK, end);
+        if (step < steps) operands.fetch(memory + step * S::STAGE_BYTES, start + step * S::BK, end);
         commit();
     }
     for (int step = 0; step < steps; step++) {
         wait<S::STAGES - 2>();
         __syncthreads();
         int ahead = step + S::STAGES - 1;
-        if (ahead < steps) fetch<S>(memory + ahead % S::STAGES * S::STAGE_BYTES, p, row, col, start + ahead * S::BK, end);
+        if (ahead < steps) operands.fetch(memory + ahead % S::STAGES * S::STAGE_BYTES, start + ahead * S::BK, end);
         commit();
         multiply_stage<S>(memory + step % S::STAGES * S::STAGE_BYTES, warp_row, warp_col, sum);
     }
-    int lane = threadIdx.x % 32;
-#pragma unroll
-    for (int i = 0; i < S::FM; i++) {
-#pragma unroll
-        for (int j = 0; j < S::FN; j++) {
-            int r = row + warp_row + i * 16 + lane / 4, c = col + warp_col + j * 8 + lane % 4 * 2;
-            write_pair(p, r, c, sum[i][j][0], sum[i][j][1]);
-            write_pair(p, r + 8, c, sum[i][j][2], sum[i][j][3]);
-        }
-    }
+    store<S>(p, memory, sum, row, col, warp_row, warp_col);
 }
 
 }  // namespace

@@ -14,9 +14,8 @@ __device__ __forceinline__ uint32_t shared_address(const void* p) {
 }
 
 // 16 bytes, or zeros where `inside` is false.
-__device__ __forceinline__ void copy_16(void* target, const void* source, bool inside) {
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(target)), "l"(source), "r"(inside ? 16 : 0)
-                 : "memory");
+__device__ __forceinline__ void copy_16(uint32_t target, const void* source, bool inside) {
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(target), "l"(source), "r"(inside ? 16 : 0) : "memory");
 }
 
 __device__ __forceinline__ void commit() {
@@ -58,8 +57,9 @@ __device__ __forceinline__ uint32_t pack(float low, float high) {
 
 // A tile of ROWS × COLS bf16 in shared memory (COLS a multiple of 32), its 16-byte pieces permuted within a row so that eight
 // rows of one column of pieces lie in eight different groups of banks: what ldmatrix and the copies touch at once.
-template <int ROWS, int COLS>
+template <int ROWS_, int COLS_>
 struct Tile {
+    static constexpr int ROWS = ROWS_, COLS = COLS_;
     static constexpr int PIECES = COLS / 8;
     static constexpr int BYTES = ROWS * COLS * 2;
 
@@ -83,7 +83,7 @@ struct Tile {
             const bf16* source = x + row * stride + col;
             if (aligned && (col + 8 <= cols || col >= cols || row >= rows)) {
                 bool inside = row < rows && col < cols;
-                copy_16(target, inside ? source : x, inside);
+                copy_16(shared_address(target), inside ? source : x, inside);
             } else {
                 bf16 piece[8];
                 for (int k = 0; k < 8; k++) {
@@ -91,6 +91,55 @@ struct Tile {
                 }
                 *reinterpret_cast<uint4*>(target) = *reinterpret_cast<uint4*>(piece);
             }
+        }
+    }
+};
+
+// Fetches a sequence of tiles: what a thread copies lies at the same place of each tile, so places and limits are found once.
+//
+//   along rows:    tile after tile down the rows of a matrix, its columns the same (the keys of a head)
+//   along columns: tile after tile along its rows (the k of an operand that lies by rows)
+template <class T, int THREADS, bool ALONG_ROWS>
+struct Loader {
+    static constexpr int PIECES = T::PIECES;
+    static constexpr int COUNT = T::ROWS * PIECES / THREADS;
+    static constexpr int STEP = THREADS / PIECES;  // rows from one copy of a thread to its next
+    static_assert(T::ROWS * PIECES % THREADS == 0 && STEP % 8 == 0);
+
+    const bf16* matrix;
+    long long stride;
+    int first, limit;  // of the direction that stays: where the tiles begin, where the matrix ends
+    bool aligned;
+    int row, col;      // of the thread's first copy, in a tile
+    uint32_t target;
+    unsigned inside;   // a bit a copy: whether it is inside in the direction that stays
+
+    __device__ __forceinline__ Loader(const bf16* matrix, long long stride, int first, int limit, bool aligned)
+        : matrix(matrix), stride(stride), first(first), limit(limit), aligned(aligned), row(threadIdx.x / PIECES),
+          col(threadIdx.x % PIECES * 8), target(T::offset(row, col)), inside(0) {
+        if (ALONG_ROWS) {
+            inside = first + col + 8 <= limit ? ~0u : 0u;
+            this->aligned = aligned && (limit - first) % 8 == 0;
+        } else {
+#pragma unroll
+            for (int i = 0; i < COUNT; i++) inside |= (first + row + i * STEP < limit ? 1u : 0u) << i;
+        }
+    }
+
+    // The tile that begins at `at` of the moving direction, which ends at `end`.
+    __device__ __forceinline__ void fetch(uint8_t* tile, int at, int end) const {
+        constexpr int LENGTH = ALONG_ROWS ? T::ROWS : T::COLS;
+        if (!aligned || (!ALONG_ROWS && at + LENGTH > end)) {
+            T::template fetch<THREADS>(tile, matrix, stride, ALONG_ROWS ? at : first, ALONG_ROWS ? end : limit, ALONG_ROWS ? first : at,
+                                       ALONG_ROWS ? limit : end, aligned);
+            return;
+        }
+        const bf16* source = matrix + (ALONG_ROWS ? at + row : first + row) * stride + (ALONG_ROWS ? first : at) + col;
+        uint32_t to = shared_address(tile) + target;
+#pragma unroll
+        for (int i = 0; i < COUNT; i++) {
+            bool there = (inside >> i & 1) != 0 && (!ALONG_ROWS || at + row + i * STEP < end);
+            copy_16(to + i * STEP * PIECES * 16, there ? source + i * STEP * stride : matrix, there);
         }
     }
 };

@@ -3,13 +3,13 @@
 // Root-mean-square normalisation, forward and backward: see RmsNorm.java for the contract.
 //
 // Traffic: forward x and y once; backward dy, x, addTo and dx once; the weight comes from L2. A block takes one row and keeps
-// it in registers between the sum and the result, 8 elements a thread; what a row of more than 8192 has beyond is read again.
+// it in registers between the sum and the result, 16 elements a thread; what a row of more than 8192 has beyond is read again.
 // Sums are in f32: a thread's own elements, then the threads in a fixed tree.
 #include "matrix.cuh"
 
 namespace {
 
-constexpr int KEPT = 1;  // vectors of V elements in registers
+constexpr int KEPT = 2;  // vectors of V elements in registers
 
 template <int V>
 __device__ __forceinline__ void forward(const Matrix& x, const Matrix& weight, const Matrix& y, float* rstd, int n, float offset,
@@ -77,13 +77,12 @@ __device__ __forceinline__ void backward(const Matrix& dy, const Matrix& x, cons
     __shared__ float scratch[32];
     long long row = blockIdx.x;
     int step = blockDim.x * V;
-    float g[KEPT][V], v[KEPT][V], added[KEPT][V];
+    float g[KEPT][V], v[KEPT][V];
     float sum = 0.f;
 #pragma unroll
     for (int j = 0; j < KEPT; j++) {
         int col = threadIdx.x * V + j * step;
         if (col < n) {
-            if (add_to.data != nullptr) load<V>(add_to, row, col, added[j]);  // early, beside the others
             load_gradient<V>(dy, x, weight, row, col, offset, g[j], v[j]);
 #pragma unroll
             for (int i = 0; i < V; i++) sum += g[j][i] * v[j][i];
@@ -98,7 +97,9 @@ __device__ __forceinline__ void backward(const Matrix& dy, const Matrix& x, cons
     sum = reduce_block<Sum>(sum, scratch);
     float r = rstd[row];
     float factor = r * r * (sum / n);
-    auto write = [&](int col, float (&a)[V], float (&b)[V], float (&more)[V]) {
+    auto write = [&](int col, float (&a)[V], float (&b)[V]) {
+        float more[V];
+        if (add_to.data != nullptr) load<V>(add_to, row, col, more);
 #pragma unroll
         for (int i = 0; i < V; i++) {
             a[i] = r * (a[i] - b[i] * factor);
@@ -109,25 +110,23 @@ __device__ __forceinline__ void backward(const Matrix& dy, const Matrix& x, cons
 #pragma unroll
     for (int j = 0; j < KEPT; j++) {
         int col = threadIdx.x * V + j * step;
-        if (col < n) write(col, g[j], v[j], added[j]);
+        if (col < n) write(col, g[j], v[j]);
     }
     for (int col = threadIdx.x * V + KEPT * step; col < n; col += step) {
         float a[V], b[V];
-        float more[V];
         load_gradient<V>(dy, x, weight, row, col, offset, a, b);
-        if (add_to.data != nullptr) load<V>(add_to, row, col, more);
-        write(col, a, b, more);
+        write(col, a, b);
     }
 }
 
 }  // namespace
 
 #define VARIANT(V)                                                                                                              \
-    extern "C" __global__ void __launch_bounds__(1024)                                                                          \
+    extern "C" __global__ void __launch_bounds__(512)                                                                          \
         rms_norm_forward_##V(Matrix x, Matrix weight, Matrix y, float* rstd, int n, float offset, float eps) {                  \
         forward<V>(x, weight, y, rstd, n, offset, eps);                                                                         \
     }                                                                                                                           \
-    extern "C" __global__ void __launch_bounds__(1024) rms_norm_backward_##V(                                                   \
+    extern "C" __global__ void __launch_bounds__(512) rms_norm_backward_##V(                                                   \
         Matrix dy, Matrix x, Matrix weight, const float* rstd, Matrix add_to, Matrix dx, int n, float offset) {                 \
         backward<V>(dy, x, weight, rstd, add_to, dx, n, offset);                                                                \
     }

@@ -8,7 +8,9 @@ import io.sparkqlora.kernels.Tensor;
 /** Kernels in cross_entropy.cu: a block a row. A label outside the vocabulary stops the kernel, which the next wait reports. */
 final class CudaCrossEntropy implements CrossEntropy {
 
-    private static final int THREADS = 512;
+    /** One row a multiprocessor, so that what was read once is still in L2 when the gradient needs it. */
+    private static final int THREADS = 1024;
+
 
     private final Launcher launcher;
     private final Variants kernels;

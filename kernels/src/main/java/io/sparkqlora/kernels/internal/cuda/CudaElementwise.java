@@ -37,8 +37,12 @@ final class CudaElementwise implements Elementwise {
             copy(source, out);
             return;
         }
-        Checks.alike(source, out);
-        Rectangle walk = Rectangle.of(source, out);
+        Checks.floating(out);
+        boolean half = source.dtype() == DType.F16;
+        if (!half) {
+            Checks.floating(source);
+        }
+        Rectangle walk = half ? new Rectangle(out.rows(), out.cols(), 1) : Rectangle.of(source, out);
         launcher.of(cast.of(walk))
                 .matrix(source)
                 .matrix(out)

@@ -25,7 +25,7 @@ final class CudaQuantization implements Quantization {
     private static final int ROW_ORDER_WIDTH = 16;
     private static final int ROW_ORDER_BLOCK_LIMIT = 2048;
     private static final int DEQUANTIZED_PER_BLOCK = THREADS * 4 * 8;
-    private static final int BLOCKS_PER_MULTIPROCESSOR = 6;
+    private static final int BLOCKS_PER_MULTIPROCESSOR = 8;
     private static final long MOST_WIDE = 1L << 34; // elements that 32 bits count by eights, with room
 
     private final Device device;

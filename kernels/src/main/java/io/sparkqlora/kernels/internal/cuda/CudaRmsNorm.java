@@ -8,8 +8,9 @@ import io.sparkqlora.kernels.Tensor;
 /** Kernels in rms_norm.cu: a block a row. */
 final class CudaRmsNorm implements RmsNorm {
 
-    private static final int MAX_THREADS = 1024;
+    private static final int MAX_THREADS = 512;
     private static final int WARP = 32;
+    private static final int KEPT = 2; // groups of elements that a thread keeps in registers
 
     private final Launcher launcher;
     private final Variants forward;
@@ -62,7 +63,7 @@ final class CudaRmsNorm implements RmsNorm {
     }
 
     private static int threads(Rectangle walk) {
-        long perWarp = (long) WARP * walk.width();
+        long perWarp = (long) WARP * KEPT * walk.width();
         return (int) Math.min(MAX_THREADS, Math.max(1, (walk.cols() + perWarp - 1) / perWarp) * WARP);
     }
 }

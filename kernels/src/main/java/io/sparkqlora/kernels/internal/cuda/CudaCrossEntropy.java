@@ -11,7 +11,6 @@ final class CudaCrossEntropy implements CrossEntropy {
     /** One row a multiprocessor, so that what was read once is still in L2 when the gradient needs it. */
     private static final int THREADS = 1024;
 
-
     private final Launcher launcher;
     private final Variants kernels;
 

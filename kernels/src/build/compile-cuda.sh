@@ -9,10 +9,12 @@ target=$2
 nvcc=${NVCC:-$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)}
 
 if [ "${SKIP_CUDA:-false}" = true ]; then
+    rm -f "$target"/*.fatbin
     echo "CUDA kernels are skipped (cuda.skip): backend cuda is not in this build"
     exit 0
 fi
 if ! command -v "$nvcc" > /dev/null; then
+    rm -f "$target"/*.fatbin
     echo "WARNING: no nvcc on the PATH (nor in NVCC): backend cuda is not in this build. CUDA 13's compiler brings it."
     exit 0
 fi

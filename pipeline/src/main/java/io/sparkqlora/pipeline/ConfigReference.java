@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Map;
 
 /** Writes the reference of all keys from {@link ConfigKeys}: for the documentation and for the command line's help. */
-final class ConfigReference {
+public final class ConfigReference {
 
     private static final String HEAD =
             """
@@ -37,7 +37,7 @@ final class ConfigReference {
     }
 
     /** One line a key, for the help of commands that take a job file. */
-    static String help() {
+    public static String help() {
         StringBuilder text = new StringBuilder("%nKeys of the job file (docs/CONFIG.md says more):%n");
         bySection().forEach((section, keys) -> {
             text.append("  ").append(section).append("%n");

@@ -163,6 +163,17 @@ class CommandLineTest {
         assertThat(ended.err()).contains("--frsh").contains("`qlora train --help` shows the options");
     }
 
+    @Test
+    void theHelpNamesEveryKey() {
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        int code =
+                CommandLineApp.run(new PrintStream(out, true, StandardCharsets.UTF_8), System.err, "train", "--help");
+        assertThat(code).isZero();
+        for (ConfigKey<?> key : ConfigKeys.all()) {
+            assertThat(out.toString(StandardCharsets.UTF_8)).contains(key.name());
+        }
+    }
+
     private Ended train(Path base) {
         return run("train", "--set", "model_name_or_path=" + base);
     }

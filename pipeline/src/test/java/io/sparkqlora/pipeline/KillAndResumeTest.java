@@ -27,7 +27,7 @@ import scala.jdk.javaapi.CollectionConverters;
  */
 class KillAndResumeTest {
 
-    private static final int STEPS = 12;
+    private static final int STEPS = 10;
     private static final int KILLS = 2;
     private static final int LONGEST_WAIT_MILLIS = 6_000;
 
@@ -97,7 +97,7 @@ class KillAndResumeTest {
         return TestJobs.small(dir.resolve("out"))
                 .set("dataset", data.toString())
                 .set("run_id", runId)
-                .set("bnb_4bit_compute_dtype", "bfloat16")
+                .set("bnb_4bit_compute_dtype", "float32")
                 .set("packing", false)
                 .set("max_seq_length", 48)
                 .set("max_steps", STEPS)

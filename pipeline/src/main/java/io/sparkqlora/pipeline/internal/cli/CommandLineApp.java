@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.cli;
 
+import io.sparkqlora.pipeline.ConfigReference;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
@@ -39,6 +40,9 @@ public final class CommandLineApp {
         FailureReport report = new FailureReport(out, err);
         line.setOut(new PrintWriter(out, true, StandardCharsets.UTF_8));
         line.setErr(new PrintWriter(err, true, StandardCharsets.UTF_8));
+        line.getSubcommands().values().stream()
+                .filter(command -> command.getCommand() instanceof JobCommand)
+                .forEach(command -> command.getCommandSpec().usageMessage().footer(ConfigReference.help()));
         line.setParameterExceptionHandler(report::usage);
         line.setExecutionExceptionHandler(report::failure);
         line.setExecutionStrategy(new CommandLine.RunLast());

@@ -26,7 +26,7 @@ class GeneratorTest {
 
     private static final Path MODEL = Path.of("src/test/resources/models/llama");
 
-    private final Device device = Devices.open("cpu");
+    private final Device device = Devices.open(System.getProperty("qlora.test.backend", "cpu"));
     private final Checkpoint checkpoint = Checkpoint.open(MODEL);
     private final Adapter adapter = AdapterFiles.read(MODEL.resolve("adapter_final"));
     private Generator generator;

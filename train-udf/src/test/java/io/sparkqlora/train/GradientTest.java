@@ -54,7 +54,7 @@ class GradientTest {
                 .targetModules(targets)
                 .loraDropout(masks == null ? 0 : masks.p())
                 .build();
-        try (Device device = Devices.open("cpu");
+        try (Device device = Devices.open(System.getProperty("qlora.test.backend", "cpu"));
                 TrainingSession session = TestSessions.open(device, lora, TestSessions.ARGUMENTS)) {
             Adapter adapter = randomized(session.adapter());
             session.loadAdapter(adapter);

@@ -32,7 +32,7 @@ final class ParityChecks implements AutoCloseable {
             .build();
 
     private final String name;
-    private final Device device = Devices.open("cpu");
+    private final Device device = Devices.open(System.getProperty("qlora.test.backend", "cpu"));
     private final ParityModel model;
 
     ParityChecks(Path folder) {

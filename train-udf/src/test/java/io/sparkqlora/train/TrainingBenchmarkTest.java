@@ -39,7 +39,7 @@ class TrainingBenchmarkTest {
     void theMemoryPlanIsWhatTheDeviceSays(
             ComputeType compute, Recompute recompute, int seq, int batch, boolean stepBeyondLoading) {
         TrainingBenchmark benchmark = benchmark(MODEL, QuantizationConfig.nf4(compute), recompute, seq, batch);
-        try (Device device = Devices.open("cpu")) {
+        try (Device device = Devices.open(System.getProperty("qlora.test.backend", "cpu"))) {
             TrainingBenchmark.Result result = benchmark.run(device);
             MemoryPlan plan = benchmark.plan();
             assertThat(result.peakBytes()).isEqualTo(plan.total());
@@ -51,7 +51,7 @@ class TrainingBenchmarkTest {
     void measuresARealStep() {
         TrainingBenchmark benchmark =
                 benchmark(TinyModels.config(), QuantizationConfig.nf4(ComputeType.F32), Recompute.NONE, 32, 3);
-        try (Device device = Devices.open("cpu")) {
+        try (Device device = Devices.open(System.getProperty("qlora.test.backend", "cpu"))) {
             TrainingBenchmark.Result result = benchmark.run(device);
             assertThat(result.numTokens()).isEqualTo(2 * 3 * 32);
             // random weights know nothing: the loss is that of a uniform guess

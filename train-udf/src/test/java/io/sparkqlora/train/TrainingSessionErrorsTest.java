@@ -21,7 +21,7 @@ class TrainingSessionErrorsTest {
 
     private static final PackedRow ROW = TestRows.packed(1, 51, 11, 23, 6);
 
-    private final Device device = Devices.open("cpu");
+    private final Device device = Devices.open(System.getProperty("qlora.test.backend", "cpu"));
     private TrainingSession session;
 
     @BeforeEach

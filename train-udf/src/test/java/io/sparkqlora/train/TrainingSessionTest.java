@@ -28,7 +28,7 @@ class TrainingSessionTest {
     private static final PackedRow LONG = TestRows.packed(1, 51, 11, 23, 6);
     private static final PackedRow SHORT = TestRows.packed(2, 51, 30);
 
-    private final Device device = Devices.open("cpu");
+    private final Device device = Devices.open(System.getProperty("qlora.test.backend", "cpu"));
 
     @AfterEach
     void close() {

@@ -14,7 +14,7 @@ import java.nio.ByteOrder;
 record LossHead(Pass pass, OutputHead head) {
 
     /** Size of a chunk's logits; big enough for an efficient product, small beside a layer's activations. */
-    private static final long CHUNK_BYTES = 192L << 20;
+    private static final long CHUNK_BYTES = 64L << 20;
 
     /** Chunks are multiples of this many rows where they can be. */
     private static final long ROW_STEP = 64;

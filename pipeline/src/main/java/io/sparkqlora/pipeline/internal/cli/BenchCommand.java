@@ -20,7 +20,7 @@ final class BenchCommand extends QLoraCommand {
     @Option(
             names = "--backend",
             defaultValue = "cpu",
-            description = "What the numbers run on: cpu. Default: ${DEFAULT-VALUE}.")
+            description = "What the numbers run on: cpu, cuda or cuda:1. Default: ${DEFAULT-VALUE}.")
     String backend;
 
     @Option(names = "--steps", defaultValue = "5", description = "Measured steps. Default: ${DEFAULT-VALUE}.")

@@ -52,13 +52,13 @@ extern "C" __global__ void __launch_bounds__(THREADS) partial_sum(const float* x
     partial_sums<false>(x, n, partial);
 }
 
-// One block.
-extern "C" __global__ void __launch_bounds__(THREADS) total(const double* partial, int count, double* out) {
+// One block. With `add` the sum goes on top of what `out` holds.
+extern "C" __global__ void __launch_bounds__(THREADS) total(const double* partial, int count, double* out, int add) {
     __shared__ double scratch[32];
     double sum = 0;
     for (int i = threadIdx.x; i < count; i += THREADS) sum += partial[i];
     sum = reduce_block<Sum>(sum, scratch);
-    if (threadIdx.x == 0) *out = sum;
+    if (threadIdx.x == 0) *out = add ? *out + sum : sum;
 }
 
 // One thread. The comparison keeps not-a-number, so that a broken gradient is not hidden.

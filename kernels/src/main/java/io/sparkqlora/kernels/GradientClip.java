@@ -7,8 +7,8 @@ public interface GradientClip {
     /** {@code out[0] = Σ x²} of a contiguous F32 tensor, summed in F64 in a fixed order; {@code out} is F64 [1]. */
     void sumOfSquares(Tensor x, Tensor out);
 
-    /** {@code out[0] = Σ x} of a contiguous F32 tensor, summed in F64 in a fixed order; {@code out} is F64 [1]. */
-    void sum(Tensor x, Tensor out);
+    /** {@code out[0] += Σ x} of a contiguous F32 tensor, summed in F64 in a fixed order; {@code out} is F64 [1]. */
+    void addSum(Tensor x, Tensor out);
 
     /**
      * PyTorch's {@code clip_grad_norm_}: {@code norm = sqrt(sumOfSquares)},

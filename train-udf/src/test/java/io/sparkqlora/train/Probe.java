@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train;
 
+import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.internal.linear.AdapterBuffers;
@@ -43,19 +44,8 @@ final class Probe {
     /** Gradients of the mean loss by PEFT's names. */
     static Map<String, float[]> gradients(
             TrainingSession session, List<List<PackedRow>> microBatches, DropoutMasks masks) {
-        SessionBuffers buffers = session.buffers();
-        AdapterBuffers adapter = buffers.buffers();
-        session.device().ops().elementwise().zero(adapter.gradients());
-        MicroBatch micro = new MicroBatch(
-                session.pass(),
-                buffers.model(),
-                buffers.adapter(),
-                buffers.rope(),
-                session.spec().recompute());
-        long targets = microBatches.stream().mapToLong(HostBatch::countTargets).sum();
-        for (List<PackedRow> rows : microBatches) {
-            micro.run(HostBatch.of(rows, session.spec().model().vocabSize()), masks, 1f / targets);
-        }
+        accumulate(session, microBatches, masks);
+        AdapterBuffers adapter = session.buffers().buffers();
         Map<String, float[]> out = new LinkedHashMap<>();
         adapter.read(session.device(), adapter.gradients(), "")
                 .forEach(tensor -> out.put(tensor.name(), ParityModel.floats(tensor)));
@@ -73,11 +63,17 @@ final class Probe {
                 buffers.rope(),
                 session.spec().recompute());
         long targets = microBatches.stream().mapToLong(HostBatch::countTargets).sum();
-        double sum = 0;
+        Pass pass = session.pass();
+        long mark = pass.arena().mark();
+        Tensor sum = pass.arena().take(DType.F64, 1, 1);
+        pass.ops().elementwise().zero(sum);
         for (List<PackedRow> rows : microBatches) {
-            sum += micro.run(HostBatch.of(rows, session.spec().model().vocabSize()), masks, 1f / targets);
+            micro.run(HostBatch.of(rows, session.spec().model().vocabSize()), masks, 1f / targets, sum);
         }
-        return sum / targets;
+        ByteBuffer bytes = ByteBuffer.allocateDirect(Double.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        session.device().copyOut(sum, bytes);
+        pass.arena().release(mark);
+        return bytes.getDouble(0) / targets;
     }
 
     private static float[] read(Device device, Tensor tensor) {

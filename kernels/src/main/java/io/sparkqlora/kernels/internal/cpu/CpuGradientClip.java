@@ -22,15 +22,16 @@ final class CpuGradientClip implements GradientClip {
 
     @Override
     public void sumOfSquares(Tensor x, Tensor out) {
-        reduce(x, out, true);
+        reduce(x, out, true, 0);
     }
 
     @Override
-    public void sum(Tensor x, Tensor out) {
-        reduce(x, out, false);
+    public void addSum(Tensor x, Tensor out) {
+        Checks.vector(out, DType.F64, 1);
+        reduce(x, out, false, Native.getDouble(out.address()));
     }
 
-    private void reduce(Tensor x, Tensor out, boolean squares) {
+    private void reduce(Tensor x, Tensor out, boolean squares, double before) {
         Checks.vector(x, DType.F32, x.size());
         Checks.vector(out, DType.F64, 1);
         double[] partial = new double[Math.toIntExact((x.size() + CHUNK - 1) / CHUNK)];
@@ -47,7 +48,7 @@ final class CpuGradientClip implements GradientClip {
         for (double part : partial) {
             total += part;
         }
-        Native.putDouble(out.address(), total);
+        Native.putDouble(out.address(), before + total);
     }
 
     /** Four sums side by side, since one alone would wait for each addition. */

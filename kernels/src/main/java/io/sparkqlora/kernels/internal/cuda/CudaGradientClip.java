@@ -30,15 +30,15 @@ final class CudaGradientClip implements GradientClip {
 
     @Override
     public void sumOfSquares(Tensor x, Tensor out) {
-        reduce(x, out, partialSquares);
+        reduce(x, out, partialSquares, false);
     }
 
     @Override
-    public void sum(Tensor x, Tensor out) {
-        reduce(x, out, partialSum);
+    public void addSum(Tensor x, Tensor out) {
+        reduce(x, out, partialSum, true);
     }
 
-    private void reduce(Tensor x, Tensor out, CudaKernel kernel) {
+    private void reduce(Tensor x, Tensor out, CudaKernel kernel, boolean add) {
         Checks.vector(x, DType.F32, x.size());
         Checks.vector(out, DType.F64, 1);
         if (x.address() % 16 != 0) {
@@ -51,6 +51,7 @@ final class CudaGradientClip implements GradientClip {
                 .address(partial)
                 .number(Math.toIntExact(chunks))
                 .address(out)
+                .flag(add)
                 .over(1, 1, 1, THREADS);
     }
 

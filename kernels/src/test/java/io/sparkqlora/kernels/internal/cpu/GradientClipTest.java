@@ -43,8 +43,9 @@ class GradientClipTest {
         }
         ops.sumOfSquares(x.tensor, out.tensor);
         assertThat(read(out)).isCloseTo(squares, offset(1e-13 * squares));
-        ops.sum(x.tensor, out.tensor);
-        assertThat(read(out)).isCloseTo(sum, offset(1e-13 * magnitude));
+        Native.putDouble(out.tensor.address(), 3.5);
+        ops.addSum(x.tensor, out.tensor);
+        assertThat(read(out)).isCloseTo(3.5 + sum, offset(1e-13 * (magnitude + 3.5)));
     }
 
     @Test

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train.internal.model;
 
-import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.internal.linear.Pass;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 
 /**
  * The loss over the vocabulary, only for rows that count and a chunk of them at a time: logits of a whole batch never
- * exist.
+ * exist. Losses are added up on the device, chunk after chunk, in F64 [1]: nothing waits for them.
  */
 record LossHead(Pass pass, OutputHead head) {
 
@@ -24,9 +21,9 @@ record LossHead(Pass pass, OutputHead head) {
         void run(Tensor rows, Tensor labels, Tensor losses);
     }
 
-    /** The sum of losses, in nats. */
-    double forward(Tensor hidden, Batch batch) {
-        return sum(batch, (rows, labels, losses) -> {
+    /** Adds the losses, in nats. */
+    void forward(Tensor hidden, Batch batch, Tensor lossSum) {
+        add(batch, lossSum, (rows, labels, losses) -> {
             Tensor logits = logits(rows);
             head.logits(hidden, rows, logits);
             pass.ops().crossEntropy().forward(logits, labels, 0f, losses);
@@ -34,13 +31,13 @@ record LossHead(Pass pass, OutputHead head) {
     }
 
     /**
-     * The sum of losses; writes the gradient of {@code gradientScale} times it.
+     * Adds the losses, in nats; writes the gradient of {@code gradientScale} times their sum.
      *
      * @param dHidden [tokens, hidden], written whole
      */
-    double forwardBackward(Tensor hidden, Batch batch, float gradientScale, Tensor dHidden) {
+    void forwardBackward(Tensor hidden, Batch batch, float gradientScale, Tensor lossSum, Tensor dHidden) {
         pass.ops().elementwise().zero(dHidden);
-        return sum(batch, (rows, labels, losses) -> {
+        add(batch, lossSum, (rows, labels, losses) -> {
             Tensor logits = logits(rows);
             OutputHead.Kept kept = head.logits(hidden, rows, logits);
             pass.ops().crossEntropy().forwardBackward(logits, labels, 0f, gradientScale, losses);
@@ -52,29 +49,19 @@ record LossHead(Pass pass, OutputHead head) {
         return pass.matrix(rows.cols(), head.model().config().vocabSize());
     }
 
-    private double sum(Batch batch, ChunkLoss loss) {
+    private void add(Batch batch, Tensor lossSum, ChunkLoss loss) {
         long targets = batch.targetRows().cols();
-        if (targets == 0) {
-            return 0;
-        }
         long chunk = chunkRows();
-        long chunks = (targets + chunk - 1) / chunk;
-        long mark = pass.arena().mark();
-        Tensor sums = pass.arena().take(DType.F64, 1, chunks);
-        for (long i = 0; i < chunks; i++) {
-            long to = Math.min(targets, (i + 1) * chunk);
-            chunk(batch, i * chunk, to, loss, sums.colRange(i, i + 1));
+        for (long from = 0; from < targets; from += chunk) {
+            chunk(batch, from, Math.min(targets, from + chunk), loss, lossSum);
         }
-        double total = total(sums);
-        pass.arena().release(mark);
-        return total;
     }
 
-    private void chunk(Batch batch, long from, long to, ChunkLoss loss, Tensor sum) {
+    private void chunk(Batch batch, long from, long to, ChunkLoss loss, Tensor lossSum) {
         long mark = pass.arena().mark();
         Tensor losses = pass.vector(to - from);
         loss.run(batch.targetRows().colRange(from, to), batch.targetLabels().colRange(from, to), losses);
-        pass.ops().gradientClip().sum(losses, sum);
+        pass.ops().gradientClip().addSum(losses, lossSum);
         pass.arena().release(mark);
     }
 
@@ -82,16 +69,5 @@ record LossHead(Pass pass, OutputHead head) {
         long rows = CHUNK_BYTES
                 / ((long) head.model().config().vocabSize() * pass.dtype().bytes());
         return Math.max(1, rows >= ROW_STEP ? rows / ROW_STEP * ROW_STEP : rows);
-    }
-
-    private double total(Tensor sums) {
-        ByteBuffer bytes =
-                ByteBuffer.allocateDirect(Math.toIntExact(sums.bytes())).order(ByteOrder.LITTLE_ENDIAN);
-        pass.device().copyOut(sums, bytes);
-        double total = 0;
-        while (bytes.hasRemaining()) {
-            total += bytes.getDouble();
-        }
-        return total;
     }
 }

@@ -25,12 +25,12 @@ public record MicroBatch(Pass pass, BaseModel model, ModelAdapter adapter, RopeT
     private record Run(DecoderLayer layer, ModelAdapter.Layer lora, Tensor input, LayerActivations activations) {}
 
     /**
-     * Adds the gradients of {@code gradientScale} times the sum of losses.
+     * Adds the losses, and the gradients of {@code gradientScale} times their sum.
      *
      * @param masks dropout, or null for none
-     * @return the sum of losses, in nats
+     * @param lossSum F64 [1], in nats
      */
-    public double run(HostBatch host, DropoutMasks masks, float gradientScale) {
+    public void run(HostBatch host, DropoutMasks masks, float gradientScale, Tensor lossSum) {
         long mark = pass.arena().mark();
         Batch batch = Batch.upload(pass, host);
         LayerForward forward = forward(batch, masks);
@@ -39,22 +39,20 @@ public record MicroBatch(Pass pass, BaseModel model, ModelAdapter adapter, RopeT
         Tensor gradient =
                 pass.arena().take(pass.dtype(), batch.tokens(), model.config().hiddenSize());
         OutputHead head = new OutputHead(pass, model, adapter.lmHead(), masks);
-        double loss = new LossHead(pass, head).forwardBackward(hidden, batch, gradientScale, gradient);
+        new LossHead(pass, head).forwardBackward(hidden, batch, gradientScale, lossSum, gradient);
         backward(new LayerBackward(forward, batch.sequences(), recompute), runs, gradient);
         pass.arena().release(mark);
-        return loss;
     }
 
-    /** The sum of losses alone, without dropout. */
-    public static double evaluate(ModelForward forward, HostBatch host) {
+    /** Adds the losses alone, without dropout. */
+    public static void evaluate(ModelForward forward, HostBatch host, Tensor lossSum) {
         Pass pass = forward.pass();
         long mark = pass.arena().mark();
         Batch batch = Batch.upload(pass, host);
         Tensor hidden = forward.hidden(batch);
         OutputHead head = new OutputHead(pass, forward.model(), ModelAdapter.lmHead(forward.adapter()), null);
-        double loss = new LossHead(pass, head).forward(hidden, batch);
+        new LossHead(pass, head).forward(hidden, batch, lossSum);
         pass.arena().release(mark);
-        return loss;
     }
 
     private LayerForward forward(Batch batch, DropoutMasks masks) {

@@ -3,6 +3,7 @@ package io.sparkqlora.train.internal.step;
 
 import io.sparkqlora.kernels.Arena;
 import io.sparkqlora.kernels.PlanningDevice;
+import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.internal.linear.DropoutMasks;
 import io.sparkqlora.train.internal.linear.Pass;
 import io.sparkqlora.train.internal.model.BaseLoader;
@@ -50,14 +51,15 @@ public record SessionPlan(
         Arena held = planning.unboundedArena();
         SessionBuffers buffers = SessionBuffers.take(spec, new SessionBuffers.Arenas(held, held, held, held, held));
         Arena arena = planning.unboundedArena();
+        Tensor lossSum = StepSums.take(arena).loss();
         Pass pass = new Pass(planning, arena, spec.compute());
         float p = (float) spec.lora().loraDropout();
         DropoutMasks masks = p > 0 ? new DropoutMasks(p, 0, 0, 0) : null;
         new MicroBatch(pass, buffers.model(), buffers.adapter(), buffers.rope(), spec.recompute())
-                .run(largest, masks, 1f);
-        MicroBatch.evaluate(new ModelForward(pass, buffers.model(), buffers.adapter(), buffers.rope()), largest);
-        MicroBatch.evaluate(new ModelForward(pass, buffers.model(), null, buffers.rope()), largest);
-        OptimizerStep.take(arena);
+                .run(largest, masks, 1f, lossSum);
+        MicroBatch.evaluate(
+                new ModelForward(pass, buffers.model(), buffers.adapter(), buffers.rope()), largest, lossSum);
+        MicroBatch.evaluate(new ModelForward(pass, buffers.model(), null, buffers.rope()), largest, lossSum);
         return arena.peakBytes();
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train.internal.step;
 
+import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.LossSum;
 import io.sparkqlora.train.PackedRow;
 import io.sparkqlora.train.StepMetrics;
@@ -42,11 +43,15 @@ public record TrainStep(SessionSpec spec, SessionBuffers session, Pass pass, Tra
         if (targets == 0) {
             throw TrainErrors.nothingCounts(stepsDone + 1, tokens);
         }
-        double loss = accumulate(stepsDone, batches, targets) / targets;
+        StepSums sums = StepSums.take(pass.arena());
+        sums.clear(pass.device());
+        accumulate(stepsDone, batches, targets, sums.loss());
         double learningRate = LearningRate.of(arguments).at(stepsDone);
-        float gradNorm = update(stepsDone, loss, learningRate);
+        StepSums.Values values = update(stepsDone, sums, targets, learningRate);
+        pass.arena().release(0);
         double seconds = (System.nanoTime() - begin) / NANOS;
-        return new StepMetrics(stepsDone + 1, loss, learningRate, gradNorm, tokens, targets, seconds);
+        return new StepMetrics(
+                stepsDone + 1, values.loss() / targets, learningRate, values.gradNorm(), tokens, targets, seconds);
     }
 
     private List<HostBatch> layOut(List<List<PackedRow>> microBatches) {
@@ -61,30 +66,27 @@ public record TrainStep(SessionSpec spec, SessionBuffers session, Pass pass, Tra
         return batch;
     }
 
-    /** Fills the gradients with those of the mean loss over all counted tokens; returns the losses' sum. */
-    private double accumulate(long stepsDone, List<HostBatch> batches, long targets) {
+    /** Fills the gradients with those of the mean loss over all counted tokens; adds the losses. */
+    private void accumulate(long stepsDone, List<HostBatch> batches, long targets, Tensor lossSum) {
         MicroBatch micro = new MicroBatch(pass, session.model(), session.adapter(), session.rope(), spec.recompute());
         float p = (float) spec.lora().loraDropout();
         pass.ops().elementwise().zero(session.buffers().gradients());
-        double sum = 0;
         for (int i = 0; i < batches.size(); i++) {
             DropoutMasks masks = p > 0 ? new DropoutMasks(p, arguments.seed(), stepsDone, i) : null;
-            sum += micro.run(batches.get(i), masks, 1f / targets);
+            micro.run(batches.get(i), masks, 1f / targets, lossSum);
         }
-        return sum;
     }
 
-    private float update(long stepsDone, double loss, double learningRate) {
-        long mark = pass.arena().mark();
-        OptimizerStep optimizer = OptimizerStep.take(pass.arena());
-        float norm = optimizer.gradNorm(pass.device(), session.buffers(), arguments.maxGradNorm());
-        if (!Double.isFinite(loss) || !Float.isFinite(norm)) {
-            pass.arena().release(mark);
-            throw TrainErrors.diverged(stepsDone + 1, loss, norm, learningRate);
+    /** Here the host waits for the device, once a step: whether all is finite is known before anything changes. */
+    private StepSums.Values update(long stepsDone, StepSums sums, long targets, double learningRate) {
+        OptimizerStep optimizer = new OptimizerStep(sums);
+        optimizer.clip(pass.device(), session.buffers(), arguments.maxGradNorm());
+        StepSums.Values values = sums.read(pass.device());
+        if (!Double.isFinite(values.loss()) || !Float.isFinite(values.gradNorm())) {
+            throw TrainErrors.diverged(stepsDone + 1, values.loss() / targets, values.gradNorm(), learningRate);
         }
         optimizer.update(pass.device(), session.buffers(), arguments, learningRate, stepsDone + 1);
-        pass.arena().release(mark);
-        return norm;
+        return values;
     }
 
     /** The loss over rows, without dropout, as many at a time as fit. */
@@ -92,23 +94,29 @@ public record TrainStep(SessionSpec spec, SessionBuffers session, Pass pass, Tra
         pass.arena().release(0);
         ModelForward forward =
                 new ModelForward(pass, session.model(), withAdapter ? session.adapter() : null, session.rope());
-        LossSum sum = LossSum.ZERO;
+        StepSums sums = StepSums.take(pass.arena());
+        sums.clear(pass.device());
+        long targets = 0;
         List<PackedRow> pending = new ArrayList<>();
         long tokens = 0;
         for (PackedRow row : rows) {
             if (!pending.isEmpty() && tokens + row.numTokens() > spec.maxTokens()) {
-                sum = sum.plus(evaluate(forward, pending));
+                targets += evaluate(forward, pending, sums.loss());
                 pending.clear();
                 tokens = 0;
             }
             pending.add(row);
             tokens += row.numTokens();
         }
-        return pending.isEmpty() ? sum : sum.plus(evaluate(forward, pending));
+        targets += pending.isEmpty() ? 0 : evaluate(forward, pending, sums.loss());
+        double loss = sums.read(pass.device()).loss();
+        pass.arena().release(0);
+        return new LossSum(loss, targets);
     }
 
-    private LossSum evaluate(ModelForward forward, List<PackedRow> rows) {
+    private long evaluate(ModelForward forward, List<PackedRow> rows, Tensor lossSum) {
         HostBatch batch = layOut("row " + rows.get(0).rowIndex(), rows);
-        return new LossSum(MicroBatch.evaluate(forward, batch), batch.targetRows().length);
+        MicroBatch.evaluate(forward, batch, lossSum);
+        return batch.targetRows().length;
     }
 }

@@ -36,6 +36,24 @@ public interface Device extends AutoCloseable {
     /** The operations, each an interface of its own. */
     Operations ops();
 
+    /**
+     * Times every kernel from now on, until {@link #stopProfile}; that slows the device down a little.
+     *
+     * @throws QLoraException CONFIG where a backend can't
+     */
+    default void startProfile() {
+        throw KernelErrors.noProfile(name());
+    }
+
+    /**
+     * Waits for what was issued and says where the time went since {@link #startProfile}.
+     *
+     * @throws QLoraException CONFIG where a backend can't
+     */
+    default Profile stopProfile() {
+        throw KernelErrors.noProfile(name());
+    }
+
     /** Waits until everything issued has run; throws what failed. */
     void synchronize();
 

@@ -180,6 +180,15 @@ public final class KernelErrors {
                 null);
     }
 
+    /** Only GPUs have kernels to time. */
+    static QLoraException noProfile(String device) {
+        return new QLoraException(
+                "QLORA-K049",
+                Kind.CONFIG,
+                device + " can't tell time by kernel; leave the profile out, or set backend to cuda",
+                null);
+    }
+
     /** The build lost a kernel file. */
     public static QLoraException kernelsMissing(String file) {
         return new QLoraException(

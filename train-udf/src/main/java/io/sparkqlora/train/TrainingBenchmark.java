@@ -2,9 +2,11 @@
 package io.sparkqlora.train;
 
 import io.sparkqlora.kernels.Device;
+import io.sparkqlora.kernels.Profile;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.function.Consumer;
 
 /**
  * Measures training steps on random weights and random tokens, every one of which counts; each row is one sequence. The
@@ -60,6 +62,15 @@ public record TrainingBenchmark(
             double gradNorm,
             long numTokens) {}
 
+    /**
+     * Steps, and then as many again with every kernel timed.
+     *
+     * @param result of the steps that were not disturbed
+     * @param profile of the others
+     * @param profiledStepMs mean time of those
+     */
+    public record Profiled(Result result, Profile profile, double profiledStepMs) {}
+
     public TrainingBenchmark {
         check(
                 "seq",
@@ -96,6 +107,33 @@ public record TrainingBenchmark(
      * @throws io.sparkqlora.kernels.QLoraException RESOURCES if the memory does not suffice
      */
     public Result run(Device device) {
+        return run(device, session -> {});
+    }
+
+    /**
+     * As {@link #run}, and measures where the time goes.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException CONFIG where the device can't tell, RESOURCES if the memory does not suffice
+     */
+    public Profiled profile(Device device) {
+        device.startProfile(); // refused before anything is loaded
+        device.stopProfile();
+        List<Profiled> profiled = new ArrayList<>();
+        Result result = run(device, session -> profiled.add(profile(device, session)));
+        return new Profiled(result, profiled.get(0).profile(), profiled.get(0).profiledStepMs());
+    }
+
+    private Profiled profile(Device device, TrainingSession session) {
+        Random random = new Random(seed);
+        double seconds = 0;
+        device.startProfile();
+        for (int step = 0; step < steps; step++) {
+            seconds += session.step(microBatches(random)).seconds();
+        }
+        return new Profiled(null, device.stopProfile(), MILLIS * seconds / steps);
+    }
+
+    private Result run(Device device, Consumer<TrainingSession> after) {
         long begin = System.nanoTime();
         try (TrainingSession session = open(device)) {
             double loadSeconds = (System.nanoTime() - begin) / NANOS;
@@ -110,7 +148,9 @@ public record TrainingBenchmark(
                     fastest = Math.min(fastest, metrics.seconds());
                 }
             }
-            return result(device, metrics, seconds, fastest, loadSeconds);
+            Result result = result(device, metrics, seconds, fastest, loadSeconds);
+            after.accept(session);
+            return result;
         }
     }
 
@@ -139,7 +179,7 @@ public record TrainingBenchmark(
                 .perDeviceTrainBatchSize(batch)
                 .gradientAccumulationSteps(accumulate)
                 .lrSchedulerType(LrSchedulerType.CONSTANT)
-                .maxSteps(warmup + steps)
+                .maxSteps(warmup + 2 * steps)
                 .recompute(recompute)
                 .seed(seed)
                 .build();

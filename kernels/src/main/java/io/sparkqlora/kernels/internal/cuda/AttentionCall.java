@@ -82,6 +82,35 @@ record AttentionCall(
         Checks.vector(sequences.deviceKeyStarts(), DType.I32, keys.length);
     }
 
+    /** Pairs of a query head's row and a key that it sees, over all heads. */
+    double pairs() {
+        double pairs = 0;
+        for (int s = 0; s < count(); s++) {
+            double n = sequences.queryStarts()[s + 1] - sequences.queryStarts()[s];
+            double m = sequences.keyStarts()[s + 1] - sequences.keyStarts()[s];
+            double all = n * (m - n) + n * (n + 1) / 2;
+            double hidden = settings.window() == 0 ? 0 : Math.max(0, m - settings.window());
+            double first = Math.max(0, hidden - n); // what the first row doesn't see for the window
+            pairs += all - (hidden * (hidden + 1) - first * (first + 1)) / 2;
+        }
+        return pairs * settings.heads();
+    }
+
+    /** Operations of {@code products} of q, k, v or their gradients along the heads' elements: 2 forward, 5 backward. */
+    double flops(int products) {
+        return 2.0 * products * pairs() * settings.headDim();
+    }
+
+    /** Bytes of what forward reads and writes. */
+    double forwardBytes() {
+        return (double) q.bytes() + k.bytes() + v.bytes() + out.bytes();
+    }
+
+    /** Bytes of what backward reads and writes. */
+    double backwardBytes() {
+        return forwardBytes() + dOut.bytes() + dq.bytes() + dk.bytes() + dv.bytes();
+    }
+
     int count() {
         return sequences.queryStarts().length - 1;
     }

@@ -32,6 +32,7 @@ final class CudaAdamW implements AdamW {
             throw new IllegalArgumentException("steps are counted from 1, not " + settings.step());
         }
         launcher.of(aligned ? wide : narrow)
+                .moves(parameter, parameter, gradient, m, m, v, v)
                 .address(parameter)
                 .address(gradient)
                 .address(m)

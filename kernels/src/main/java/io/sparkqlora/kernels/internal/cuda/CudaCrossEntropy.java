@@ -35,6 +35,7 @@ final class CudaCrossEntropy implements CrossEntropy {
         Checks.vector(labels, DType.I32, logits.rows());
         Checks.vector(losses, DType.F32, logits.rows());
         launcher.of(kernels.of(Rectangle.byRow(logits)))
+                .moves(logits, withGradient ? logits : null)
                 .matrix(logits)
                 .address(labels)
                 .address(losses)

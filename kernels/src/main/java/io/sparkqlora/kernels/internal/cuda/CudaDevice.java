@@ -5,6 +5,7 @@ import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.KernelErrors;
 import io.sparkqlora.kernels.Memory;
 import io.sparkqlora.kernels.Operations;
+import io.sparkqlora.kernels.Profile;
 import io.sparkqlora.kernels.Tensor;
 import java.nio.ByteBuffer;
 import java.util.LinkedHashSet;
@@ -28,10 +29,12 @@ public final class CudaDevice implements Device {
     private final CudaContext context;
     private final Handles.Stream stream = new Handles.Stream();
     private final Staging staging;
+    private final Launcher launcher;
     private final Operations operations;
     private final Set<CudaMemory> open = new LinkedHashSet<>();
     private long allocated;
     private long peak;
+    private CudaProfiler profiler;
     private boolean closed;
 
     private CudaDevice(int ordinal) {
@@ -39,7 +42,8 @@ public final class CudaDevice implements Device {
         context.enter();
         Driver.check(JCudaDriver.cuStreamCreate(stream, CUstream_flags.CU_STREAM_NON_BLOCKING), "cuStreamCreate");
         staging = new Staging(stream);
-        operations = CudaOperations.on(this, context, stream);
+        launcher = new Launcher(context, stream.address());
+        operations = CudaOperations.on(this, context, stream, launcher);
     }
 
     /**
@@ -129,6 +133,29 @@ public final class CudaDevice implements Device {
     }
 
     @Override
+    public void startProfile() {
+        if (profiler != null) {
+            throw new IllegalStateException("a profile of " + name() + " is being taken already");
+        }
+        context.enter();
+        profiler = new CudaProfiler(stream);
+        launcher.profile(profiler);
+    }
+
+    @Override
+    public Profile stopProfile() {
+        if (profiler == null) {
+            throw new IllegalStateException("no profile of " + name() + " is being taken");
+        }
+        context.enter();
+        launcher.profile(null);
+        try (CudaProfiler taken = profiler) {
+            profiler = null;
+            return taken.profile(name());
+        }
+    }
+
+    @Override
     public void synchronize() {
         context.enter();
         Driver.check(JCudaDriver.cuStreamSynchronize(stream), "running kernels");
@@ -143,6 +170,9 @@ public final class CudaDevice implements Device {
         closed = true;
         context.enter();
         RuntimeException first = null;
+        if (profiler != null) {
+            first = attempt(profiler::close, first);
+        }
         for (CudaMemory memory : List.copyOf(open)) {
             first = attempt(memory::close, first);
         }

@@ -23,6 +23,7 @@ final class CudaDropout implements Dropout {
         Checks.alike(x, out);
         Rectangle walk = Rectangle.of(x, out);
         launcher.of(kernels.of(walk))
+                .moves(out, x)
                 .matrix(x)
                 .matrix(out)
                 .number(walk.rows())

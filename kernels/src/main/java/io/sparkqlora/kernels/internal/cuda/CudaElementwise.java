@@ -11,7 +11,6 @@ import jcuda.driver.JCudaDriver;
 /** Kernels in elementwise.cu; zeros, and copies of other types than F32 and BF16, by the driver. */
 final class CudaElementwise implements Elementwise {
 
-    private final CudaContext context;
     private final Handles.Stream stream;
     private final Launcher launcher;
     private final Variants cast;
@@ -19,8 +18,7 @@ final class CudaElementwise implements Elementwise {
     private final Variants scale;
     private final Variants addBias;
 
-    CudaElementwise(CudaContext context, Handles.Stream stream, Launcher launcher, CudaKernel.Library library) {
-        this.context = context;
+    CudaElementwise(Handles.Stream stream, Launcher launcher, CudaKernel.Library library) {
         this.stream = stream;
         this.launcher = launcher;
         this.cast = Variants.of(library, "elementwise", "cast");
@@ -44,6 +42,7 @@ final class CudaElementwise implements Elementwise {
         }
         Rectangle walk = half ? new Rectangle(out.rows(), out.cols(), 1) : Rectangle.of(source, out);
         launcher.of(cast.of(walk))
+                .moves(source, out)
                 .matrix(source)
                 .matrix(out)
                 .number(walk.rows())
@@ -64,8 +63,7 @@ final class CudaElementwise implements Elementwise {
         copy.dstPitch = out.rowStride() * out.dtype().bytes();
         copy.WidthInBytes = source.cols() * source.dtype().bytes();
         copy.Height = source.rows();
-        context.enter();
-        Driver.check(JCudaDriver.cuMemcpy2DAsync(copy, stream), "cuMemcpy2DAsync");
+        launcher.moves(source, out).driver("copying", () -> JCudaDriver.cuMemcpy2DAsync(copy, stream));
     }
 
     @Override
@@ -73,6 +71,7 @@ final class CudaElementwise implements Elementwise {
         Checks.alike(out, a, b);
         Rectangle walk = Rectangle.of(out, a, b);
         launcher.of(add.of(walk))
+                .moves(out, a, b)
                 .matrix(a)
                 .matrix(b)
                 .matrix(out)
@@ -88,6 +87,7 @@ final class CudaElementwise implements Elementwise {
         Checks.shape(bias, 1, out.cols());
         Rectangle walk = Rectangle.byRow(out, bias);
         launcher.of(addBias.of(walk))
+                .moves(out, out)
                 .matrix(out)
                 .matrix(bias)
                 .number(walk.rows())
@@ -100,6 +100,7 @@ final class CudaElementwise implements Elementwise {
         Checks.alike(out, source);
         Rectangle walk = Rectangle.of(out, source);
         launcher.of(scale.of(walk))
+                .moves(source, out)
                 .matrix(source)
                 .matrix(out)
                 .number(walk.rows())
@@ -113,17 +114,18 @@ final class CudaElementwise implements Elementwise {
         if (out.size() == 0) {
             return;
         }
-        context.enter();
         long width = out.dtype().bytes();
-        int code = out.contiguous()
-                ? JCudaDriver.cuMemsetD8Async(Handles.at(out.address()), (byte) 0, out.bytes(), stream)
-                : JCudaDriver.cuMemsetD2D8Async(
-                        Handles.at(out.address()),
-                        out.rowStride() * width,
-                        (byte) 0,
-                        out.cols() * width,
-                        out.rows(),
-                        stream);
-        Driver.check(code, "filling with zeros");
+        launcher.moves(out)
+                .driver(
+                        "filling with zeros",
+                        () -> out.contiguous()
+                                ? JCudaDriver.cuMemsetD8Async(Handles.at(out.address()), (byte) 0, out.bytes(), stream)
+                                : JCudaDriver.cuMemsetD2D8Async(
+                                        Handles.at(out.address()),
+                                        out.rowStride() * width,
+                                        (byte) 0,
+                                        out.cols() * width,
+                                        out.rows(),
+                                        stream));
     }
 }

@@ -29,6 +29,7 @@ final class CudaGatedActivation implements GatedActivation {
         Checks.alike(out, gate, up);
         Rectangle walk = Rectangle.of(out, gate, up);
         launcher.of(forward.of(walk))
+                .moves(out, gate, up)
                 .matrix(gate)
                 .matrix(up)
                 .matrix(out)
@@ -43,6 +44,7 @@ final class CudaGatedActivation implements GatedActivation {
         Checks.alike(dOut, gate, up, dGate, dUp);
         Rectangle walk = Rectangle.of(dOut, gate, up, dGate, dUp);
         launcher.of(backward.of(walk))
+                .moves(dOut, gate, up, dGate, dUp)
                 .matrix(dOut)
                 .matrix(gate)
                 .matrix(up)

@@ -46,7 +46,12 @@ final class CudaGradientClip implements GradientClip {
         }
         long chunks = (x.size() + CHUNK - 1) / CHUNK;
         long partial = workspace.atLeast(chunks * Double.BYTES);
-        launcher.of(kernel).address(x).number(x.size()).address(partial).over(chunks, 1, 1, THREADS);
+        launcher.of(kernel)
+                .moves(x)
+                .address(x)
+                .number(x.size())
+                .address(partial)
+                .over(chunks, 1, 1, THREADS);
         launcher.of(total)
                 .address(partial)
                 .number(Math.toIntExact(chunks))

@@ -42,7 +42,7 @@ final class CudaMatmul implements Matmul {
     }
 
     private void plain(Product p) {
-        launcher.of(plain);
+        launcher.of(plain).work(p.flops(), p.bytes(), p.m(), p.n(), p.k());
         operand(p.a(), p.transposeA());
         operand(p.b(), !p.transposeB());
         launcher.address(p.c())

@@ -33,8 +33,7 @@ record CudaOperations(
 
     private static final int HOPPER = 90;
 
-    static CudaOperations on(CudaDevice device, CudaContext context, Handles.Stream stream) {
-        Launcher launcher = new Launcher(context, stream.address());
+    static CudaOperations on(CudaDevice device, CudaContext context, Handles.Stream stream, Launcher launcher) {
         CudaKernel.Library library = new CudaKernel.Library();
         Workspace workspace = new Workspace(device);
         boolean hopper = context.capability() == HOPPER && !Boolean.getBoolean(CudaMatmul.GENERAL_ONLY);
@@ -42,7 +41,7 @@ record CudaOperations(
         return new CudaOperations(
                 new CudaMatmul(context, launcher, library, workspace, maps),
                 new CudaQuantization(device, context.multiprocessors(), launcher, library, workspace),
-                new CudaElementwise(context, stream, launcher, library),
+                new CudaElementwise(stream, launcher, library),
                 new CudaRmsNorm(launcher, library),
                 new CudaRope(launcher, library),
                 new CudaAttention(launcher, library, workspace, maps, stream),

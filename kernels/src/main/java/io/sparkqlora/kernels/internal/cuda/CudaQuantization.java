@@ -81,6 +81,7 @@ final class CudaQuantization implements Quantization {
 
     private void quantizeBlocks(Tensor source, QuantizedMatrix out, int blocks, long scales, long scratch) {
         launcher.of(quantizeBlocks)
+                .moves(source, out.packed())
                 .matrix(source)
                 .number(source.size())
                 .number(out.format().blockSize());
@@ -158,7 +159,8 @@ final class CudaQuantization implements Quantization {
         boolean byRow = scalesByRow(source);
         Rectangle walk = Rectangle.of(out);
         boolean wide = walk.width() > 1 && !byRow && source.packed().address() % 4 == 0 && out.size() < MOST_WIDE;
-        launcher.of(wide ? dequantize.wide() : dequantize.narrow());
+        launcher.of(wide ? dequantize.wide() : dequantize.narrow())
+                .moves(out, source.packed(), source.absmax(), source.nestedAbsmax());
         format(source, byRow);
         if (wide) {
             launcher.matrix(out).number(walk.rows()).number(walk.cols());

@@ -28,6 +28,7 @@ final class CudaRmsNorm implements RmsNorm {
         check(x, weight, rstd);
         Rectangle walk = Rectangle.byRow(x, y, weight);
         launcher.of(forward.of(walk))
+                .moves(x, y)
                 .matrix(x)
                 .matrix(weight)
                 .matrix(y)
@@ -45,6 +46,7 @@ final class CudaRmsNorm implements RmsNorm {
         check(x, weight, rstd);
         Rectangle walk = Rectangle.byRow(x, dy, weight, dx, residual);
         launcher.of(backward.of(walk))
+                .moves(dx, dy, x, addTo)
                 .matrix(dy)
                 .matrix(x)
                 .matrix(weight)

@@ -37,6 +37,7 @@ final class CudaRope implements Rope {
                 && Rectangle.aligned(sin);
         long items = (long) heads * half / (wide ? 8 : 1);
         launcher.of(wide ? kernels.wide() : kernels.narrow())
+                .moves(x, x)
                 .matrix(x)
                 .address(positions)
                 .matrix(cos)

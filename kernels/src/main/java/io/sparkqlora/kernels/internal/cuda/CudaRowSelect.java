@@ -26,6 +26,7 @@ final class CudaRowSelect implements RowSelect {
         Checks.shape(out, out.rows(), table.cols());
         Rectangle walk = Rectangle.byRow(out, table);
         launcher.of(gather.of(walk))
+                .moves(out, out)
                 .matrix(table)
                 .address(indices)
                 .matrix(out)
@@ -44,6 +45,7 @@ final class CudaRowSelect implements RowSelect {
         Checks.shape(out, out.rows(), rows.cols());
         Rectangle walk = Rectangle.byRow(rows, out);
         launcher.of(scatter.of(walk))
+                .moves(rows, rows)
                 .matrix(rows)
                 .address(indices)
                 .matrix(out)

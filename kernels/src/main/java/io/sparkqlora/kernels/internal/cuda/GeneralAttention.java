@@ -42,14 +42,19 @@ final class GeneralAttention {
 
     void forward(AttentionCall call) {
         problem(width(call).forward(), call, 0)
+                .work(call.flops(2), call.forwardBytes(), call.queries(), call.count(), 0)
                 .over(call.queryTiles(ROWS), call.settings().heads(), 1, THREADS);
     }
 
     void backward(AttentionCall call) {
         long delta = plain.delta(call);
         Settings settings = call.settings();
-        problem(width(call).backwardQueries(), call, delta).over(call.queryTiles(ROWS), settings.heads(), 1, THREADS);
-        problem(width(call).backwardKeys(), call, delta).over(call.keyTiles(ROWS), settings.kvHeads(), 1, THREADS);
+        problem(width(call).backwardQueries(), call, delta)
+                .work(call.flops(3), call.backwardBytes(), call.queries(), call.count(), 0)
+                .over(call.queryTiles(ROWS), settings.heads(), 1, THREADS);
+        problem(width(call).backwardKeys(), call, delta)
+                .work(call.flops(4), call.backwardBytes(), call.queries(), call.count(), 0)
+                .over(call.keyTiles(ROWS), settings.kvHeads(), 1, THREADS);
     }
 
     private Launcher problem(CudaKernel kernel, AttentionCall call, long delta) {

@@ -55,12 +55,12 @@ final class GeneralMatmul {
         int perSplit = (steps + splits(p, size, steps) - 1) / splits(p, size, steps);
         int splits = (steps + perSplit - 1) / perSplit;
         long parts = splits == 1 ? 0 : workspace.atLeast((long) splits * p.m() * p.n() * Float.BYTES);
-        launcher.of(
-                kernels.computeIfAbsent(size.kernel(p), name -> library.kernel("matmul", name, size.sharedBytes())));
+        launcher.of(kernels.computeIfAbsent(size.kernel(p), name -> library.kernel("matmul", name, size.sharedBytes())))
+                .work(p.flops(), p.bytes() + 4.0 * (splits == 1 ? 0 : splits) * p.m() * p.n(), p.m(), p.n(), p.k());
         problem(p, parts, perSplit * size.depth());
         launcher.over(tiles(p.n(), size.cols()), tiles(p.m(), size.rows()), splits, size.threads());
         if (splits > 1) {
-            launcher.of(addParts);
+            launcher.of(addParts).work(0, 4.0 * splits * p.m() * p.n() + p.c().bytes(), p.m(), p.n(), splits);
             problem(p, parts, perSplit * size.depth());
             launcher.number(splits).overItems((long) p.m() * p.n(), 1);
         }

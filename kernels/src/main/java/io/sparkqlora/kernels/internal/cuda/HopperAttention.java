@@ -86,6 +86,7 @@ final class HopperAttention {
         Settings settings = call.settings();
         Width width = width(call);
         launcher.of(settings.softCap() > 0f ? width.forwardCapped() : width.forward())
+                .work(call.flops(2), call.forwardBytes(), call.queries(), call.count(), 0)
                 .map(maps.of(call.q(), ROWS))
                 .map(maps.of(call.k(), ROWS))
                 .map(maps.of(call.v(), ROWS))
@@ -129,9 +130,11 @@ final class HopperAttention {
 
     void backward(AttentionCall call) {
         Scratch scratch = Scratch.of(call, workspace);
-        Driver.check(
-                JCudaDriver.cuMemsetD8Async(Handles.at(scratch.turns()), (byte) 0, scratch.turnBytes(), stream),
-                "cuMemsetD8Async");
+        launcher.work(0, scratch.turnBytes(), scratch.turnBytes(), 0, 0)
+                .driver(
+                        "filling with zeros",
+                        () -> JCudaDriver.cuMemsetD8Async(
+                                Handles.at(scratch.turns()), (byte) 0, scratch.turnBytes(), stream));
         delta(call, scratch);
         keys(call, scratch);
         finish(call, scratch);
@@ -140,6 +143,7 @@ final class HopperAttention {
     private void delta(AttentionCall call, Scratch scratch) {
         long lanes = call.settings().headDim() / 8;
         launcher.of(width(call).delta())
+                .moves(call.out(), call.dOut())
                 .address(call.out())
                 .number(Math.toIntExact(call.out().rowStride()))
                 .address(call.dOut())
@@ -157,6 +161,7 @@ final class HopperAttention {
         Settings settings = call.settings();
         Width width = width(call);
         launcher.of(settings.softCap() > 0f ? width.backwardCapped() : width.backward())
+                .work(call.flops(5), call.backwardBytes(), call.queries(), call.count(), 0)
                 .map(maps.of(call.q(), QUERIES))
                 .map(maps.of(call.k(), ROWS))
                 .map(maps.of(call.v(), ROWS))
@@ -176,6 +181,7 @@ final class HopperAttention {
     private void finish(AttentionCall call, Scratch scratch) {
         Settings settings = call.settings();
         launcher.of(width(call).finish())
+                .work(0, 3.0 * call.dq().bytes(), call.queries(), call.count(), 0) // from f32
                 .address(scratch.sums())
                 .address(call.dq())
                 .number(Math.toIntExact(call.dq().rowStride()));

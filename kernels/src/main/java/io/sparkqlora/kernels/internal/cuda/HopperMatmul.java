@@ -55,6 +55,7 @@ final class HopperMatmul {
         int width = WIDTHS[choice];
         int cluster = cluster(width, p.transposeB());
         launcher.of(p.transposeB() ? byRows[choice] : byColumns[choice])
+                .work(p.flops(), p.bytes(), p.m(), p.n(), p.k())
                 .map(maps.of(p.a(), BLOCK_ROWS))
                 .map(maps.of(p.b(), p.transposeB() ? width / cluster : BLOCK_K))
                 .map(maps.of(p.c(), BLOCK_K))

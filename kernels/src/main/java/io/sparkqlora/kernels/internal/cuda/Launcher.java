@@ -8,6 +8,7 @@ import io.sparkqlora.kernels.KernelErrors;
 import io.sparkqlora.kernels.Tensor;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.function.IntSupplier;
 
 /**
  * Launches kernels on one stream. Arguments are written to one piece of native memory, laid out as C lays them out; the driver
@@ -20,6 +21,7 @@ final class Launcher {
     private static final int ARGUMENTS = 64;
     private static final int BYTES = 1 << 13;
     private static final int ALIGNMENT = 64; // of tensor maps
+    private static final int SHAPE = 3;
 
     private final CudaContext context;
     private final long stream;
@@ -29,6 +31,10 @@ final class Launcher {
     private int arguments;
     private int at;
     private boolean inStructure;
+    private CudaProfiler profiler;
+    private double flops;
+    private double bytes;
+    private final long[] shape = new long[SHAPE];
 
     Launcher(CudaContext context, long stream) {
         this.context = context;
@@ -45,7 +51,47 @@ final class Launcher {
         arguments = 0;
         at = ARGUMENTS * Long.BYTES;
         inStructure = false;
+        work(0, 0, 0, 0, 0);
         return this;
+    }
+
+    /** From now on launches are timed, until it is null. */
+    void profile(CudaProfiler next) {
+        profiler = next;
+    }
+
+    /**
+     * What the launch costs, for a profile: operations, and bytes that device memory moves at the least, each input read and
+     * each output written once. The numbers after those tell shapes apart; 0 for none.
+     */
+    Launcher work(double operations, double traffic, long m, long n, long k) {
+        flops = operations;
+        bytes = traffic;
+        shape[0] = m;
+        shape[1] = n;
+        shape[2] = k;
+        return this;
+    }
+
+    /** The {@link #work} of a launch that reads or writes each of these once; nulls don't count. */
+    Launcher moves(Tensor... tensors) {
+        double traffic = 0;
+        for (Tensor tensor : tensors) {
+            traffic += tensor == null ? 0 : tensor.bytes();
+        }
+        return work(0, traffic, tensors[0].rows(), tensors[0].cols(), 0);
+    }
+
+    /** Issues a copy or a fill of the driver's own; its cost is what {@link #of} or {@link #work} said last. */
+    void driver(String name, IntSupplier call) {
+        context.enter();
+        if (profiler != null) {
+            profiler.begin();
+        }
+        Driver.check(call.getAsInt(), name);
+        if (profiler != null) {
+            profiler.end(name, shape, flops, bytes);
+        }
     }
 
     /** Reserves an argument, or a field of a structure. */
@@ -134,10 +180,16 @@ final class Launcher {
         int y = Math.toIntExact(gridY);
         int z = Math.toIntExact(gridZ);
         long function = kernel.address();
+        if (profiler != null) {
+            profiler.begin();
+        }
         int code = Driver.Calls.cuLaunchKernel(function, x, y, z, threads, 1, 1, kernel.sharedBytes(), stream, base, 0);
         if (code != 0) {
             throw KernelErrors.cudaFailed(
                     "launching " + kernel.name() + " over " + x + "×" + y + "×" + z, Driver.name(code));
+        }
+        if (profiler != null) {
+            profiler.end(kernel.name(), shape, flops, bytes);
         }
     }
 

@@ -27,14 +27,18 @@ final class PlainAttention {
     }
 
     void forward(AttentionCall call) {
-        problem(forward, call, 0).over(call.queryTiles(WARPS), call.settings().heads(), 1, THREADS);
+        problem(forward, call, 0)
+                .work(call.flops(2), call.forwardBytes(), call.queries(), call.count(), 0)
+                .over(call.queryTiles(WARPS), call.settings().heads(), 1, THREADS);
     }
 
     void backward(AttentionCall call) {
         long sums = delta(call);
         problem(backwardQueries, call, sums)
+                .work(call.flops(3), call.backwardBytes(), call.queries(), call.count(), 0)
                 .over(call.queryTiles(WARPS), call.settings().heads(), 1, THREADS);
         problem(backwardKeys, call, sums)
+                .work(call.flops(4), call.backwardBytes(), call.queries(), call.count(), 0)
                 .over(call.keyTiles(WARPS), call.settings().kvHeads(), 1, THREADS);
     }
 
@@ -42,7 +46,9 @@ final class PlainAttention {
     long delta(AttentionCall call) {
         int heads = call.settings().heads();
         long sums = workspace.atLeast((long) heads * call.queries() * Float.BYTES);
-        problem(delta, call, sums).over((call.queries() + WARPS - 1L) / WARPS, heads, 1, THREADS);
+        problem(delta, call, sums)
+                .moves(call.out(), call.dOut())
+                .over((call.queries() + WARPS - 1L) / WARPS, heads, 1, THREADS);
         return sums;
     }
 

@@ -46,6 +46,16 @@ record Product(Tensor a, boolean transposeA, Tensor b, boolean transposeB, float
         return Math.toIntExact(transposeA ? a.rows() : a.cols());
     }
 
+    /** Floating-point operations: a multiplication and an addition for each of m·n·k. */
+    double flops() {
+        return 2.0 * m() * n() * k();
+    }
+
+    /** Bytes of both operands, of the result, and of what it is added to. */
+    double bytes() {
+        return (double) a.bytes() + b.bytes() + c.bytes() * (beta == 0f ? 1 : 2);
+    }
+
     boolean plain() {
         return alpha == 1f && beta == 0f;
     }

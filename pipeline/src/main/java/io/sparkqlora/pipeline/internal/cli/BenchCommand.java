@@ -3,8 +3,10 @@ package io.sparkqlora.pipeline.internal.cli;
 
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.Devices;
+import io.sparkqlora.kernels.Profile;
 import io.sparkqlora.train.TrainingBenchmark;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -13,6 +15,8 @@ import picocli.CommandLine.Option;
 /** {@code qlora bench}. */
 @Command(name = "bench", description = "Measures training steps on random weights and tokens. Needs no Spark.")
 final class BenchCommand extends QLoraCommand {
+
+    private static final double MILLIS = 1e3;
 
     @Mixin
     ShapeOptions shape;
@@ -29,6 +33,13 @@ final class BenchCommand extends QLoraCommand {
     @Option(names = "--warmup", defaultValue = "1", description = "Steps before them. Default: ${DEFAULT-VALUE}.")
     int warmup;
 
+    @Option(
+            names = "--profile",
+            description =
+                    "Runs the measured steps a second time and prints, for each kernel, calls and time a step and what"
+                            + " it reached of the GPU's ceilings. Only with --backend cuda.")
+    boolean profile;
+
     BenchCommand(Console console) {
         super(console);
     }
@@ -38,7 +49,8 @@ final class BenchCommand extends QLoraCommand {
         TrainingBenchmark benchmark = shape.benchmark(steps, warmup);
         try (Device device = Devices.open(backend)) {
             console.err().println("bench on " + device.name() + ": " + shape.describe());
-            TrainingBenchmark.Result result = benchmark.run(device);
+            TrainingBenchmark.Profiled profiled = profile ? benchmark.profile(device) : null;
+            TrainingBenchmark.Result result = profile ? profiled.result() : benchmark.run(device);
             Map<String, Object> outcome = new LinkedHashMap<>(shape.values());
             outcome.put("backend", backend);
             outcome.put("device", device.name());
@@ -52,7 +64,30 @@ final class BenchCommand extends QLoraCommand {
             outcome.put("num_tokens", result.numTokens());
             outcome.put("loss", result.loss());
             outcome.put("grad_norm", result.gradNorm());
+            if (profile) {
+                outcome.put("profiled_step_ms", profiled.profiledStepMs());
+                outcome.put("kernels", kernels(profiled.profile()));
+            }
             return outcome;
         }
+    }
+
+    private List<Map<String, Object>> kernels(Profile taken) {
+        console.err().print(taken.table(steps));
+        return taken.kernels().stream().map(k -> kernel(k, taken.ceilings())).toList();
+    }
+
+    private Map<String, Object> kernel(Profile.Kernel kernel, Profile.Ceilings ceilings) {
+        Map<String, Object> values = new LinkedHashMap<>();
+        values.put("kernel", kernel.name());
+        values.put("shape", kernel.shape());
+        values.put("calls", (double) kernel.calls() / steps);
+        values.put("ms", MILLIS * kernel.seconds() / steps);
+        values.put("tflops", kernel.teraflops());
+        values.put("tb_per_second", kernel.terabytes());
+        if (ceilings != null) {
+            values.put("of_ceiling", kernel.ofCeiling(ceilings));
+        }
+        return values;
     }
 }

@@ -39,4 +39,7 @@ public interface Operations {
 
     /** The optimizer update. */
     AdamW adamW();
+
+    /** The optimizer update with moments in 8 bits. */
+    AdamW8bit adamW8bit();
 }

@@ -20,9 +20,11 @@ final class CpuAdamW implements AdamW {
         this.workers = workers;
     }
 
-    /** The scalars of one step, as PyTorch rounds them before they meet a tensor. */
-    private record Factors(
+    /** What is the same for every element of an update. */
+    record Factors(
+            float scale,
             float decay,
+            float beta1,
             float beta1Rest,
             float beta2,
             float beta2Rest,
@@ -30,32 +32,22 @@ final class CpuAdamW implements AdamW {
             float eps,
             float stepSize) {
 
-        static Factors of(Settings s) {
-            // StrictMath, since Math.pow may round differently once it is compiled
-            double correction1 = 1 - StrictMath.pow(s.beta1(), s.step());
-            double correction2 = 1 - StrictMath.pow(s.beta2(), s.step());
-            return new Factors(
-                    (float) (1 - s.learningRate() * s.weightDecay()),
-                    (float) (1 - s.beta1()),
-                    (float) s.beta2(),
-                    (float) (1 - s.beta2()),
-                    (float) Math.sqrt(correction2),
-                    (float) s.eps(),
-                    (float) (-s.learningRate() / correction1));
+        static Factors of(Tensor normAndScale, Tensor factors) {
+            Checks.vector(normAndScale, DType.F32, 2);
+            Checks.vector(factors, DType.F32, FACTORS);
+            float[] f = new float[FACTORS];
+            Native.load(factors.address(), f, 0, FACTORS);
+            float scale = Native.getFloat(normAndScale.address() + 4);
+            return new Factors(scale, f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7]);
         }
     }
 
     @Override
-    public void update(Tensor parameter, Tensor gradient, Tensor m, Tensor v, Tensor normAndScale, Settings settings) {
+    public void update(Tensor parameter, Tensor gradient, Tensor m, Tensor v, Tensor normAndScale, Tensor factors) {
         for (Tensor tensor : new Tensor[] {parameter, gradient, m, v}) {
             Checks.vector(tensor, DType.F32, parameter.size());
         }
-        Checks.vector(normAndScale, DType.F32, 2);
-        if (settings.step() < 1) {
-            throw new IllegalArgumentException("steps are counted from 1, not " + settings.step());
-        }
-        float scale = Native.getFloat(normAndScale.address() + 4);
-        Factors factors = Factors.of(settings);
+        Factors f = Factors.of(normAndScale, factors);
         Tensor flat = parameter.reshape(1, parameter.size());
         Elements.forEach(
                 workers,
@@ -64,7 +56,7 @@ final class CpuAdamW implements AdamW {
                     Rows.load(gradient, 0, at, count, buffers[1], 0);
                     Rows.load(m, 0, at, count, buffers[2], 0);
                     Rows.load(v, 0, at, count, buffers[3], 0);
-                    update(buffers, count, scale, factors);
+                    update(buffers, count, f);
                     Rows.store(buffers[0], 0, count, parameter, 0, at);
                     Rows.store(buffers[2], 0, count, m, 0, at);
                     Rows.store(buffers[3], 0, count, v, 0, at);
@@ -72,9 +64,9 @@ final class CpuAdamW implements AdamW {
                 flat);
     }
 
-    private static void update(float[][] buffers, int count, float scale, Factors f) {
+    private static void update(float[][] buffers, int count, Factors f) {
         for (int i = 0; i < count; i += VectorMath.LANES) {
-            FloatVector g = FloatVector.fromArray(SPECIES, buffers[1], i).mul(scale);
+            FloatVector g = FloatVector.fromArray(SPECIES, buffers[1], i).mul(f.scale);
             FloatVector m = FloatVector.fromArray(SPECIES, buffers[2], i);
             m = g.sub(m).fma(FloatVector.broadcast(SPECIES, f.beta1Rest), m);
             FloatVector v = FloatVector.fromArray(SPECIES, buffers[3], i).mul(f.beta2);

@@ -2,6 +2,7 @@
 package io.sparkqlora.kernels.internal.cpu;
 
 import io.sparkqlora.kernels.AdamW;
+import io.sparkqlora.kernels.AdamW8bit;
 import io.sparkqlora.kernels.Attention;
 import io.sparkqlora.kernels.CrossEntropy;
 import io.sparkqlora.kernels.Dropout;
@@ -28,7 +29,8 @@ record CpuOperations(
         CrossEntropy crossEntropy,
         Dropout dropout,
         GradientClip gradientClip,
-        AdamW adamW)
+        AdamW adamW,
+        AdamW8bit adamW8bit)
         implements Operations {
 
     static CpuOperations on(Workers workers, Products products) {
@@ -44,6 +46,7 @@ record CpuOperations(
                 new CpuCrossEntropy(workers),
                 new CpuDropout(workers),
                 new CpuGradientClip(workers),
-                new CpuAdamW(workers));
+                new CpuAdamW(workers),
+                new CpuAdamW8bit(workers));
     }
 }

@@ -5,6 +5,7 @@ import io.sparkqlora.kernels.DynamicMap;
 import io.sparkqlora.kernels.QuantFormat;
 import io.sparkqlora.kernels.QuantizedMatrix;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.internal.DynamicBins;
 
 /**
  * Double quantisation: scales less their mean, as 8-bit codes of the dynamic map in blocks of 256. Codes are found as
@@ -14,24 +15,10 @@ import io.sparkqlora.kernels.Tensor;
 final class ScaleCodec {
 
     private static final int BLOCK = QuantFormat.NESTED_BLOCK_SIZE;
-    private static final int BINS = 65536;
     private static final float[] MAP = DynamicMap.signed();
-    private static final byte[] CODE_OF_BIN = codesOfBins();
+    private static final byte[] CODE_OF_BIN = DynamicBins.codes(MAP);
 
     private ScaleCodec() {}
-
-    private static byte[] codesOfBins() {
-        byte[] codes = new byte[BINS];
-        int code = 0;
-        for (int bin = 0; bin < BINS; bin++) {
-            float value = -1f + (2f * bin) / (BINS - 1);
-            while (code < MAP.length - 1 && 0.5f * (MAP[code] + MAP[code + 1]) < value) {
-                code++;
-            }
-            codes[bin] = (byte) code;
-        }
-        return codes;
-    }
 
     static void encode(float[] scales, QuantizedMatrix out) {
         float mean = TorchMean.of(scales, scales.length);
@@ -54,8 +41,7 @@ final class ScaleCodec {
         }
         float inverse = 1f / max;
         for (int i = at; i < at + count; i++) {
-            float normalised = Math.max(-1f, Math.min(1f, (scales[i] - mean) * inverse));
-            codes[i] = CODE_OF_BIN[(int) ((normalised + 1f) * 0.5f * (BINS - 1) + 0.5f)];
+            codes[i] = CODE_OF_BIN[DynamicBins.bin((scales[i] - mean) * inverse)];
         }
         return max;
     }

@@ -2,6 +2,7 @@
 package io.sparkqlora.kernels.internal.cuda;
 
 import io.sparkqlora.kernels.AdamW;
+import io.sparkqlora.kernels.AdamW8bit;
 import io.sparkqlora.kernels.Attention;
 import io.sparkqlora.kernels.CrossEntropy;
 import io.sparkqlora.kernels.Dropout;
@@ -28,7 +29,8 @@ record CudaOperations(
         CrossEntropy crossEntropy,
         Dropout dropout,
         GradientClip gradientClip,
-        AdamW adamW)
+        AdamW adamW,
+        AdamW8bit adamW8bit)
         implements Operations {
 
     private static final int HOPPER = 90;
@@ -50,6 +52,7 @@ record CudaOperations(
                 new CudaCrossEntropy(launcher, library),
                 new CudaDropout(launcher, library),
                 new CudaGradientClip(launcher, library, workspace),
-                new CudaAdamW(launcher, library));
+                new CudaAdamW(launcher, library),
+                new CudaAdamW8bit(device, launcher, library));
     }
 }

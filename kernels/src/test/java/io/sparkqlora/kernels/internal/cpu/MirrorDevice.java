@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.kernels.internal.cpu;
 
+import io.sparkqlora.kernels.AdamW8bit.Moment;
 import io.sparkqlora.kernels.Attention.Sequences;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Device;
@@ -107,6 +108,9 @@ final class MirrorDevice implements Device {
                     map(m.absmax()),
                     map(m.nestedAbsmax()),
                     map(m.nestedOffset()));
+        }
+        if (argument instanceof Moment m) {
+            return new Moment(map(m.codes()), map(m.absmax()));
         }
         if (argument instanceof Sequences s) {
             return new Sequences(s.queryStarts(), s.keyStarts(), ints(s.queryStarts()), ints(s.keyStarts()));

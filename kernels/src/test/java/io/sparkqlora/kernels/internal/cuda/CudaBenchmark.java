@@ -2,6 +2,8 @@
 package io.sparkqlora.kernels.internal.cuda;
 
 import io.sparkqlora.kernels.AdamW;
+import io.sparkqlora.kernels.AdamW8bit;
+import io.sparkqlora.kernels.AdamW8bit.Moment;
 import io.sparkqlora.kernels.Attention;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Device;
@@ -105,6 +107,14 @@ final class CudaBenchmark {
         return sets;
     }
 
+    private Tensor floats(float... values) {
+        Tensor out = tensor(DType.F32, 1, values.length);
+        ByteBuffer bytes = ByteBuffer.allocate(4 * values.length).order(ByteOrder.nativeOrder());
+        bytes.asFloatBuffer().put(values);
+        device.copyIn(bytes, out);
+        return out;
+    }
+
     private Tensor ints(int... values) {
         Tensor out = tensor(DType.I32, 1, values.length);
         ByteBuffer bytes = ByteBuffer.allocate(4 * values.length).order(ByteOrder.nativeOrder());
@@ -147,7 +157,9 @@ final class CudaBenchmark {
         Tensor v = filled(DType.F32, TOKENS, HIDDEN);
         ops.elementwise().zero(v);
         AdamW.Settings settings = new AdamW.Settings(1e-4, 0.9, 0.999, 1e-8, 0, 3);
-        bytes("AdamW, f32", 14 * size, i -> ops.adamW().update(f[0], g[i], m, v, norm, settings));
+        Tensor factors = floats(settings.factors());
+        bytes("AdamW, f32", 14 * size, i -> ops.adamW().update(f[0], g[i], m, v, norm, factors));
+        adamW8bit(f[0], g, norm, factors);
         double wide = 2.0 * TOKENS * WIDE;
         Tensor[] gate = sets(DType.BF16, TOKENS, 2L * WIDE);
         Tensor[] out = sets(DType.BF16, TOKENS, WIDE);
@@ -233,6 +245,30 @@ final class CudaBenchmark {
         bytes("dy B, r 16", size * WIDE, i -> ops.matmul().multiply(y[i], false, b, false, 1f, 0f, t));
         bytes("dA = dt' x, r 16", size * HIDDEN, i -> ops.matmul().multiply(t, true, x[i], false, 1f, 1f, da));
         bytes("dB = dy' t, r 16", size * WIDE, i -> ops.matmul().multiply(y[i], true, t, false, 1f, 1f, db));
+    }
+
+    private void adamW8bit(Tensor parameter, Tensor[] gradients, Tensor norm, Tensor factors) {
+        long n = parameter.size();
+        int count = Math.toIntExact(n / AdamW8bit.BLOCK_SIZE);
+        int[] places = new int[2 * count];
+        for (int i = 0; i < count; i++) {
+            places[2 * i] = i * AdamW8bit.BLOCK_SIZE;
+            places[2 * i + 1] = AdamW8bit.BLOCK_SIZE;
+        }
+        Tensor blocks = ints(places).reshape(count, 2);
+        Moment m = moment(n, count);
+        Moment v = moment(n, count);
+        Tensor flat = parameter.reshape(1, n);
+        bytes("AdamW, 8 bits", 16.0 * n, i -> ops.adamW8bit()
+                .update(flat, gradients[i].reshape(1, n), m, v, blocks, norm, factors));
+    }
+
+    private Moment moment(long elements, long blocks) {
+        Tensor codes = tensor(DType.U8, 1, elements);
+        Tensor absmax = tensor(DType.F32, 1, blocks);
+        device.copyIn(ByteBuffer.allocate(Math.toIntExact(elements)), codes);
+        ops.elementwise().zero(absmax);
+        return new Moment(codes, absmax);
     }
 
     private void attention() {

@@ -51,7 +51,8 @@ public record SessionPlan(
         Arena held = planning.unboundedArena();
         SessionBuffers buffers = SessionBuffers.take(spec, new SessionBuffers.Arenas(held, held, held, held, held));
         Arena arena = planning.unboundedArena();
-        Tensor lossSum = StepSums.take(arena).loss();
+        StepSums sums = StepSums.take(arena);
+        Tensor lossSum = sums.loss();
         Pass pass = new Pass(planning, arena, spec.compute());
         float p = (float) spec.lora().loraDropout();
         DropoutMasks masks = p > 0 ? new DropoutMasks(p, 0, 0, 0) : null;
@@ -60,6 +61,7 @@ public record SessionPlan(
         MicroBatch.evaluate(
                 new ModelForward(pass, buffers.model(), buffers.adapter(), buffers.rope()), largest, lossSum);
         MicroBatch.evaluate(new ModelForward(pass, buffers.model(), null, buffers.rope()), largest, lossSum);
+        OptimizerStep.take(arena, sums);
         return arena.peakBytes();
     }
 

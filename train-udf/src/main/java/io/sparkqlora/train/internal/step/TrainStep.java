@@ -79,7 +79,7 @@ public record TrainStep(SessionSpec spec, SessionBuffers session, Pass pass, Tra
 
     /** Here the host waits for the device, once a step: whether all is finite is known before anything changes. */
     private StepSums.Values update(long stepsDone, StepSums sums, long targets, double learningRate) {
-        OptimizerStep optimizer = new OptimizerStep(sums);
+        OptimizerStep optimizer = OptimizerStep.take(pass.arena(), sums);
         optimizer.clip(pass.device(), session.buffers(), arguments.maxGradNorm());
         StepSums.Values values = sums.read(pass.device());
         if (!Double.isFinite(values.loss()) || !Float.isFinite(values.gradNorm())) {

@@ -21,11 +21,29 @@ public interface Device extends AutoCloseable {
      */
     Memory allocate(long bytes, String purpose);
 
+    /** What a plan has to know of it. */
+    DeviceTraits traits();
+
+    /**
+     * Allocates pinned memory of the host, its contents undefined, that copies and operations can use like the device's own,
+     * only slower: what is read seldom and in small parts need not take the device's memory. On a device without memory of its
+     * own the same as {@link #allocate}.
+     *
+     * @throws QLoraException RESOURCES, with need, have and what to change
+     */
+    Memory allocateHost(long bytes, String purpose);
+
+    /** A queue of pages between the host's memory and the device's; whoever opens it closes it. */
+    PageQueue pageQueue(int slots);
+
     /** Bytes that can still be allocated. */
     long availableBytes();
 
     /** The most bytes that were allocated at once since the device was opened. */
     long peakBytes();
+
+    /** The most bytes of the host's memory that were allocated at once by {@link #allocateHost}; 0 if all memory is one. */
+    long peakHostBytes();
 
     /** Copies host bytes (position to limit, unchanged) into a contiguous tensor of the same byte count. */
     void copyIn(ByteBuffer source, Tensor target);

@@ -10,6 +10,22 @@ public final class Devices {
     private Devices() {}
 
     /**
+     * What a plan has to know of a device, which need not be there.
+     *
+     * @param backend as for {@link #open}
+     * @throws QLoraException CONFIG for a name that isn't known
+     */
+    public static DeviceTraits traits(String backend) {
+        if (backend.equals("cpu")) {
+            return DeviceTraits.HOST;
+        }
+        if (backend.equals("cuda") || backend.startsWith("cuda:")) {
+            return CudaDevice.TRAITS;
+        }
+        throw KernelErrors.unknownBackend(backend);
+    }
+
+    /**
      * Opens a device; whoever opens it closes it.
      *
      * @param backend {@code cpu}; {@code cuda} for the first GPU, {@code cuda:1} for the second

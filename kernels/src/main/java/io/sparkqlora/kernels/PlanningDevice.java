@@ -15,8 +15,19 @@ public final class PlanningDevice implements Device {
     private static final long UNBOUNDED = Long.MAX_VALUE / 4;
 
     private final Operations operations = nothing(Operations.class);
+    private final DeviceTraits traits;
     private long allocated;
     private long peak;
+
+    /** In place of a device that computes in the host's memory. */
+    public PlanningDevice() {
+        this(DeviceTraits.HOST);
+    }
+
+    /** In place of a device of such traits. */
+    public PlanningDevice(DeviceTraits traits) {
+        this.traits = traits;
+    }
 
     /** An arena over memory without end, which is not counted: its own peak is what one wants to know. */
     public Arena unboundedArena() {
@@ -44,6 +55,21 @@ public final class PlanningDevice implements Device {
     }
 
     @Override
+    public DeviceTraits traits() {
+        return traits;
+    }
+
+    @Override
+    public Memory allocateHost(long bytes, String purpose) {
+        return traits.ownsMemory() ? new PlannedMemory(bytes, () -> {}) : allocate(bytes, purpose);
+    }
+
+    @Override
+    public PageQueue pageQueue(int slots) {
+        return nothing(PageQueue.class);
+    }
+
+    @Override
     public long availableBytes() {
         return Long.MAX_VALUE - allocated;
     }
@@ -51,6 +77,11 @@ public final class PlanningDevice implements Device {
     @Override
     public long peakBytes() {
         return peak;
+    }
+
+    @Override
+    public long peakHostBytes() {
+        return 0;
     }
 
     /** Copies nothing. */

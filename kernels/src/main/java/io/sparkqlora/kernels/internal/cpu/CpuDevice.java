@@ -2,9 +2,11 @@
 package io.sparkqlora.kernels.internal.cpu;
 
 import io.sparkqlora.kernels.Device;
+import io.sparkqlora.kernels.DeviceTraits;
 import io.sparkqlora.kernels.KernelErrors;
 import io.sparkqlora.kernels.Memory;
 import io.sparkqlora.kernels.Operations;
+import io.sparkqlora.kernels.PageQueue;
 import io.sparkqlora.kernels.Tensor;
 import java.nio.ByteBuffer;
 import java.util.LinkedHashSet;
@@ -49,6 +51,21 @@ public final class CpuDevice implements Device {
         return memory;
     }
 
+    @Override
+    public DeviceTraits traits() {
+        return DeviceTraits.HOST;
+    }
+
+    @Override
+    public Memory allocateHost(long bytes, String purpose) {
+        return allocate(bytes, purpose);
+    }
+
+    @Override
+    public PageQueue pageQueue(int slots) {
+        return new CpuPageQueue();
+    }
+
     private synchronized void forget(CpuMemory memory) {
         open.remove(memory);
         allocated -= memory.bytes();
@@ -67,6 +84,11 @@ public final class CpuDevice implements Device {
     @Override
     public synchronized long peakBytes() {
         return peak;
+    }
+
+    @Override
+    public long peakHostBytes() {
+        return 0;
     }
 
     @Override

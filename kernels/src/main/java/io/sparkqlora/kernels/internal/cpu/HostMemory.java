@@ -14,13 +14,15 @@ import java.util.List;
  * @param proc where the proc file system is mounted
  * @param cgroup where the control groups are mounted
  */
-record HostMemory(Path proc, Path cgroup) {
+public record HostMemory(Path proc, Path cgroup) {
 
-    static HostMemory ofThisMachine() {
+    /** Of the machine that this runs on. */
+    public static HostMemory ofThisMachine() {
         return new HostMemory(Path.of("/proc"), Path.of("/sys/fs/cgroup"));
     }
 
-    long availableBytes() {
+    /** Bytes. */
+    public long availableBytes() {
         try {
             return Math.min(memAvailable(), groupAvailable());
         } catch (IOException e) {

@@ -2,16 +2,17 @@
 package io.sparkqlora.kernels.internal.cuda;
 
 import io.sparkqlora.kernels.Device;
+import io.sparkqlora.kernels.DeviceTraits;
 import io.sparkqlora.kernels.KernelErrors;
 import io.sparkqlora.kernels.Memory;
+import io.sparkqlora.kernels.Memory.Kind;
 import io.sparkqlora.kernels.Operations;
+import io.sparkqlora.kernels.PageQueue;
 import io.sparkqlora.kernels.Profile;
 import io.sparkqlora.kernels.Tensor;
 import java.nio.ByteBuffer;
 import java.util.LinkedHashSet;
-import java.util.List;
 import java.util.Set;
-import jcuda.driver.CUresult;
 import jcuda.driver.CUstream_flags;
 import jcuda.driver.JCudaDriver;
 
@@ -22,24 +23,25 @@ import jcuda.driver.JCudaDriver;
  */
 public final class CudaDevice implements Device {
 
+    /** Of GPUs. */
+    public static final DeviceTraits TRAITS = new DeviceTraits(true);
+
     private static final String NAME = "cuda";
-    private static final String FIX =
-            "lower per_device_train_batch_size or max_seq_length, set recompute to full, or use a GPU with more memory";
 
     private final CudaContext context;
     private final Handles.Stream stream = new Handles.Stream();
     private final Staging staging;
     private final Launcher launcher;
     private final Operations operations;
-    private final Set<CudaMemory> open = new LinkedHashSet<>();
-    private long allocated;
-    private long peak;
+    private final CudaAllocations allocations;
+    private final Set<PageQueue> queues = new LinkedHashSet<>();
     private CudaProfiler profiler;
     private boolean closed;
 
     private CudaDevice(int ordinal) {
         context = new CudaContext(ordinal);
         context.enter();
+        allocations = new CudaAllocations(context, name());
         Driver.check(JCudaDriver.cuStreamCreate(stream, CUstream_flags.CU_STREAM_NON_BLOCKING), "cuStreamCreate");
         staging = new Staging(stream);
         launcher = new Launcher(context, stream.address());
@@ -76,29 +78,25 @@ public final class CudaDevice implements Device {
     }
 
     @Override
-    public synchronized Memory allocate(long bytes, String purpose) {
-        if (bytes < 0) {
-            throw new IllegalArgumentException(bytes + " bytes for " + purpose);
-        }
-        context.enter();
-        Handles.Block block = new Handles.Block();
-        int code = JCudaDriver.cuMemAlloc(block, Math.max(1, bytes));
-        if (code == CUresult.CUDA_ERROR_OUT_OF_MEMORY) {
-            throw KernelErrors.outOfMemory(name(), purpose, bytes, context.freeBytes(), FIX);
-        }
-        Driver.check(code, "cuMemAlloc");
-        CudaMemory memory = new CudaMemory(block, bytes, this::free);
-        open.add(memory);
-        allocated += bytes;
-        peak = Math.max(peak, allocated);
-        return memory;
+    public Memory allocate(long bytes, String purpose) {
+        return allocations.device(bytes, purpose);
     }
 
-    private synchronized void free(CudaMemory memory) {
-        open.remove(memory);
-        allocated -= memory.bytes();
-        context.enter();
-        Driver.check(JCudaDriver.cuMemFree(memory.block()), "cuMemFree");
+    @Override
+    public DeviceTraits traits() {
+        return TRAITS;
+    }
+
+    @Override
+    public Memory allocateHost(long bytes, String purpose) {
+        return allocations.host(bytes, purpose);
+    }
+
+    @Override
+    public PageQueue pageQueue(int slots) {
+        PageQueue queue = new CudaPageQueue(context, stream, slots);
+        queues.add(queue);
+        return queue;
     }
 
     @Override
@@ -107,8 +105,13 @@ public final class CudaDevice implements Device {
     }
 
     @Override
-    public synchronized long peakBytes() {
-        return peak;
+    public long peakBytes() {
+        return allocations.peakBytes(Kind.DEVICE);
+    }
+
+    @Override
+    public long peakHostBytes() {
+        return allocations.peakBytes(Kind.HOST);
     }
 
     @Override
@@ -173,7 +176,10 @@ public final class CudaDevice implements Device {
         if (profiler != null) {
             first = attempt(profiler::close, first);
         }
-        for (CudaMemory memory : List.copyOf(open)) {
+        for (PageQueue queue : queues) {
+            first = attempt(queue::close, first);
+        }
+        for (CudaMemory memory : allocations.open()) {
             first = attempt(memory::close, first);
         }
         first = attempt(staging::close, first);

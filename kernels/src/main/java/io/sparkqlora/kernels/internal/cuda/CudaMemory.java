@@ -4,23 +4,26 @@ package io.sparkqlora.kernels.internal.cuda;
 import io.sparkqlora.kernels.Memory;
 import java.util.function.Consumer;
 
-/** One allocation of device memory. Its address is a multiple of 256 bytes. */
+/** One allocation. Its address is a multiple of 256 bytes; that of host memory is the same for host and device. */
 final class CudaMemory implements Memory {
 
-    private final Handles.Block block;
+    private final Kind kind;
+    private final long address;
     private final long bytes;
     private final Consumer<CudaMemory> onClose;
     private boolean closed;
 
-    /** @param onClose told once; frees {@code block} */
-    CudaMemory(Handles.Block block, long bytes, Consumer<CudaMemory> onClose) {
-        this.block = block;
+    /** @param onClose told once; frees it */
+    CudaMemory(Kind kind, long address, long bytes, Consumer<CudaMemory> onClose) {
+        this.kind = kind;
+        this.address = address;
         this.bytes = bytes;
         this.onClose = onClose;
     }
 
-    Handles.Block block() {
-        return block;
+    @Override
+    public Kind kind() {
+        return kind;
     }
 
     @Override
@@ -28,7 +31,7 @@ final class CudaMemory implements Memory {
         if (closed) {
             throw new IllegalStateException("this memory of " + bytes + " bytes was closed");
         }
-        return block.address();
+        return address;
     }
 
     @Override

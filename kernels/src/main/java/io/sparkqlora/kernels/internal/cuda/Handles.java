@@ -31,6 +31,10 @@ final class Handles {
 
     static final class HostBlock extends Pointer {
         HostBlock() {}
+
+        long address() {
+            return getNativePointer();
+        }
     }
 
     /** A device address as JCuda wants it. */

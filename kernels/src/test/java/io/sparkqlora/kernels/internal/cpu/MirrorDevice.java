@@ -5,9 +5,11 @@ import io.sparkqlora.kernels.AdamW8bit.Moment;
 import io.sparkqlora.kernels.Attention.Sequences;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Device;
+import io.sparkqlora.kernels.DeviceTraits;
 import io.sparkqlora.kernels.Devices;
 import io.sparkqlora.kernels.Memory;
 import io.sparkqlora.kernels.Operations;
+import io.sparkqlora.kernels.PageQueue;
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.kernels.QuantizedMatrix;
 import io.sparkqlora.kernels.Tensor;
@@ -144,6 +146,26 @@ final class MirrorDevice implements Device {
     @Override
     public Memory allocate(long bytes, String purpose) {
         return host.allocate(bytes, purpose);
+    }
+
+    @Override
+    public DeviceTraits traits() {
+        return gpu.traits();
+    }
+
+    @Override
+    public Memory allocateHost(long bytes, String purpose) {
+        return host.allocateHost(bytes, purpose);
+    }
+
+    @Override
+    public PageQueue pageQueue(int slots) {
+        return host.pageQueue(slots);
+    }
+
+    @Override
+    public long peakHostBytes() {
+        return host.peakHostBytes();
     }
 
     @Override

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.kernels.internal.cpu;
 
+import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.QuantFormat;
 import io.sparkqlora.kernels.QuantFormat.ScaleOrder;
 import io.sparkqlora.kernels.QuantizedMatrix;
-import io.sparkqlora.kernels.Tensor;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.LongVector;
 import jdk.incubator.vector.VectorSpecies;
@@ -14,10 +14,10 @@ import jdk.incubator.vector.VectorSpecies;
  * 8-byte load, which beats looking codes up one by one; the rest (scaling, rounding) is vector work in the first-level cache.
  * Half a byte an element is read and the result is written once.
  */
-final class BlockDequantizer {
+final class BlockDequantizer implements Dequantizer {
 
     /** Elements of a row that are staged at once; even, so that chunks start with a whole byte in rows that do. */
-    static final int CHUNK = 2048;
+    private static final int CHUNK = 2048;
 
     private static final VectorSpecies<Long> LONGS = LongVector.SPECIES_PREFERRED;
     private static final int ROW_ORDER_WIDTH = 16;
@@ -25,7 +25,7 @@ final class BlockDequantizer {
     private static final int FP4_SECOND_ZERO = 8;
 
     private final QuantizedMatrix matrix;
-    private final Tensor out;
+    private final DType out;
     private final boolean scalesByRow;
     private final long[] pairs;
     private final byte[] bytes = new byte[CHUNK / 2 + 1];
@@ -33,11 +33,10 @@ final class BlockDequantizer {
     private final float[] values = new float[CHUNK];
     private final float[] scales = new float[CHUNK / 32 + 1];
 
-    /** For one thread. */
-    BlockDequantizer(QuantizedMatrix matrix, Tensor out, long[] pairs) {
+    BlockDequantizer(QuantizedMatrix matrix, DType out) {
         this.matrix = matrix;
         this.out = out;
-        this.pairs = pairs;
+        this.pairs = pairs(matrix);
         this.scalesByRow = scalesByRow(matrix);
     }
 
@@ -49,7 +48,7 @@ final class BlockDequantizer {
     }
 
     /** The two levels of each byte, the first (the high half of the byte) where it comes first in memory. */
-    static long[] pairs(QuantizedMatrix matrix) {
+    private static long[] pairs(QuantizedMatrix matrix) {
         QuantFormat format = matrix.format();
         float[] level = format.type().levels();
         if (format.type() == QuantFormat.Type.FP4
@@ -68,8 +67,16 @@ final class BlockDequantizer {
         return (Float.floatToRawIntBits(first) & 0xffffffffL) | ((long) Float.floatToRawIntBits(second) << 32);
     }
 
-    /** Writes {@code out[row, col … col + count]}, at most {@link #CHUNK} elements. */
-    void run(long row, long col, int count) {
+    @Override
+    public void run(long row, long rows, long col, long cols, long target, long rowBytes) {
+        for (long r = 0; r < rows; r++) {
+            for (long c = 0; c < cols; c += CHUNK) {
+                part(row + r, col + c, (int) Math.min(CHUNK, cols - c), target + r * rowBytes + c * out.bytes());
+            }
+        }
+    }
+
+    private void part(long row, long col, int count, long target) {
         long element = row * matrix.cols() + col;
         int skip = (int) (element & 1);
         int length = (skip + count + 1) / 2;
@@ -83,7 +90,7 @@ final class BlockDequantizer {
         long firstScale = position / matrix.format().blockSize()
                 + (scalesByRow ? row * (matrix.cols() / matrix.format().blockSize()) : 0);
         scale(count, firstScale, (int) (position % matrix.format().blockSize()));
-        Rows.store(values, 0, count, out, row, col);
+        Rows.store(values, 0, count, out, target);
     }
 
     private void expand(int length) {
@@ -106,7 +113,7 @@ final class BlockDequantizer {
     private void scale(int count, long firstScale, int offset) {
         int blockSize = matrix.format().blockSize();
         int blocks = (offset + count - 1) / blockSize + 1;
-        ScaleCodec.decode(matrix, firstScale, blocks, scales);
+        ScaleCodec.decode(matrix, firstScale, blocks, scales, 0);
         int at = 0;
         for (int block = 0; block < blocks; block++) {
             int end = Math.min(count, (block + 1) * blockSize - offset);

@@ -42,17 +42,10 @@ final class CpuQuantization implements Quantization {
     public void dequantize(QuantizedMatrix source, Tensor out) {
         Checks.sameShape(out, source.rows(), source.cols());
         checkParts(source);
-        long[] pairs = BlockDequantizer.pairs(source);
-        long cols = source.cols();
-        long chunks = (cols + BlockDequantizer.CHUNK - 1) / BlockDequantizer.CHUNK;
-        long grain = Math.max(1, GRAIN / Math.max(1, Math.min(cols, BlockDequantizer.CHUNK)));
-        workers.forRange(source.rows() * chunks, grain, (from, to) -> {
-            BlockDequantizer part = new BlockDequantizer(source, out, pairs);
-            for (long i = from; i < to; i++) {
-                long col = i % chunks * BlockDequantizer.CHUNK;
-                part.run(i / chunks, col, (int) Math.min(BlockDequantizer.CHUNK, cols - col));
-            }
-        });
+        long grain = Math.max(1, GRAIN / Math.max(1, source.cols()));
+        long rowBytes = out.rowStride() * out.dtype().bytes();
+        workers.forRange(source.rows(), grain, (from, to) -> Dequantizer.of(source, out.dtype())
+                .run(from, to - from, 0, source.cols(), out.address(from), rowBytes));
     }
 
     private static void checkParts(QuantizedMatrix matrix) {

@@ -4,7 +4,6 @@ package io.sparkqlora.kernels.internal.cpu;
 import io.sparkqlora.kernels.DynamicMap;
 import io.sparkqlora.kernels.QuantFormat;
 import io.sparkqlora.kernels.QuantizedMatrix;
-import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.kernels.internal.DynamicBins;
 
 /**
@@ -46,11 +45,11 @@ final class ScaleCodec {
         return max;
     }
 
-    /** Scales {@code from} to {@code from + count} in F32. */
-    static void decode(QuantizedMatrix matrix, long from, int count, float[] out) {
-        Tensor absmax = matrix.absmax();
+    /** {@code out[at + i]} is scale {@code from + i} in F32. */
+    static void decode(QuantizedMatrix matrix, long from, int count, float[] out, int at) {
+        long absmax = matrix.absmax().address();
         if (!matrix.format().doubleQuant()) {
-            Native.load(absmax.address() + 4 * from, out, 0, count);
+            Native.load(absmax + 4 * from, out, at, count);
             return;
         }
         float offset = Native.getFloat(matrix.nestedOffset().address());
@@ -58,7 +57,7 @@ final class ScaleCodec {
         for (int i = 0; i < count; i++) {
             long block = from + i;
             float scale = Native.getFloat(nested + 4 * (block / BLOCK));
-            out[i] = MAP[Native.getByte(absmax.address() + block) & 0xff] * scale + offset;
+            out[at + i] = MAP[Native.getByte(absmax + block) & 0xff] * scale + offset;
         }
     }
 }

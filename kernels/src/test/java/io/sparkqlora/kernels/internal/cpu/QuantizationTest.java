@@ -108,7 +108,7 @@ class QuantizationTest {
             QuantFormat format = new QuantFormat(QuantFormat.Type.NF4, 64, true);
             QuantizedMatrix nested = quantize(device, format, x, 1024, 320);
             float[] scales = new float[(int) format.blocks(x.length)];
-            ScaleCodec.decode(nested, 0, scales.length, scales);
+            ScaleCodec.decode(nested, 0, scales.length, scales, 0);
             for (int block = 0; block < scales.length; block++) {
                 float exact = maxAbs(x, block * 64, block * 64 + 64);
                 float max = Native.getFloat(nested.nestedAbsmax().address() + 4L * (block / 256));

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels.internal.cpu;
+
+import jdk.incubator.vector.ByteVector;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.ShortVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorShape;
+import jdk.incubator.vector.VectorSpecies;
+
+/**
+ * 4-bit codes to BF16 by permutation. A block has one scale, so its elements are one of sixteen numbers: those are scaled and
+ * rounded once, and one instruction looks 32 elements up. Rounding sixteen numbers in place of every element changes no bit.
+ */
+final class LevelTables {
+
+    /** Elements that share a table; blocks and rows that are no multiples of it are not for this class. */
+    static final int UNIT = 64;
+
+    private static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_PREFERRED;
+    private static final VectorSpecies<Short> SHORTS = ShortVector.SPECIES_PREFERRED;
+    private static final VectorSpecies<Byte> BYTES =
+            VectorSpecies.of(byte.class, VectorShape.forBitSize(SHORTS.vectorBitSize() / 2));
+    private static final int LEVELS = 16;
+    private static final int EXPONENT = 0x7f800000;
+    private static final int QUIET_NAN = 0x7fc00000;
+
+    /** Whether a vector holds a table, which needs 512 bits. */
+    static final boolean SUPPORTED = FLOATS.length() == LEVELS;
+
+    private LevelTables() {}
+
+    /** {@code out[2i]} and {@code out[2i + 1]} are the high and the low half of {@code bytes[i]}; whole vectors of {@code count}. */
+    static void halves(byte[] bytes, int count, byte[] out) {
+        for (int i = 0; i < count; i += SHORTS.length()) {
+            ShortVector pair =
+                    (ShortVector) ByteVector.fromArray(BYTES, bytes, i).convertShape(VectorOperators.B2S, SHORTS, 0);
+            ShortVector high = pair.lanewise(VectorOperators.LSHR, 4).and((short) 0x0f);
+            ShortVector low = pair.lanewise(VectorOperators.LSHL, 8).and((short) 0x0f00);
+            high.or(low).reinterpretAsBytes().intoArray(out, 2 * i);
+        }
+    }
+
+    /**
+     * {@code out[i] = levels[codes[i]] · scales[i / 64]}, rounded to nearest even.
+     *
+     * @param levels sixteen
+     * @param units times 64 elements
+     */
+    static void lookUp(byte[] codes, float[] levels, float[] scales, int units, short[] out) {
+        FloatVector level = FloatVector.fromArray(FLOATS, levels, 0);
+        for (int unit = 0; unit < units; unit++) {
+            IntVector a = level.mul(scales[unit]).reinterpretAsInts();
+            VectorMask<Integer> nan = a.and(0x7fffffff).compare(VectorOperators.GT, EXPONENT);
+            IntVector odd = a.lanewise(VectorOperators.LSHR, 16).and(1);
+            a = a.add(odd).add(0x7fff).blend(a.or(QUIET_NAN), nan).lanewise(VectorOperators.LSHR, 16);
+            ShortVector table = (ShortVector) a.convertShape(VectorOperators.I2S, SHORTS, 0);
+            ShortVector first = (ShortVector)
+                    ByteVector.fromArray(BYTES, codes, UNIT * unit).convertShape(VectorOperators.B2S, SHORTS, 0);
+            ShortVector second = (ShortVector) ByteVector.fromArray(BYTES, codes, UNIT * unit + UNIT / 2)
+                    .convertShape(VectorOperators.B2S, SHORTS, 0);
+            table.rearrange(first.toShuffle()).intoArray(out, UNIT * unit);
+            table.rearrange(second.toShuffle()).intoArray(out, UNIT * unit + UNIT / 2);
+        }
+    }
+}

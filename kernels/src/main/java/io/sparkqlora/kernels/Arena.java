@@ -18,6 +18,11 @@ public final class Arena implements AutoCloseable {
         this.memory = memory;
     }
 
+    /** Where its memory lies. */
+    public Memory.Kind kind() {
+        return memory.kind();
+    }
+
     /** A contiguous matrix on top of the stack, its contents undefined. */
     public Tensor take(DType dtype, long rows, long cols) {
         long bytes = rows * cols * dtype.bytes();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.kernels;
 
+import io.sparkqlora.kernels.Memory.Kind;
 import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
@@ -31,7 +32,12 @@ public final class PlanningDevice implements Device {
 
     /** An arena over memory without end, which is not counted: its own peak is what one wants to know. */
     public Arena unboundedArena() {
-        return new Arena(new PlannedMemory(UNBOUNDED, () -> {}));
+        return new Arena(new PlannedMemory(Kind.DEVICE, UNBOUNDED, () -> {}));
+    }
+
+    /** Such an arena in the host's memory, where that is apart from the device's. */
+    public Arena unboundedHostArena() {
+        return new Arena(new PlannedMemory(traits.ownsMemory() ? Kind.HOST : Kind.DEVICE, UNBOUNDED, () -> {}));
     }
 
     @Override
@@ -46,7 +52,7 @@ public final class PlanningDevice implements Device {
         }
         allocated = Math.addExact(allocated, bytes);
         peak = Math.max(peak, allocated);
-        return new PlannedMemory(bytes, () -> allocated -= bytes);
+        return new PlannedMemory(Kind.DEVICE, bytes, () -> allocated -= bytes);
     }
 
     /** Bytes that are allocated now. */
@@ -61,7 +67,7 @@ public final class PlanningDevice implements Device {
 
     @Override
     public Memory allocateHost(long bytes, String purpose) {
-        return traits.ownsMemory() ? new PlannedMemory(bytes, () -> {}) : allocate(bytes, purpose);
+        return traits.ownsMemory() ? new PlannedMemory(Kind.HOST, bytes, () -> {}) : allocate(bytes, purpose);
     }
 
     @Override
@@ -120,13 +126,20 @@ public final class PlanningDevice implements Device {
 
     private static final class PlannedMemory implements Memory {
 
+        private final Kind kind;
         private final long bytes;
         private final Runnable onClose;
         private boolean closed;
 
-        PlannedMemory(long bytes, Runnable onClose) {
+        PlannedMemory(Kind kind, long bytes, Runnable onClose) {
+            this.kind = kind;
             this.bytes = bytes;
             this.onClose = onClose;
+        }
+
+        @Override
+        public Kind kind() {
+            return kind;
         }
 
         @Override

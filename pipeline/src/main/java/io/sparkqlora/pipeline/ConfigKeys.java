@@ -6,6 +6,7 @@ import static io.sparkqlora.pipeline.ConfigKey.of;
 import io.sparkqlora.pipeline.internal.config.ConfigTypes;
 import io.sparkqlora.pipeline.internal.config.Range;
 import io.sparkqlora.pipeline.internal.config.TargetModulesType;
+import io.sparkqlora.train.Optim;
 import io.sparkqlora.train.TargetModules;
 import java.util.List;
 
@@ -155,6 +156,13 @@ public final class ConfigKeys {
             "bfloat16",
             "Type of products and activations. The adapter itself is held in float32. bitsandbytes' default is float32.");
 
+    public static final ConfigKey<Boolean> OFFLOAD_EMBEDDING = of(
+            QUANTIZATION,
+            "offload_embedding",
+            ConfigTypes.bool(),
+            true,
+            "On GPUs, an embedding that isn't tied stays in the host's memory.");
+
     public static final ConfigKey<Integer> R =
             of(LORA, "r", ConfigTypes.atLeast(1), 8, "Rank of the adapter.").alias("lora_r");
 
@@ -248,9 +256,9 @@ public final class ConfigKeys {
     public static final ConfigKey<String> OPTIM = of(
             TRAINING,
             "optim",
-            ConfigTypes.oneOf("adamw_torch"),
-            "adamw_torch",
-            "The optimizer. Only AdamW with 32-bit state in this version.");
+            ConfigTypes.oneOf(Optim.names().toArray(String[]::new)),
+            Optim.ADAMW_TORCH.toString(),
+            "The optimizer: AdamW with its moments in 32 or 8 bits; paged: in the host's memory.");
 
     public static final ConfigKey<Double> ADAM_BETA1 =
             of(TRAINING, "adam_beta1", ConfigTypes.number(Range.halfOpen(0, 1)), 0.9, "Decay of AdamW's first moment.");
@@ -349,6 +357,7 @@ public final class ConfigKeys {
             BNB_4BIT_QUANT_TYPE,
             BNB_4BIT_USE_DOUBLE_QUANT,
             BNB_4BIT_COMPUTE_DTYPE,
+            OFFLOAD_EMBEDDING,
             R,
             LORA_ALPHA,
             LORA_DROPOUT,

@@ -84,7 +84,7 @@ class JobConfigTest {
                 "packing: maybe|packing is \"maybe\"; allowed: true or false",
                 "backend: cuda|backend is \"cuda\"; allowed: one of cpu",
                 "bias: all|bias is \"all\"; allowed: one of none",
-                "optim: paged_adamw_8bit|allowed: one of adamw_torch",
+                "optim: adamw_hf|allowed: one of adamw_torch, adamw_8bit, adamw_bnb_8bit, paged_adamw_8bit",
                 "max_steps: 0|max_steps is 0; allowed: a whole number of at least 1, or -1",
                 "run_id: a/b|run_id is \"a/b\"; allowed: letters",
                 "text_column: [a]|text_column is [\"a\"]; allowed: a column name",

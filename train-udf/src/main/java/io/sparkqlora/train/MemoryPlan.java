@@ -3,6 +3,7 @@ package io.sparkqlora.train;
 
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Device;
+import io.sparkqlora.kernels.DeviceTraits;
 import io.sparkqlora.train.internal.model.HostBatch;
 import io.sparkqlora.train.internal.step.SessionPlan;
 import io.sparkqlora.train.internal.step.SessionSpec;
@@ -12,7 +13,8 @@ import java.util.Map;
 /**
  * How many bytes of device memory training will take, by part, found by running the real step on a device that only counts.
  * The parts add up to what {@link Device#peakBytes()} says after a step of {@code maxTokens} tokens that all count. Not in
- * it: the Java heap, checkpoint pages that the system caches, and scratch inside a device's libraries.
+ * it: the Java heap, checkpoint pages that the system caches, and scratch inside a device's libraries. What is kept in the
+ * host's memory, where the device has its own, is counted apart.
  *
  * @param baseWeights decoder layers (quantised or not) and norms
  * @param embeddings token embedding, output projection, rotary tables
@@ -24,6 +26,8 @@ import java.util.Map;
  * @param lossWorkspace what the logits add to that
  * @param dequantization what weights turned dense for a product add to that
  * @param loading what reading the checkpoint takes beyond the step's buffers, which come after it
+ * @param hostEmbedding token embedding in the host's memory
+ * @param hostOptimizerState moments in the host's memory
  */
 public record MemoryPlan(
         long baseWeights,
@@ -35,27 +39,31 @@ public record MemoryPlan(
         long activations,
         long lossWorkspace,
         long dequantization,
-        long loading) {
+        long loading,
+        long hostEmbedding,
+        long hostOptimizerState) {
 
     /**
      * Counts.
      *
+     * @param device what is trained on
      * @param maxTokens the most tokens of a micro-batch
      * @throws io.sparkqlora.kernels.QLoraException CONFIG if the target modules match nothing
      */
     public static MemoryPlan of(
-            ModelConfig model, QuantizationConfig quantization, LoraConfig lora, Recompute recompute, int maxTokens) {
-        SessionSpec spec = SessionSpec.of(model, quantization, lora, recompute, maxTokens);
+            DeviceTraits device,
+            ModelConfig model,
+            QuantizationConfig quantization,
+            LoraConfig lora,
+            Recompute recompute,
+            Optim optim,
+            int maxTokens) {
+        SessionSpec spec = SessionSpec.of(device, model, quantization, lora, recompute, optim, maxTokens);
         return of(spec, SessionPlan.of(spec));
     }
 
     private static MemoryPlan of(SessionSpec spec, SessionPlan plan) {
-        SessionSpec dense = SessionSpec.of(
-                spec.model(),
-                QuantizationConfig.dense(spec.quantization().bnb4bitComputeDtype()),
-                spec.lora(),
-                spec.recompute(),
-                spec.maxTokens());
+        SessionSpec dense = spec.dense();
         HostBatch largest = HostBatch.largest(spec.maxTokens());
         HostBatch uncounted =
                 new HostBatch(largest.inputIds(), largest.positions(), largest.starts(), new int[0], new int[0]);
@@ -72,15 +80,30 @@ public record MemoryPlan(
                 activations,
                 withLoss - activations,
                 plan.step() - withLoss,
-                Math.max(0, plan.loading() - plan.step()));
+                Math.max(0, plan.loading() - plan.step()),
+                plan.hostEmbedding(),
+                plan.hostOptimizerState());
     }
 
-    /** The most bytes at once. */
+    /** The most bytes of device memory at once. */
     public long total() {
         return parts().values().stream().mapToLong(Long::longValue).sum();
     }
 
-    /** Bytes by part, in snake case, in the order of this record. */
+    /** The most bytes of the host's memory at once, where that is apart from the device's. */
+    public long hostTotal() {
+        return hostEmbedding + hostOptimizerState;
+    }
+
+    /** Bytes of the host's memory by part, in snake case. */
+    public Map<String, Long> hostParts() {
+        Map<String, Long> parts = new LinkedHashMap<>();
+        parts.put("embedding", hostEmbedding);
+        parts.put("optimizer_state", hostOptimizerState);
+        return parts;
+    }
+
+    /** Bytes of device memory by part, in snake case, in the order of this record. */
     public Map<String, Long> parts() {
         Map<String, Long> parts = new LinkedHashMap<>();
         parts.put("base_weights", baseWeights);

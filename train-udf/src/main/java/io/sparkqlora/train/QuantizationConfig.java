@@ -12,13 +12,16 @@ import io.sparkqlora.kernels.QuantFormat;
  * @param bnb4bitUseDoubleQuant whether the blocks' scales are quantised too
  * @param blockSize elements that share a scale; 64 in bitsandbytes' layers
  * @param bnb4bitComputeDtype type of products and activations, also of a base that is not quantised
+ * @param offloadEmbedding whether a token embedding that is not the output projection too is kept in the host's memory, where the
+ *     device has its own: of a step it is read one row a token
  */
 public record QuantizationConfig(
         boolean loadIn4bit,
         QuantFormat.Type bnb4bitQuantType,
         boolean bnb4bitUseDoubleQuant,
         int blockSize,
-        ComputeType bnb4bitComputeDtype) {
+        ComputeType bnb4bitComputeDtype,
+        boolean offloadEmbedding) {
 
     /** Block size of bitsandbytes' 4-bit layers. */
     public static final int DEFAULT_BLOCK_SIZE = 64;
@@ -32,6 +35,16 @@ public record QuantizationConfig(
         }
     }
 
+    /** With the embedding in the host's memory where that is apart. */
+    public QuantizationConfig(
+            boolean loadIn4bit,
+            QuantFormat.Type bnb4bitQuantType,
+            boolean bnb4bitUseDoubleQuant,
+            int blockSize,
+            ComputeType bnb4bitComputeDtype) {
+        this(loadIn4bit, bnb4bitQuantType, bnb4bitUseDoubleQuant, blockSize, bnb4bitComputeDtype, true);
+    }
+
     /** What the QLoRA paper uses: NF4 with double quantisation, blocks of 64. */
     public static QuantizationConfig nf4(ComputeType computeDtype) {
         return new QuantizationConfig(true, QuantFormat.Type.NF4, true, DEFAULT_BLOCK_SIZE, computeDtype);
@@ -40,6 +53,18 @@ public record QuantizationConfig(
     /** A dense base. */
     public static QuantizationConfig dense(ComputeType computeDtype) {
         return new QuantizationConfig(false, QuantFormat.Type.NF4, false, DEFAULT_BLOCK_SIZE, computeDtype);
+    }
+
+    /** The same, not quantised. */
+    public QuantizationConfig unquantized() {
+        return new QuantizationConfig(
+                false, bnb4bitQuantType, bnb4bitUseDoubleQuant, blockSize, bnb4bitComputeDtype, offloadEmbedding);
+    }
+
+    /** The same with the token embedding in the host's memory or not. */
+    public QuantizationConfig withOffloadEmbedding(boolean offload) {
+        return new QuantizationConfig(
+                loadIn4bit, bnb4bitQuantType, bnb4bitUseDoubleQuant, blockSize, bnb4bitComputeDtype, offload);
     }
 
     /** The kernels' description of the 4-bit format. */

@@ -17,6 +17,7 @@ package io.sparkqlora.train;
  * @param adamBeta1 decay of the first moment
  * @param adamBeta2 decay of the second moment
  * @param adamEpsilon added to the root of the second moment
+ * @param optim how AdamW's moments are held
  * @param seed of initialisation, data order and dropout
  * @param recompute what is kept for backward; transformers' {@code gradient_checkpointing} is {@link Recompute#FULL}
  */
@@ -34,6 +35,7 @@ public record TrainingArguments(
         double adamBeta1,
         double adamBeta2,
         double adamEpsilon,
+        Optim optim,
         long seed,
         Recompute recompute) {
 

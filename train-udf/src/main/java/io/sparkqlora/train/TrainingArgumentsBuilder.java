@@ -17,6 +17,7 @@ public final class TrainingArgumentsBuilder {
     private double adamBeta1 = 0.9;
     private double adamBeta2 = 0.999;
     private double adamEpsilon = 1e-8;
+    private Optim optim = Optim.ADAMW_TORCH;
     private long seed = 42;
     private Recompute recompute = Recompute.NONE;
 
@@ -36,6 +37,7 @@ public final class TrainingArgumentsBuilder {
         adamBeta1 = from.adamBeta1();
         adamBeta2 = from.adamBeta2();
         adamEpsilon = from.adamEpsilon();
+        optim = from.optim();
         seed = from.seed();
         recompute = from.recompute();
     }
@@ -118,6 +120,12 @@ public final class TrainingArgumentsBuilder {
         return this;
     }
 
+    /** How AdamW's moments are held; in 32 bits on the device. */
+    public TrainingArgumentsBuilder optim(Optim value) {
+        optim = value;
+        return this;
+    }
+
     /** Seed of everything random; 42. */
     public TrainingArgumentsBuilder seed(long value) {
         seed = value;
@@ -150,6 +158,7 @@ public final class TrainingArgumentsBuilder {
                 adamBeta1,
                 adamBeta2,
                 adamEpsilon,
+                optim,
                 seed,
                 recompute);
     }

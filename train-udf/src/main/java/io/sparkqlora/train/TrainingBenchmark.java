@@ -2,6 +2,7 @@
 package io.sparkqlora.train;
 
 import io.sparkqlora.kernels.Device;
+import io.sparkqlora.kernels.DeviceTraits;
 import io.sparkqlora.kernels.Profile;
 import java.util.ArrayList;
 import java.util.List;
@@ -20,6 +21,7 @@ import java.util.function.Consumer;
  * @param rank of the adapter
  * @param targets layers that get an adapter
  * @param recompute what is kept for backward
+ * @param optim how the moments are held
  * @param steps measured steps
  * @param warmup steps before them, which are not measured
  * @param seed of weights, tokens and adapter
@@ -33,6 +35,7 @@ public record TrainingBenchmark(
         int rank,
         TargetModules targets,
         Recompute recompute,
+        Optim optim,
         int steps,
         int warmup,
         long seed) {
@@ -48,6 +51,7 @@ public record TrainingBenchmark(
      * @param fastestStepMs time of the fastest
      * @param loadSeconds making, quantising and loading the weights
      * @param peakBytes most device memory at once, as {@link Device#peakBytes()} says
+     * @param peakHostBytes most pinned host memory at once, as {@link Device#peakHostBytes()} says
      * @param loss of the last step
      * @param gradNorm of the last step
      * @param numTokens of a step
@@ -58,6 +62,7 @@ public record TrainingBenchmark(
             double fastestStepMs,
             double loadSeconds,
             long peakBytes,
+            long peakHostBytes,
             double loss,
             double gradNorm,
             long numTokens) {}
@@ -93,12 +98,12 @@ public record TrainingBenchmark(
     public static TrainingBenchmark of(ModelConfig model, int seq) {
         QuantizationConfig nf4 = QuantizationConfig.nf4(ComputeType.BF16);
         return new TrainingBenchmark(
-                model, nf4, seq, 1, 1, 16, TargetModules.allLinear(), Recompute.SELECTIVE, 5, 1, 42);
+                model, nf4, seq, 1, 1, 16, TargetModules.allLinear(), Recompute.SELECTIVE, Optim.ADAMW_TORCH, 5, 1, 42);
     }
 
     /** The memory that it will take. */
-    public MemoryPlan plan() {
-        return MemoryPlan.of(model, quantization, lora(), recompute, Math.multiplyExact(seq, batch));
+    public MemoryPlan plan(DeviceTraits device) {
+        return MemoryPlan.of(device, model, quantization, lora(), recompute, optim, Math.multiplyExact(seq, batch));
     }
 
     /**
@@ -161,6 +166,7 @@ public record TrainingBenchmark(
                 MILLIS * fastest,
                 loadSeconds,
                 device.peakBytes(),
+                device.peakHostBytes(),
                 last.loss(),
                 last.gradNorm(),
                 last.numTokens());
@@ -181,6 +187,7 @@ public record TrainingBenchmark(
                 .lrSchedulerType(LrSchedulerType.CONSTANT)
                 .maxSteps(warmup + 2 * steps)
                 .recompute(recompute)
+                .optim(optim)
                 .seed(seed)
                 .build();
         WeightSource weights = new RandomWeights(model, seed);

@@ -3,11 +3,13 @@ package io.sparkqlora.train;
 
 import io.sparkqlora.kernels.Arena;
 import io.sparkqlora.kernels.Device;
+import io.sparkqlora.kernels.PageQueue;
 import io.sparkqlora.train.internal.linear.AdapterBuffers;
 import io.sparkqlora.train.internal.linear.AdapterCheck;
 import io.sparkqlora.train.internal.linear.LoraTargets;
 import io.sparkqlora.train.internal.linear.Pass;
 import io.sparkqlora.train.internal.model.BaseLoader;
+import io.sparkqlora.train.internal.optim.MomentUpdate;
 import io.sparkqlora.train.internal.step.SessionArenas;
 import io.sparkqlora.train.internal.step.SessionBuffers;
 import io.sparkqlora.train.internal.step.SessionPlan;
@@ -19,8 +21,6 @@ import java.util.Map;
 
 /** One adapter on one device: the base held in its memory, the adapter, its optimizer, and the step. Not thread-safe. */
 public final class TrainingSession implements AutoCloseable {
-
-    private static final List<String> STATE_PREFIXES = List.of("", TrainingState.EXP_AVG, TrainingState.EXP_AVG_SQ);
 
     private final Device device;
     private final SessionSpec spec;
@@ -54,7 +54,14 @@ public final class TrainingSession implements AutoCloseable {
             LoraConfig lora,
             TrainingArguments arguments,
             int maxTokensPerMicroBatch) {
-        SessionSpec spec = SessionSpec.of(model, quantization, lora, arguments.recompute(), maxTokensPerMicroBatch);
+        SessionSpec spec = SessionSpec.of(
+                device.traits(),
+                model,
+                quantization,
+                lora,
+                arguments.recompute(),
+                arguments.optim(),
+                maxTokensPerMicroBatch);
         SessionPlan plan = SessionPlan.of(spec);
         MemoryPlan.requireFits(spec, plan, device);
         SessionArenas arenas = new SessionArenas(device);
@@ -77,8 +84,11 @@ public final class TrainingSession implements AutoCloseable {
         BaseLoader.load(device, weights, session.model());
         session.rope().fill(device, spec.model());
         session.buffers().initialize(device, arguments.seed());
+        session.moments().prepare(device);
+        session.moments().reset(device);
         Arena step = arenas.add(plan.step(), "the buffers of a step");
-        TrainStep trainStep = new TrainStep(spec, session, new Pass(device, step, spec.compute()), arguments);
+        PageQueue pages = plan.hostOptimizerState() > 0 ? arenas.pageQueue(MomentUpdate.SLOTS) : null;
+        TrainStep trainStep = new TrainStep(spec, session, new Pass(device, step, spec.compute()), pages, arguments);
         return new TrainingSession(device, spec, arenas, session, trainStep);
     }
 
@@ -109,25 +119,21 @@ public final class TrainingSession implements AutoCloseable {
     /** A copy of what a run needs to go on. */
     public TrainingState state() {
         AdapterBuffers buffers = session.buffers();
-        List<NamedTensor> tensors = new ArrayList<>(buffers.read(device, buffers.parameters(), ""));
-        tensors.addAll(buffers.read(device, buffers.expAvg(), TrainingState.EXP_AVG));
-        tensors.addAll(buffers.read(device, buffers.expAvgSq(), TrainingState.EXP_AVG_SQ));
+        List<NamedTensor> tensors = new ArrayList<>(buffers.read(device, buffers.parameters()));
+        tensors.addAll(session.moments().read(device));
         return new TrainingState(stepsDone, tensors);
     }
 
     /**
      * Goes on where {@code state} was taken.
      *
-     * @throws io.sparkqlora.kernels.QLoraException INPUT if its tensors are not those of this adapter
+     * @throws io.sparkqlora.kernels.QLoraException INPUT if its tensors are not those of this adapter and its optimizer
      */
     public void restore(TrainingState state) {
-        AdapterBuffers buffers = session.buffers();
-        Map<String, NamedTensor> tensors =
-                AdapterCheck.byName("the training state", spec.adapter(), STATE_PREFIXES, state.tensors());
-        buffers.write(device, buffers.parameters(), "", tensors);
-        buffers.write(device, buffers.expAvg(), TrainingState.EXP_AVG, tensors);
-        buffers.write(device, buffers.expAvgSq(), TrainingState.EXP_AVG_SQ, tensors);
-        buffers.refreshShadow(device);
+        Map<String, NamedTensor> tensors = AdapterCheck.byName(
+                "the training state", spec.adapter(), session.moments().expected(), state.tensors());
+        session.buffers().write(device, tensors);
+        session.moments().write(device, tensors);
         stepsDone = state.step();
     }
 
@@ -136,8 +142,7 @@ public final class TrainingSession implements AutoCloseable {
         AdapterBuffers buffers = session.buffers();
         TargetModules targets = LoraTargets.spelledOut(
                 spec.lora().targetModules(), spec.layout().moduleNames());
-        return new Adapter(
-                spec.lora().withTargetModules(targets), null, buffers.read(device, buffers.parameters(), ""));
+        return new Adapter(spec.lora().withTargetModules(targets), null, buffers.read(device, buffers.parameters()));
     }
 
     /**
@@ -152,12 +157,10 @@ public final class TrainingSession implements AutoCloseable {
                     "its scaling",
                     adapter.config().scaling() + ", expected " + spec.lora().scaling());
         }
-        AdapterBuffers buffers = session.buffers();
         Map<String, NamedTensor> tensors =
-                AdapterCheck.byName("the adapter", spec.adapter(), List.of(""), adapter.tensors());
-        buffers.write(device, buffers.parameters(), "", tensors);
-        buffers.resetMoments(device);
-        buffers.refreshShadow(device);
+                AdapterCheck.byName("the adapter", spec.adapter(), List.of(), adapter.tensors());
+        session.buffers().write(device, tensors);
+        session.moments().reset(device);
         stepsDone = 0;
     }
 

@@ -8,8 +8,9 @@ import java.util.List;
  * tensors are enough.
  *
  * @param step optimizer steps done
- * @param tensors F32: the adapter's parameters under PEFT's names, and the optimizer's moments under the same names behind
- *     {@code exp_avg.} and {@code exp_avg_sq.}
+ * @param tensors the adapter's parameters under PEFT's names, F32, and the optimizer's moments under the same names behind
+ *     {@code exp_avg.} and {@code exp_avg_sq.}: F32, or U8 codes, whose scales, an F32 for 256 elements, are behind
+ *     {@code exp_avg_absmax.} and {@code exp_avg_sq_absmax.}
  */
 public record TrainingState(long step, List<NamedTensor> tensors) {
 
@@ -18,6 +19,12 @@ public record TrainingState(long step, List<NamedTensor> tensors) {
 
     /** Before the name of a parameter: AdamW's second moment. */
     public static final String EXP_AVG_SQ = "exp_avg_sq.";
+
+    /** Before the name of a parameter: the scales of its first moment, where that is in 8 bits. */
+    public static final String EXP_AVG_ABSMAX = "exp_avg_absmax.";
+
+    /** Before the name of a parameter: the scales of its second moment, where that is in 8 bits. */
+    public static final String EXP_AVG_SQ_ABSMAX = "exp_avg_sq_absmax.";
 
     public TrainingState {
         tensors = List.copyOf(tensors);

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.sparkqlora.kernels.DeviceTraits;
+import io.sparkqlora.kernels.Devices;
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.kernels.QLoraException.Kind;
 import org.junit.jupiter.api.Test;
@@ -16,7 +18,11 @@ class MemoryPlanTest {
     private static final QuantizationConfig NF4 = QuantizationConfig.nf4(ComputeType.BF16);
 
     private static MemoryPlan plan(String shape, Recompute recompute, int tokens) {
-        return MemoryPlan.of(ModelShapes.named(shape), NF4, LORA, recompute, tokens);
+        return plan(DeviceTraits.HOST, shape, recompute, Optim.ADAMW_TORCH, tokens);
+    }
+
+    private static MemoryPlan plan(DeviceTraits device, String shape, Recompute recompute, Optim optim, int tokens) {
+        return MemoryPlan.of(device, ModelShapes.named(shape), NF4, LORA, recompute, optim, tokens);
     }
 
     @Test
@@ -36,6 +42,48 @@ class MemoryPlanTest {
         // one gate-up weight at least is dense at a time
         assertThat(plan.dequantization()).isGreaterThanOrEqualTo(2L * 2 * 14336 * 4096);
         assertThat(plan.total()).isBetween(5L << 30, 9L << 30);
+    }
+
+    /** A GPU's own memory holds neither the token embedding nor paged moments; in one memory they only lie elsewhere. */
+    @Test
+    void whatStaysInTheHostsMemoryIsCountedApart() {
+        DeviceTraits gpu = Devices.traits("cuda");
+        MemoryPlan whole = plan("llama3-8b", Recompute.FULL, 512);
+        MemoryPlan apart = plan(gpu, "llama3-8b", Recompute.FULL, Optim.PAGED_ADAMW_32BIT, 512);
+        long table = 128_256L * 4096 * 2;
+        assertThat(apart.hostEmbedding()).isBetween(table, table + 4096);
+        assertThat(whole.embeddings() - apart.embeddings()).isEqualTo(apart.hostEmbedding());
+        assertThat(apart.hostOptimizerState()).isEqualTo(whole.optimizerState());
+        assertThat(apart.optimizerState()).isZero();
+        assertThat(apart.hostTotal()).isEqualTo(apart.hostEmbedding() + apart.hostOptimizerState());
+        assertThat(apart.hostParts().values()).containsExactly(apart.hostEmbedding(), apart.hostOptimizerState());
+        assertThat(plan(DeviceTraits.HOST, "llama3-8b", Recompute.FULL, Optim.PAGED_ADAMW_32BIT, 512))
+                .isEqualTo(whole);
+        MemoryPlan tied = plan(gpu, "smollm2-135m", Recompute.FULL, Optim.ADAMW_TORCH, 512);
+        assertThat(tied.hostTotal()).isZero();
+        QuantizationConfig onDevice = NF4.withOffloadEmbedding(false);
+        assertThat(MemoryPlan.of(
+                                gpu,
+                                ModelShapes.named("llama3-8b"),
+                                onDevice,
+                                LORA,
+                                Recompute.FULL,
+                                Optim.PAGED_ADAMW_8BIT,
+                                512)
+                        .embeddings())
+                .isEqualTo(whole.embeddings());
+    }
+
+    /** Two bytes an element, two scales of 256; a block's place in the table takes 8 bytes. */
+    @Test
+    void momentsOf8BitsTakeAQuarter() {
+        long adapter = 32L * 16 * ((4096 + 4096) * 2 + (4096 + 1024) * 2 + (4096 + 14336) * 3);
+        long table = adapter / 256 * 8;
+        MemoryPlan here = plan(DeviceTraits.HOST, "llama3-8b", Recompute.FULL, Optim.ADAMW_8BIT, 512);
+        assertThat(here.optimizerState()).isBetween(2 * adapter + 2 * table, 2 * adapter + 2 * table + 4096);
+        MemoryPlan apart = plan(Devices.traits("cuda"), "llama3-8b", Recompute.FULL, Optim.PAGED_ADAMW_8BIT, 512);
+        assertThat(apart.optimizerState()).isBetween(table, table + 4096);
+        assertThat(apart.hostOptimizerState()).isBetween(2 * adapter + table, 2 * adapter + table + 4096);
     }
 
     @Test
@@ -75,7 +123,8 @@ class MemoryPlanTest {
     @Test
     void targetsThatMatchNothingAreRefused() {
         LoraConfig none = LORA.withTargetModules(TargetModules.names("query_key_value"));
-        assertThatThrownBy(() -> MemoryPlan.of(TinyModels.config(), NF4, none, Recompute.FULL, 16))
+        assertThatThrownBy(() -> MemoryPlan.of(
+                        DeviceTraits.HOST, TinyModels.config(), NF4, none, Recompute.FULL, Optim.ADAMW_TORCH, 16))
                 .isInstanceOf(QLoraException.class)
                 .hasMessageContaining("query_key_value");
     }

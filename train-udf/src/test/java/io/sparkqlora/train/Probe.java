@@ -47,7 +47,7 @@ final class Probe {
         accumulate(session, microBatches, masks);
         AdapterBuffers adapter = session.buffers().buffers();
         Map<String, float[]> out = new LinkedHashMap<>();
-        adapter.read(session.device(), adapter.gradients(), "")
+        adapter.read(session.device(), adapter.gradients())
                 .forEach(tensor -> out.put(tensor.name(), ParityModel.floats(tensor)));
         return out;
     }

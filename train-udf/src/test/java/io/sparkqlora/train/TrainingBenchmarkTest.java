@@ -23,10 +23,12 @@ class TrainingBenchmarkTest {
             """,
             "bench");
 
+    private static final Optim OPTIM = Optim.PAGED_ADAMW_8BIT;
+
     private static TrainingBenchmark benchmark(
             ModelConfig model, QuantizationConfig quantization, Recompute recompute, int seq, int batch) {
         return new TrainingBenchmark(
-                model, quantization, seq, batch, 2, 4, TargetModules.allLinear(), recompute, 2, 1, 42);
+                model, quantization, seq, batch, 2, 4, TargetModules.allLinear(), recompute, OPTIM, 2, 1, 42);
     }
 
     @ParameterizedTest
@@ -41,8 +43,9 @@ class TrainingBenchmarkTest {
         TrainingBenchmark benchmark = benchmark(MODEL, QuantizationConfig.nf4(compute), recompute, seq, batch);
         try (Device device = Devices.open(System.getProperty("qlora.test.backend", "cpu"))) {
             TrainingBenchmark.Result result = benchmark.run(device);
-            MemoryPlan plan = benchmark.plan();
+            MemoryPlan plan = benchmark.plan(device.traits());
             assertThat(result.peakBytes()).isEqualTo(plan.total());
+            assertThat(result.peakHostBytes()).isEqualTo(plan.hostTotal());
             assertThat(plan.loading() == 0).isEqualTo(stepBeyondLoading);
         }
     }

@@ -2,18 +2,23 @@
 package io.sparkqlora.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.Devices;
+import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.kernels.QuantFormat;
 import io.sparkqlora.train.internal.linear.DropoutMasks;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 class TrainingSessionTest {
@@ -23,6 +28,14 @@ class TrainingSessionTest {
             .loraAlpha(8)
             .loraDropout(0.1)
             .targetModules(TargetModules.names("q_proj", "v_proj", "o_proj", "gate_proj", "down_proj"))
+            .build();
+
+    /** Of its tensors some have 4,096 elements and more, which 8 bits are for, some fewer. */
+    private static final LoraConfig WIDE = LoraConfig.builder()
+            .r(128)
+            .loraAlpha(128)
+            .loraDropout(0.1)
+            .targetModules(TargetModules.names("q_proj", "v_proj", "down_proj"))
             .build();
 
     private static final PackedRow LONG = TestRows.packed(1, 51, 11, 23, 6);
@@ -88,22 +101,84 @@ class TrainingSessionTest {
     }
 
     @ParameterizedTest
-    @EnumSource(ComputeType.class)
-    void aRestoredRunGoesOnBitForBit(ComputeType compute) {
+    @CsvSource({"F32, ADAMW_TORCH", "BF16, ADAMW_TORCH", "BF16, ADAMW_8BIT", "BF16, PAGED_ADAMW_8BIT"})
+    void aRestoredRunGoesOnBitForBit(ComputeType compute, Optim optim) {
         QuantizationConfig quantization = QuantizationConfig.nf4(compute);
+        TrainingArguments arguments =
+                TestSessions.ARGUMENTS.toBuilder().optim(optim).build();
         TrainingState half;
         TrainingState whole;
-        try (TrainingSession session = TestSessions.open(device, quantization, DROPPING, TestSessions.ARGUMENTS)) {
+        try (TrainingSession session = TestSessions.open(device, quantization, WIDE, arguments)) {
             steps(session, 2);
             half = session.state();
             steps(session, 3);
             whole = session.state();
         }
-        try (TrainingSession session = TestSessions.open(device, quantization, DROPPING, TestSessions.ARGUMENTS)) {
+        try (TrainingSession session = TestSessions.open(device, quantization, WIDE, arguments)) {
             session.restore(half);
             assertThat(session.state()).isEqualTo(half);
             steps(session, 3);
             assertThat(session.state()).isEqualTo(whole);
+        }
+    }
+
+    /** Where moments are kept changes nothing; how does, a little. */
+    @Test
+    void pagedMomentsGiveTheSameBits() {
+        TrainingState torch = afterThreeSteps(Optim.ADAMW_TORCH);
+        TrainingState in8bit = afterThreeSteps(Optim.ADAMW_8BIT);
+        assertThat(afterThreeSteps(Optim.PAGED_ADAMW_32BIT)).isEqualTo(torch);
+        assertThat(afterThreeSteps(Optim.PAGED_ADAMW_8BIT)).isEqualTo(in8bit);
+        double difference = 0;
+        for (int i = 0; i < torch.tensors().size(); i++) {
+            NamedTensor tensor = torch.tensors().get(i);
+            if (tensor.name().startsWith("base_model.")) {
+                float[] expected = ParityModel.floats(tensor);
+                float[] got = ParityModel.floats(in8bit.tensors().get(i));
+                difference = Math.max(difference, Distance.relativeNorm(got, expected));
+            }
+        }
+        assertThat(difference).isBetween(1e-6, 0.1);
+    }
+
+    private TrainingState afterThreeSteps(Optim optim) {
+        TrainingArguments arguments =
+                TestSessions.ARGUMENTS.toBuilder().optim(optim).build();
+        try (TrainingSession session =
+                TestSessions.open(device, QuantizationConfig.nf4(ComputeType.F32), WIDE, arguments)) {
+            steps(session, 3);
+            return session.state();
+        }
+    }
+
+    /** bitsandbytes' layout: codes with a scale for 256 elements of a tensor, small tensors in 32 bits. */
+    @Test
+    void momentsOf8BitsHaveTheirNamesAndTypes() {
+        for (NamedTensor tensor : afterThreeSteps(Optim.PAGED_ADAMW_8BIT).tensors()) {
+            long elements = Arrays.stream(tensor.shape()).reduce(1, (a, b) -> a * b);
+            if (tensor.name().startsWith("base_model.")) {
+                assertThat(tensor.dtype()).isEqualTo(DType.F32);
+            } else if (tensor.name().contains("_absmax.")) {
+                assertThat(tensor.dtype()).isEqualTo(DType.F32);
+                assertThat(tensor.shape()).hasSize(1);
+                assertThat(elements).isBetween(16L, 24L);
+            } else {
+                assertThat(tensor.dtype()).isEqualTo(elements < 4096 ? DType.F32 : DType.U8);
+            }
+        }
+    }
+
+    @Test
+    void aStateOfAnotherOptimizerIsRefused() {
+        TrainingState torch = afterThreeSteps(Optim.ADAMW_TORCH);
+        TrainingArguments arguments =
+                TestSessions.ARGUMENTS.toBuilder().optim(Optim.ADAMW_8BIT).build();
+        try (TrainingSession session =
+                TestSessions.open(device, QuantizationConfig.nf4(ComputeType.F32), WIDE, arguments)) {
+            assertThatThrownBy(() -> session.restore(torch))
+                    .isInstanceOf(QLoraException.class)
+                    .hasMessageContaining("exp_avg.base_model")
+                    .hasMessageContaining("expected U8 [");
         }
     }
 

@@ -60,7 +60,8 @@ final class BenchCommand extends QLoraCommand {
             outcome.put("fastest_step_ms", result.fastestStepMs());
             outcome.put("load_seconds", result.loadSeconds());
             outcome.put("peak_bytes", result.peakBytes());
-            outcome.put("planned_bytes", benchmark.plan().total());
+            outcome.put("planned_bytes", benchmark.plan(device.traits()).total());
+            outcome.put("peak_host_bytes", result.peakHostBytes());
             outcome.put("num_tokens", result.numTokens());
             outcome.put("loss", result.loss());
             outcome.put("grad_norm", result.gradNorm());

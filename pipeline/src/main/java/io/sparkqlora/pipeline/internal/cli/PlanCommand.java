@@ -35,9 +35,8 @@ final class PlanCommand extends QLoraCommand {
         ModelConfig model = ModelConfig.parse(folder.resolve("config.json"));
         int maxTokens = Math.multiplyExact(
                 config.get(ConfigKeys.PER_DEVICE_TRAIN_BATCH_SIZE), config.get(ConfigKeys.MAX_SEQ_LENGTH));
-        MemoryPlan plan = EngineSettings.memory(config, model, maxTokens);
         try (Device device = Devices.open(config.get(ConfigKeys.BACKEND))) {
-            return outcome(plan, device, maxTokens);
+            return outcome(EngineSettings.memory(config, device.traits(), model, maxTokens), device, maxTokens);
         }
     }
 
@@ -45,11 +44,14 @@ final class PlanCommand extends QLoraCommand {
         console.err().println("micro-batches of at most " + maxTokens + " tokens");
         plan.parts().forEach(this::print);
         print("total", plan.total());
+        plan.hostParts().forEach((part, bytes) -> print("host " + part, bytes));
         print("available on " + device.name(), device.availableBytes());
         Map<String, Object> outcome = new LinkedHashMap<>();
         outcome.put("max_tokens", maxTokens);
         outcome.put("parts", plan.parts());
         outcome.put("total_bytes", plan.total());
+        outcome.put("host_parts", plan.hostParts());
+        outcome.put("host_bytes", plan.hostTotal());
         outcome.put("device", device.name());
         outcome.put("available_bytes", device.availableBytes());
         outcome.put("fits", plan.total() <= device.availableBytes());

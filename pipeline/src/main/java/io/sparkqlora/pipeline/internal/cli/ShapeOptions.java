@@ -5,6 +5,7 @@ import io.sparkqlora.kernels.QuantFormat;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
 import io.sparkqlora.train.ModelConfig;
 import io.sparkqlora.train.ModelShapes;
+import io.sparkqlora.train.Optim;
 import io.sparkqlora.train.QuantizationConfig;
 import io.sparkqlora.train.TargetModules;
 import io.sparkqlora.train.TrainingBenchmark;
@@ -54,6 +55,13 @@ final class ShapeOptions {
     String recompute;
 
     @Option(
+            names = "--optim",
+            defaultValue = "adamw_torch",
+            description = "The optimizer, as in a job file: adamw_torch, adamw_8bit, paged_adamw_8bit or"
+                    + " paged_adamw_32bit. Default: ${DEFAULT-VALUE}.")
+    String optim;
+
+    @Option(
             names = "--quant",
             defaultValue = "nf4",
             description = "How the base is held: nf4, fp4 or none. Default: ${DEFAULT-VALUE}.")
@@ -83,6 +91,7 @@ final class ShapeOptions {
                 rank,
                 targets(),
                 EngineSettings.recompute(Choices.of("--recompute", recompute, "none", "selective", "full")),
+                Optim.named(Choices.of("--optim", optim, Optim.names().toArray(String[]::new))),
                 steps,
                 warmup,
                 seed);
@@ -106,7 +115,8 @@ final class ShapeOptions {
 
     String describe() {
         return shape + ", " + batch + " x " + seq + " tokens, accumulate " + accumulate + ", rank " + rank
-                + ", targets " + String.join(",", targets) + ", " + quant + ", " + dtype + ", recompute " + recompute;
+                + ", targets " + String.join(",", targets) + ", " + quant + ", " + dtype + ", recompute " + recompute
+                + ", " + optim;
     }
 
     Map<String, Object> values() {
@@ -118,6 +128,7 @@ final class ShapeOptions {
         values.put("rank", rank);
         values.put("targets", String.join(",", targets));
         values.put("recompute", recompute);
+        values.put("optim", optim);
         values.put("quant", quant);
         values.put("dtype", dtype);
         return values;

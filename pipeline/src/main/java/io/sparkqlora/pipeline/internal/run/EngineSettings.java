@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.run;
 
+import io.sparkqlora.kernels.DeviceTraits;
 import io.sparkqlora.kernels.QuantFormat;
 import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.JobConfig;
@@ -9,6 +10,7 @@ import io.sparkqlora.train.LoraConfig;
 import io.sparkqlora.train.LrSchedulerType;
 import io.sparkqlora.train.MemoryPlan;
 import io.sparkqlora.train.ModelConfig;
+import io.sparkqlora.train.Optim;
 import io.sparkqlora.train.QuantizationConfig;
 import io.sparkqlora.train.Recompute;
 import io.sparkqlora.train.TrainingArguments;
@@ -26,7 +28,8 @@ public final class EngineSettings {
                 QuantFormat.Type.valueOf(upper(config.get(ConfigKeys.BNB_4BIT_QUANT_TYPE))),
                 config.get(ConfigKeys.BNB_4BIT_USE_DOUBLE_QUANT),
                 QuantizationConfig.DEFAULT_BLOCK_SIZE,
-                computeType(config.get(ConfigKeys.BNB_4BIT_COMPUTE_DTYPE)));
+                computeType(config.get(ConfigKeys.BNB_4BIT_COMPUTE_DTYPE)),
+                config.get(ConfigKeys.OFFLOAD_EMBEDDING));
     }
 
     /** The compute type of torch's name: {@code bfloat16} or {@code float32}. */
@@ -66,15 +69,22 @@ public final class EngineSettings {
                 .adamBeta1(config.get(ConfigKeys.ADAM_BETA1))
                 .adamBeta2(config.get(ConfigKeys.ADAM_BETA2))
                 .adamEpsilon(config.get(ConfigKeys.ADAM_EPSILON))
+                .optim(Optim.named(config.get(ConfigKeys.OPTIM)))
                 .seed(config.get(ConfigKeys.SEED))
                 .recompute(recompute(config.get(ConfigKeys.RECOMPUTE)))
                 .build();
     }
 
     /** The memory that a job takes when its micro-batches have at most so many tokens. */
-    public static MemoryPlan memory(JobConfig config, ModelConfig model, int maxTokens) {
+    public static MemoryPlan memory(JobConfig config, DeviceTraits device, ModelConfig model, int maxTokens) {
         return MemoryPlan.of(
-                model, quantization(config), lora(config), recompute(config.get(ConfigKeys.RECOMPUTE)), maxTokens);
+                device,
+                model,
+                quantization(config),
+                lora(config),
+                recompute(config.get(ConfigKeys.RECOMPUTE)),
+                Optim.named(config.get(ConfigKeys.OPTIM)),
+                maxTokens);
     }
 
     private static String upper(String name) {

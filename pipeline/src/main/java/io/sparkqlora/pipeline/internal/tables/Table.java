@@ -77,7 +77,7 @@ public enum Table {
             text("run_id", "name of the run"),
             whole("chunk", "Spark job of the run, from 0, after which it was taken"),
             whole("step", "optimizer steps done"),
-            text("name", "a parameter's PEFT name, or exp_avg. or exp_avg_sq. before it"),
+            text("name", "a parameter's PEFT name, or exp_avg. or the like before it"),
             text("dtype", "element type, as safetensors names it"),
             list("shape", LongType, "dimensions, outermost first"),
             bytes("data", "the elements, row-major, little-endian")),

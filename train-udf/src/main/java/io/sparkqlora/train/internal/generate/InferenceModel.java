@@ -4,6 +4,7 @@ package io.sparkqlora.train.internal.generate;
 import io.sparkqlora.kernels.Arena;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Device;
+import io.sparkqlora.kernels.DeviceTraits;
 import io.sparkqlora.kernels.PlanningDevice;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.Adapter;
@@ -43,8 +44,8 @@ public record InferenceModel(BaseModel model, ModelAdapter adapter) {
         ModelLayout layout = ModelLayout.of(config);
         AdapterLayout slots = adapterLayout(layout, adapter);
         Map<String, NamedTensor> tensors =
-                adapter == null ? Map.of() : AdapterCheck.byName("the adapter", slots, List.of(""), adapter.tensors());
-        BaseModel model = base(arenas, new Spec(config, quantization, layout, slots));
+                adapter == null ? Map.of() : AdapterCheck.byName("the adapter", slots, List.of(), adapter.tensors());
+        BaseModel model = base(arenas, new Spec(config, quantization, layout, slots), device.traits());
         BaseLoader.load(device, weights, model);
         if (adapter == null) {
             return new InferenceModel(model, null);
@@ -52,8 +53,7 @@ public record InferenceModel(BaseModel model, ModelAdapter adapter) {
         AdapterBuffers buffers =
                 buffers(arenas, slots, quantization.bnb4bitComputeDtype().dtype());
         device.ops().elementwise().zero(buffers.parameters());
-        buffers.write(device, buffers.parameters(), "", tensors);
-        buffers.refreshShadow(device);
+        buffers.write(device, tensors);
         return new InferenceModel(
                 model, ModelAdapter.of(layout, buffers, adapter.config().scaling()));
     }
@@ -61,8 +61,9 @@ public record InferenceModel(BaseModel model, ModelAdapter adapter) {
     private record Spec(
             ModelConfig config, QuantizationConfig quantization, ModelLayout layout, AdapterLayout adapter) {
 
-        BaseModel take(Arena linear, Arena embeddings) {
-            return new BaseAllocation(config, quantization, adapter, linear, embeddings).take(layout);
+        BaseModel take(Arena linear, Arena embeddings, Arena host) {
+            Arena table = quantization.offloadEmbedding() ? host : embeddings;
+            return new BaseAllocation(config, quantization, adapter, linear, embeddings, table).take(layout);
         }
     }
 
@@ -74,17 +75,19 @@ public record InferenceModel(BaseModel model, ModelAdapter adapter) {
         return new AdapterLayout(layout.groups(), targets, adapter.config().r());
     }
 
-    private static BaseModel base(SessionArenas arenas, Spec spec) {
-        PlanningDevice planning = new PlanningDevice();
+    private static BaseModel base(SessionArenas arenas, Spec spec, DeviceTraits traits) {
+        PlanningDevice planning = new PlanningDevice(traits);
         Arena linear = planning.unboundedArena();
         Arena embeddings = planning.unboundedArena();
-        spec.take(linear, embeddings);
+        Arena host = planning.unboundedHostArena();
+        spec.take(linear, embeddings, host);
         return spec.take(
                 arenas.add(linear.peakBytes(), "the base weights"),
-                arenas.add(embeddings.peakBytes(), "the embeddings"));
+                arenas.add(embeddings.peakBytes(), "the embeddings"),
+                arenas.addHost(host.peakBytes(), "the token embedding"));
     }
 
-    /** Gradients and moments are never touched: their places are held by the parameters. */
+    /** Gradients are never touched: their place is held by the parameters. */
     private static AdapterBuffers buffers(SessionArenas arenas, AdapterLayout layout, DType compute) {
         Arena counting = new PlanningDevice().unboundedArena();
         take(counting, layout, compute);
@@ -94,6 +97,6 @@ public record InferenceModel(BaseModel model, ModelAdapter adapter) {
     private static AdapterBuffers take(Arena arena, AdapterLayout layout, DType compute) {
         Tensor parameters = arena.take(DType.F32, 1, layout.size());
         Tensor shadow = compute == DType.F32 ? parameters : arena.take(compute, 1, layout.size());
-        return new AdapterBuffers(layout, parameters, shadow, parameters, parameters, parameters);
+        return new AdapterBuffers(layout, parameters, shadow, parameters);
     }
 }

@@ -25,23 +25,27 @@ public final class BaseAllocation {
     private final AdapterLayout adapter;
     private final Arena linear;
     private final Arena embeddings;
+    private final Arena table;
 
     /**
      * @param adapter dense weights are given room for its low-rank columns
      * @param linear for the decoder layers
-     * @param embeddings for the token embedding and the output projection
+     * @param embeddings for the output projection, and the token embedding that is tied to it
+     * @param table for a token embedding of its own, which is only ever read by the row
      */
     public BaseAllocation(
             ModelConfig config,
             QuantizationConfig quantization,
             AdapterLayout adapter,
             Arena linear,
-            Arena embeddings) {
+            Arena embeddings,
+            Arena table) {
         this.config = config;
         this.quantization = quantization;
         this.adapter = adapter;
         this.linear = linear;
         this.embeddings = embeddings;
+        this.table = table;
     }
 
     /** The base, its contents undefined. */
@@ -50,7 +54,7 @@ public final class BaseAllocation {
         BaseWeight.Dense head = dense(layout.lmHead(), embeddings);
         Tensor embedding = config.tieWordEmbeddings()
                 ? head.weight()
-                : embeddings.take(computeType(), config.vocabSize(), config.hiddenSize());
+                : table.take(computeType(), config.vocabSize(), config.hiddenSize());
         return new BaseModel(config, embedding, layers, norm(), new LinearGroup(layout.lmHead(), head, null));
     }
 

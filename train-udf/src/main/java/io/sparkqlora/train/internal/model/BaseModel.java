@@ -7,7 +7,7 @@ import io.sparkqlora.train.internal.linear.LinearGroup;
 import java.util.List;
 
 /**
- * The frozen base in device memory.
+ * The frozen base in device memory, but for the token embedding, which may be in the host's.
  *
  * @param config its shape
  * @param embedding [vocabulary, hidden], in the compute type; the output projection's own weight where they are tied

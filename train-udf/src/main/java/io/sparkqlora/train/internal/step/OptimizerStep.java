@@ -5,9 +5,12 @@ import io.sparkqlora.kernels.AdamW;
 import io.sparkqlora.kernels.Arena;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Device;
+import io.sparkqlora.kernels.PageQueue;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.TrainingArguments;
 import io.sparkqlora.train.internal.linear.AdapterBuffers;
+import io.sparkqlora.train.internal.optim.MomentUpdate;
+import io.sparkqlora.train.internal.optim.Moments;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
@@ -16,17 +19,28 @@ import java.nio.ByteOrder;
  *
  * @param sums where the norm goes
  * @param factors the update's scalars, F32 [{@link AdamW#FACTORS}]
+ * @param update of the adapter and its moments
  */
-record OptimizerStep(StepSums sums, Tensor factors) {
+record OptimizerStep(StepSums sums, Tensor factors, MomentUpdate update) {
 
-    static OptimizerStep take(Arena arena, StepSums sums) {
-        return new OptimizerStep(sums, arena.take(DType.F32, 1, AdamW.FACTORS));
+    /** @param queue for moments that are kept in the host's memory; null if none is needed */
+    static OptimizerStep take(Arena arena, StepSums sums, Moments moments, PageQueue queue) {
+        Tensor factors = arena.take(DType.F32, 1, AdamW.FACTORS);
+        return new OptimizerStep(sums, factors, MomentUpdate.take(moments, queue, arena));
     }
 
-    /** Issues the norm of all gradients, before clipping, and the factor that clips them. */
+    /**
+     * Issues the norm of all gradients, before clipping, and the factor that clips them; has the first moments come meanwhile.
+     */
     void clip(Device device, AdapterBuffers adapter, double maxGradNorm) {
         device.ops().gradientClip().sumOfSquares(adapter.gradients(), sums.sumOfSquares());
         device.ops().gradientClip().clip(sums.sumOfSquares(), (float) maxGradNorm, sums.normAndScale());
+        update.prefetch();
+    }
+
+    /** Leaves everything as it is. */
+    void abandon() {
+        update.abandon();
     }
 
     /** Updates the adapter. */
@@ -34,15 +48,7 @@ record OptimizerStep(StepSums sums, Tensor factors) {
         AdamW.Settings settings = new AdamW.Settings(
                 learningRate, args.adamBeta1(), args.adamBeta2(), args.adamEpsilon(), args.weightDecay(), step);
         copyIn(device, settings.factors());
-        device.ops()
-                .adamW()
-                .update(
-                        adapter.parameters(),
-                        adapter.gradients(),
-                        adapter.expAvg(),
-                        adapter.expAvgSq(),
-                        sums.normAndScale(),
-                        factors);
+        update.run(device, adapter, sums.normAndScale(), factors);
         adapter.refreshShadow(device);
     }
 

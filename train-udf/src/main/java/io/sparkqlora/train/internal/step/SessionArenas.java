@@ -3,6 +3,7 @@ package io.sparkqlora.train.internal.step;
 
 import io.sparkqlora.kernels.Arena;
 import io.sparkqlora.kernels.Device;
+import io.sparkqlora.kernels.PageQueue;
 import java.util.ArrayDeque;
 import java.util.Deque;
 
@@ -10,7 +11,7 @@ import java.util.Deque;
 public final class SessionArenas implements AutoCloseable {
 
     private final Device device;
-    private final Deque<Arena> open = new ArrayDeque<>();
+    private final Deque<Runnable> closing = new ArrayDeque<>();
 
     public SessionArenas(Device device) {
         this.device = device;
@@ -18,25 +19,51 @@ public final class SessionArenas implements AutoCloseable {
 
     /** What lives as long as the session. */
     public SessionBuffers.Arenas allocate(SessionPlan plan) {
+        Arena baseWeights = add(plan.baseWeights(), "the base weights");
+        Arena embeddings = add(plan.embeddings(), "the embeddings");
+        Arena adapter = add(plan.adapter(), "the adapter");
+        Arena gradients = add(plan.gradients(), "the adapter's gradients");
+        Arena optimizerState = add(plan.optimizerState(), "the optimizer state");
         return new SessionBuffers.Arenas(
-                add(plan.baseWeights(), "the base weights"),
-                add(plan.embeddings(), "the embeddings"),
-                add(plan.adapter(), "the adapter"),
-                add(plan.gradients(), "the adapter's gradients"),
-                add(plan.optimizerState(), "the optimizer state"));
+                baseWeights,
+                embeddings,
+                host(plan.hostEmbedding(), "the token embedding", embeddings),
+                adapter,
+                gradients,
+                optimizerState,
+                host(plan.hostOptimizerState(), "the optimizer state", optimizerState));
+    }
+
+    private Arena host(long bytes, String purpose, Arena ifNone) {
+        return bytes == 0 ? ifNone : addHost(bytes, purpose);
+    }
+
+    /** One more allocation in the host's memory, where that is apart. */
+    public Arena addHost(long bytes, String purpose) {
+        return opened(new Arena(device.allocateHost(bytes, purpose)));
+    }
+
+    /** A queue of pages. */
+    public PageQueue pageQueue(int slots) {
+        PageQueue queue = device.pageQueue(slots);
+        closing.push(queue::close);
+        return queue;
+    }
+
+    private Arena opened(Arena arena) {
+        closing.push(arena::close);
+        return arena;
     }
 
     /** One more allocation. */
     public Arena add(long bytes, String purpose) {
-        Arena arena = new Arena(device.allocate(bytes, purpose));
-        open.push(arena);
-        return arena;
+        return opened(new Arena(device.allocate(bytes, purpose)));
     }
 
     @Override
     public void close() {
-        while (!open.isEmpty()) {
-            open.pop().close();
+        while (!closing.isEmpty()) {
+            closing.pop().run();
         }
     }
 }

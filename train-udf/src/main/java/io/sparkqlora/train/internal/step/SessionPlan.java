@@ -2,6 +2,7 @@
 package io.sparkqlora.train.internal.step;
 
 import io.sparkqlora.kernels.Arena;
+import io.sparkqlora.kernels.Memory.Kind;
 import io.sparkqlora.kernels.PlanningDevice;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.internal.linear.DropoutMasks;
@@ -16,40 +17,63 @@ import io.sparkqlora.train.internal.model.ModelForward;
  *
  * @param baseWeights decoder layers, quantised or not
  * @param embeddings token embedding, output projection, rotary tables
+ * @param hostEmbedding the token embedding, where it is kept in the host's memory
  * @param adapter masters and their rounded copies
  * @param gradients of the adapter
  * @param optimizerState both moments
+ * @param hostOptimizerState the same, where they are kept in the host's memory
  * @param step the buffers of a step: activations, scratch, a chunk of logits
  * @param loading the staging buffer, which is gone before the step's buffers come
  */
 public record SessionPlan(
-        long baseWeights, long embeddings, long adapter, long gradients, long optimizerState, long step, long loading) {
+        long baseWeights,
+        long embeddings,
+        long hostEmbedding,
+        long adapter,
+        long gradients,
+        long optimizerState,
+        long hostOptimizerState,
+        long step,
+        long loading) {
 
     /** Counts. */
     public static SessionPlan of(SessionSpec spec) {
-        PlanningDevice planning = new PlanningDevice();
-        SessionBuffers.Arenas arenas = new SessionBuffers.Arenas(
-                planning.unboundedArena(),
-                planning.unboundedArena(),
-                planning.unboundedArena(),
-                planning.unboundedArena(),
-                planning.unboundedArena());
+        SessionBuffers.Arenas arenas = arenas(new PlanningDevice(spec.device()));
         SessionBuffers buffers = SessionBuffers.take(spec, arenas);
         return new SessionPlan(
                 arenas.baseWeights().peakBytes(),
                 arenas.embeddings().peakBytes(),
+                hostBytes(arenas.hostEmbedding()),
                 arenas.adapter().peakBytes(),
                 arenas.gradients().peakBytes(),
                 arenas.optimizerState().peakBytes(),
+                hostBytes(arenas.hostOptimizerState()),
                 stepBytes(spec, HostBatch.largest(spec.maxTokens())),
                 BaseLoader.stagingBytes(buffers.model()));
     }
 
+    private static SessionBuffers.Arenas arenas(PlanningDevice planning) {
+        Arena embeddings = planning.unboundedArena();
+        Arena optimizerState = planning.unboundedArena();
+        boolean apart = planning.traits().ownsMemory();
+        return new SessionBuffers.Arenas(
+                planning.unboundedArena(),
+                embeddings,
+                apart ? planning.unboundedHostArena() : embeddings,
+                planning.unboundedArena(),
+                planning.unboundedArena(),
+                optimizerState,
+                apart ? planning.unboundedHostArena() : optimizerState);
+    }
+
+    private static long hostBytes(Arena arena) {
+        return arena.kind() == Kind.HOST ? arena.peakBytes() : 0;
+    }
+
     /** Bytes of the buffers of a step and an evaluation over {@code largest}. */
     public static long stepBytes(SessionSpec spec, HostBatch largest) {
-        PlanningDevice planning = new PlanningDevice();
-        Arena held = planning.unboundedArena();
-        SessionBuffers buffers = SessionBuffers.take(spec, new SessionBuffers.Arenas(held, held, held, held, held));
+        PlanningDevice planning = new PlanningDevice(spec.device());
+        SessionBuffers buffers = SessionBuffers.take(spec, arenas(planning));
         Arena arena = planning.unboundedArena();
         StepSums sums = StepSums.take(arena);
         Tensor lossSum = sums.loss();
@@ -61,12 +85,17 @@ public record SessionPlan(
         MicroBatch.evaluate(
                 new ModelForward(pass, buffers.model(), buffers.adapter(), buffers.rope()), largest, lossSum);
         MicroBatch.evaluate(new ModelForward(pass, buffers.model(), null, buffers.rope()), largest, lossSum);
-        OptimizerStep.take(arena, sums);
+        OptimizerStep.take(arena, sums, buffers.moments(), planning.pageQueue(0));
         return arena.peakBytes();
     }
 
     /** The most bytes at once: the checkpoint is read when all but the step's buffers is there. */
     public long total() {
         return baseWeights + embeddings + adapter + gradients + optimizerState + Math.max(loading, step);
+    }
+
+    /** The most bytes at once in the host's memory. */
+    public long hostTotal() {
+        return hostEmbedding + hostOptimizerState;
     }
 }

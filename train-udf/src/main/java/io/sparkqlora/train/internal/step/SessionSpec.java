@@ -2,8 +2,10 @@
 package io.sparkqlora.train.internal.step;
 
 import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.DeviceTraits;
 import io.sparkqlora.train.LoraConfig;
 import io.sparkqlora.train.ModelConfig;
+import io.sparkqlora.train.Optim;
 import io.sparkqlora.train.QuantizationConfig;
 import io.sparkqlora.train.Recompute;
 import io.sparkqlora.train.internal.linear.AdapterLayout;
@@ -13,19 +15,23 @@ import io.sparkqlora.train.internal.model.ModelLayout;
 /**
  * Everything that decides what a session holds in memory.
  *
+ * @param device what it is held on
  * @param model the base's shape
  * @param quantization how it is held
  * @param lora the adapter
  * @param recompute what is kept for backward
+ * @param optim how the moments are held
  * @param maxTokens the most tokens of a micro-batch
  * @param layout the base's linear layers
  * @param adapter the adapter's tensors
  */
 public record SessionSpec(
+        DeviceTraits device,
         ModelConfig model,
         QuantizationConfig quantization,
         LoraConfig lora,
         Recompute recompute,
+        Optim optim,
         int maxTokens,
         ModelLayout layout,
         AdapterLayout adapter) {
@@ -36,11 +42,23 @@ public record SessionSpec(
      * @throws io.sparkqlora.kernels.QLoraException CONFIG if the target modules match nothing
      */
     public static SessionSpec of(
-            ModelConfig model, QuantizationConfig quantization, LoraConfig lora, Recompute recompute, int maxTokens) {
+            DeviceTraits device,
+            ModelConfig model,
+            QuantizationConfig quantization,
+            LoraConfig lora,
+            Recompute recompute,
+            Optim optim,
+            int maxTokens) {
         ModelLayout layout = ModelLayout.of(model);
         AdapterLayout adapter = new AdapterLayout(
                 layout.groups(), LoraTargets.resolve(lora.targetModules(), layout.moduleNames()), lora.r());
-        return new SessionSpec(model, quantization, lora, recompute, maxTokens, layout, adapter);
+        return new SessionSpec(device, model, quantization, lora, recompute, optim, maxTokens, layout, adapter);
+    }
+
+    /** The same with a base that is not quantised. */
+    public SessionSpec dense() {
+        return new SessionSpec(
+                device, model, quantization.unquantized(), lora, recompute, optim, maxTokens, layout, adapter);
     }
 
     /** Type of products and activations. */

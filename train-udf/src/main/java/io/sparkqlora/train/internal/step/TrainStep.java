@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train.internal.step;
 
+import io.sparkqlora.kernels.PageQueue;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.LossSum;
 import io.sparkqlora.train.PackedRow;
@@ -20,8 +21,10 @@ import java.util.List;
  *
  * @param spec what the session holds
  * @param pass on the session's device, with its arena
+ * @param pages for moments that are kept in the host's memory; null if they are not
  */
-public record TrainStep(SessionSpec spec, SessionBuffers session, Pass pass, TrainingArguments arguments) {
+public record TrainStep(
+        SessionSpec spec, SessionBuffers session, Pass pass, PageQueue pages, TrainingArguments arguments) {
 
     private static final double NANOS = 1e9;
 
@@ -79,10 +82,11 @@ public record TrainStep(SessionSpec spec, SessionBuffers session, Pass pass, Tra
 
     /** Here the host waits for the device, once a step: whether all is finite is known before anything changes. */
     private StepSums.Values update(long stepsDone, StepSums sums, long targets, double learningRate) {
-        OptimizerStep optimizer = OptimizerStep.take(pass.arena(), sums);
+        OptimizerStep optimizer = OptimizerStep.take(pass.arena(), sums, session.moments(), pages);
         optimizer.clip(pass.device(), session.buffers(), arguments.maxGradNorm());
         StepSums.Values values = sums.read(pass.device());
         if (!Double.isFinite(values.loss()) || !Float.isFinite(values.gradNorm())) {
+            optimizer.abandon();
             throw TrainErrors.diverged(stepsDone + 1, values.loss() / targets, values.gradNorm(), learningRate);
         }
         optimizer.update(pass.device(), session.buffers(), arguments, learningRate, stepsDone + 1);

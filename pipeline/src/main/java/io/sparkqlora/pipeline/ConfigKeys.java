@@ -71,22 +71,14 @@ public final class ConfigKeys {
             "Column with a conversation: an array of structs with role and content. Without any of the column keys, the "
                     + "columns are found by their usual names (messages, prompt and completion, text).");
 
-    public static final ConfigKey<String> TOOLS_COLUMN = of(
-            DATA,
-            "tools_column",
-            ConfigTypes.text("a column name"),
-            null,
-            "Column with the tool definitions that go with a conversation.");
+    public static final ConfigKey<String> TOOLS_COLUMN =
+            of(DATA, "tools_column", ConfigTypes.text("a column name"), null, "Column with a conversation's tools.");
 
     public static final ConfigKey<String> PROMPT_COLUMN =
             of(DATA, "prompt_column", ConfigTypes.text("a column name"), null, "Column with the prompt of a pair.");
 
-    public static final ConfigKey<String> COMPLETION_COLUMN = of(
-            DATA,
-            "completion_column",
-            ConfigTypes.text("a column name"),
-            null,
-            "Column with the completion of a pair.");
+    public static final ConfigKey<String> COMPLETION_COLUMN =
+            of(DATA, "completion_column", ConfigTypes.text("a column name"), null, "Column with its completion.");
 
     public static final ConfigKey<String> TEXT_COLUMN = of(
                     DATA, "text_column", ConfigTypes.text("a column name"), null, "Column with plain text.")

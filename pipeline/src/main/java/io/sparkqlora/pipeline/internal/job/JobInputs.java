@@ -33,7 +33,7 @@ final class JobInputs {
     /** Checks that micro-batches of so many tokens fit. */
     static void requireMemory(JobConfig config, BaseModel base, int maxTokens) {
         try (Device device = Devices.open(config.get(ConfigKeys.BACKEND))) {
-            EngineSettings.memory(config, base.config(), Math.max(2, maxTokens))
+            EngineSettings.memory(config, device.traits(), base.config(), Math.max(2, maxTokens))
                     .requireFits(device.name(), device.availableBytes());
         }
     }

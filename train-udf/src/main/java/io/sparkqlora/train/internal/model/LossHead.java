@@ -10,8 +10,11 @@ import io.sparkqlora.train.internal.linear.Pass;
  */
 record LossHead(Pass pass, OutputHead head) {
 
-    /** Size of a chunk's logits; big enough for an efficient product, small beside a layer's activations. */
-    private static final long CHUNK_BYTES = 64L << 20;
+    /**
+     * Size of a chunk's logits. Of 128,000 words that is 512 rows: the gradient's product, whose output is a hidden state wide, has
+     * just tiles enough for a GPU then, at half of them it runs at half the speed. Small beside what a layer takes backward.
+     */
+    private static final long CHUNK_BYTES = 128L << 20;
 
     /** Chunks are multiples of this many rows where they can be. */
     private static final long ROW_STEP = 64;

@@ -2,7 +2,7 @@
 //
 // SwiGLU and GeGLU, forward and backward: see GatedActivation.java for the contract.
 //
-// Traffic: forward 3 tensors, backward 5, each once; some 10 to 25 operations an element. Backward computes the activation
+// Traffic: forward 3 tensors, backward 5, or 6 where the output is made again, each once; some 10 to 25 operations an element. Backward computes the activation
 // again from the gate, which is cheaper than reading a kept one.
 #include "matrix.cuh"
 
@@ -53,7 +53,7 @@ __device__ __forceinline__ void forward(const Matrix& gate, const Matrix& up, co
 
 template <int V>
 __device__ __forceinline__ void backward(const Matrix& d_out, const Matrix& gate, const Matrix& up, const Matrix& d_gate,
-                                         const Matrix& d_up, long long rows, long long cols, int kind) {
+                                         const Matrix& d_up, const Matrix& out, long long rows, long long cols, int kind) {
     for_each<V>(rows, cols, [&](long long row, long long col) {
         float d[V], g[V], u[V];
         load<V>(d_out, row, col, d);
@@ -64,8 +64,11 @@ __device__ __forceinline__ void backward(const Matrix& d_out, const Matrix& gate
             float value, slope;
             activate(kind, g[i], value, slope);
             g[i] = d[i] * u[i] * slope;
+            float again = value * u[i];
             u[i] = d[i] * value;
+            d[i] = again;
         }
+        if (out.data != nullptr) store<V>(out, row, col, d);
         store<V>(d_gate, row, col, g);
         store<V>(d_up, row, col, u);
     });
@@ -78,8 +81,8 @@ __device__ __forceinline__ void backward(const Matrix& d_out, const Matrix& gate
         forward<V>(gate, up, out, rows, cols, kind);                                                                          \
     }                                                                                                                         \
     extern "C" __global__ void gated_backward_##V(Matrix d_out, Matrix gate, Matrix up, Matrix d_gate, Matrix d_up,           \
-                                                  long long rows, long long cols, int kind) {                                 \
-        backward<V>(d_out, gate, up, d_gate, d_up, rows, cols, kind);                                                         \
+                                                  Matrix out, long long rows, long long cols, int kind) {                     \
+        backward<V>(d_out, gate, up, d_gate, d_up, out, rows, cols, kind);                                                    \
     }
 
 VARIANT(8)

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// c[M×N] = a[M×K] · op(b), bf16 in, f32 sums, bf16 out, for Hopper.
+// c[M×N] = a[M×K] · op(b) + a2 · op(b2), bf16 in, f32 sums, bf16 out, for Hopper.
 //
 //   nt: b is [N×K] (a linear layer's forward), nn: b is [K×N] (its input gradient)
+//
+// The second pair is a low-rank update. It comes in up to three blocks: block i has columns from[i]…to[i] of c and `depth`
+// columns of a2, beginning with i·depth. They are more steps of the same loop over K, for the tiles that they touch; what
+// sticks out of a block is filled with zeros by the copy engine.
 //
 // Operations 2·M·N·K; traffic, each tile read once a wave: (M·K + N·K + M·N)·2 bytes from L2 outwards.
 //
@@ -59,58 +63,85 @@ struct Tiles {
     }
 };
 
+// The low-rank blocks; see above.
+struct Blocks {
+    int count, depth;
+    int from[3], to[3];
+
+    __device__ bool touch(int i, int n, int width) const { return from[i] < n + width && n < to[i]; }
+};
+
+// The operands, as the copy engine sees them.
+struct Maps {
+    const CUtensorMap *a, *b, *a2, *b2[3];
+
+    __device__ const CUtensorMap* block(int i) const { return i == 0 ? b2[0] : i == 1 ? b2[1] : b2[2]; }
+};
+
+// Where in the ring a role is.
 template <class S>
-__device__ __forceinline__ void load_b(Shared<S>& s, int stage, const CUtensorMap* map, int k, int col, uint32_t rank) {
+struct Turn {
+    int stage = 0;
+    uint32_t phase = 0;
+
+    __device__ void next() {
+        if (++stage == S::STAGES) {
+            stage = 0;
+            phase ^= 1;
+        }
+    }
+};
+
+// Columns n… of b at step k.
+template <class S>
+__device__ __forceinline__ void load_b(Shared<S>& s, int stage, const CUtensorMap* map, int k, int n, uint32_t rank) {
     if constexpr (S::CLUSTER == 1) {
         if constexpr (S::NN) {
             for (int box = 0; box < S::BN / BOX; box++) {
-                load_box(s.b[stage] + box * BK * BOX, map, &s.full[stage], col * S::BN + box * BOX, k);
+                load_box(s.b[stage] + box * BK * BOX, map, &s.full[stage], n + box * BOX, k);
             }
         } else {
-            load_box(s.b[stage], map, &s.full[stage], k, col * S::BN);
+            load_box(s.b[stage], map, &s.full[stage], k, n);
         }
     } else if constexpr (S::NN) {
         // this block's half of the tile, to both blocks
         constexpr int BOXES = S::BN / BOX / S::CLUSTER;
         for (int box = rank * BOXES; box < (rank + 1) * BOXES; box++) {
-            load_box_multicast(s.b[stage] + box * BK * BOX, map, &s.full[stage], col * S::BN + box * BOX, k, (1 << S::CLUSTER) - 1);
+            load_box_multicast(s.b[stage] + box * BK * BOX, map, &s.full[stage], n + box * BOX, k, (1 << S::CLUSTER) - 1);
         }
     } else {
         int at = rank * (S::BN / S::CLUSTER);
-        load_box_multicast(s.b[stage] + at * BK, map, &s.full[stage], k, col * S::BN + at, (1 << S::CLUSTER) - 1);
+        load_box_multicast(s.b[stage] + at * BK, map, &s.full[stage], k, n + at, (1 << S::CLUSTER) - 1);
     }
 }
 
 template <class S>
-__device__ void produce(Shared<S>& s, const CUtensorMap* a, const CUtensorMap* b, const Tiles<S>& tiles, int steps, uint32_t rank) {
-    int stage = 0;
-    uint32_t phase = 0;
+__device__ void produce(Shared<S>& s, const Maps& maps, const Blocks& blocks, const Tiles<S>& tiles, int steps, uint32_t rank) {
+    Turn<S> turn;
+    auto load = [&](const CUtensorMap* a, const CUtensorMap* b, int a_k, int b_k, int m, int n) {
+        barrier_wait(&s.empty[turn.stage], turn.phase ^ 1);
+        barrier_expect_bytes(&s.full[turn.stage], S::STAGE_BYTES);
+        load_box(s.a[turn.stage], a, &s.full[turn.stage], a_k, m);
+        load_b<S>(s, turn.stage, b, b_k, n, rank);
+        turn.next();
+    };
     for (int tile = blockIdx.x / S::CLUSTER; tile < tiles.count; tile += gridDim.x / S::CLUSTER) {
         int row, col;
         tiles.at(tile, row, col);
-        for (int step = 0; step < steps; step++) {
-            barrier_wait(&s.empty[stage], phase ^ 1);
-            barrier_expect_bytes(&s.full[stage], S::STAGE_BYTES);
-            load_box(s.a[stage], a, &s.full[stage], step * BK, (row * S::CLUSTER + rank) * BM);
-            load_b<S>(s, stage, b, step * BK, col, rank);
-            if (++stage == S::STAGES) {
-                stage = 0;
-                phase ^= 1;
-            }
+        int m = (row * S::CLUSTER + rank) * BM, n = col * S::BN;
+        for (int step = 0; step < steps; step++) load(maps.a, maps.b, step * BK, step * BK, m, n);
+        for (int i = 0; i < blocks.count; i++) {
+            if (!blocks.touch(i, n, S::BN)) continue;
+            for (int k = 0; k < blocks.depth; k += BK) load(maps.a2, maps.block(i), i * blocks.depth + k, k, m, n - blocks.from[i]);
         }
     }
 }
 
 template <class S>
-__device__ __forceinline__ void multiply_stage(Shared<S>& s, int stage, int step, int consumer, float (&sum)[S::BN / 2]) {
-    wgmma_fence();
-#pragma unroll
-    for (int k = 0; k < BK / 16; k++) {
-        uint64_t a = describe(s.a[stage] + consumer * 64 * BK + k * 16, 1, 1024);
-        uint64_t b = S::NN ? describe(s.b[stage] + k * 16 * BOX, BK * BOX * 2, 1024) : describe(s.b[stage] + k * 16, 1, 1024);
-        wgmma<0, S::NN>(sum, a, b, step > 0 || k > 0);
-    }
-    wgmma_commit();
+__device__ __forceinline__ void multiply_slice(Shared<S>& s, int stage, int k, int accumulate, int consumer, float (&sum)[S::BN / 2]) {
+    uint64_t a = describe(s.a[stage] + consumer * 64 * BK + k * 16, 1, 1024);
+    uint64_t b = S::NN ? describe(s.b[stage] + k * 16 * BOX, BK * BOX * 2, 1024) : describe(s.b[stage] + k * 16, 1, 1024);
+    wgmma<0, S::NN>(sum, a, b, accumulate);
 }
 
 // A box at a time through one of two buffers, in the swizzle that the copy engine undoes.
@@ -147,26 +178,44 @@ __device__ __forceinline__ void release(Shared<S>& s, int stage) {
 }
 
 template <class S>
-__device__ void consume(Shared<S>& s, const CUtensorMap* c, const Tiles<S>& tiles, int steps, uint32_t rank) {
+__device__ void consume(Shared<S>& s, const CUtensorMap* c, const Blocks& blocks, const Tiles<S>& tiles, int steps, uint32_t rank) {
     int consumer = threadIdx.x / 128 - 1;
-    int stage = 0;
-    uint32_t phase = 0;
+    Turn<S> turn;
     for (int tile = blockIdx.x / S::CLUSTER; tile < tiles.count; tile += gridDim.x / S::CLUSTER) {
         int row, col;
         tiles.at(tile, row, col);
         float sum[S::BN / 2];
         int previous = 0;
         for (int step = 0; step < steps; step++) {
-            barrier_wait(&s.full[stage], phase);
-            multiply_stage<S>(s, stage, step, consumer, sum);
+            barrier_wait(&s.full[turn.stage], turn.phase);
+            wgmma_fence();
+#pragma unroll
+            for (int k = 0; k < BK / 16; k++) multiply_slice<S>(s, turn.stage, k, step > 0 || k > 0, consumer, sum);
+            wgmma_commit();
             if (step > 0) {
                 wgmma_wait<1>();
                 release<S>(s, previous);
             }
-            previous = stage;
-            if (++stage == S::STAGES) {
-                stage = 0;
-                phase ^= 1;
+            previous = turn.stage;
+            turn.next();
+        }
+        for (int i = 0; i < blocks.count; i++) {
+            if (!blocks.touch(i, col * S::BN, S::BN)) continue;
+            for (int k = 0; k < blocks.depth; k += BK) {
+                int slices = min(BK, blocks.depth - k + 15) / 16;
+                barrier_wait(&s.full[turn.stage], turn.phase);
+#pragma unroll
+                for (int slice = 0; slice < BK / 16; slice++) {
+                    if (slice < slices) {
+                        wgmma_fence();
+                        multiply_slice<S>(s, turn.stage, slice, 1, consumer, sum);
+                    }
+                }
+                wgmma_commit();
+                wgmma_wait<1>();
+                release<S>(s, previous);
+                previous = turn.stage;
+                turn.next();
             }
         }
         wgmma_wait<0>();
@@ -178,7 +227,7 @@ __device__ void consume(Shared<S>& s, const CUtensorMap* c, const Tiles<S>& tile
 }
 
 template <class S>
-__device__ __forceinline__ void matmul(const CUtensorMap* a, const CUtensorMap* b, const CUtensorMap* c, int m, int n, int k) {
+__device__ __forceinline__ void matmul(const Maps& maps, const CUtensorMap* c, const Blocks& blocks, int m, int n, int k) {
     extern __shared__ __align__(1024) uint8_t memory[];
     Shared<S>& s = *reinterpret_cast<Shared<S>*>(memory);
     uint32_t rank = S::CLUSTER == 1 ? 0 : cluster_rank();
@@ -193,11 +242,11 @@ __device__ __forceinline__ void matmul(const CUtensorMap* a, const CUtensorMap* 
     Tiles<S> tiles(m, n);
     int steps = (k + BK - 1) / BK;
     if (threadIdx.x < 128) {
-        give_registers<40>();
-        if (threadIdx.x == 0) produce<S>(s, a, b, tiles, steps, rank);
+        give_registers<56>();
+        if (threadIdx.x == 0) produce<S>(s, maps, blocks, tiles, steps, rank);
     } else {
-        take_registers<232>();
-        consume<S>(s, c, tiles, steps, rank);
+        take_registers<224>();
+        consume<S>(s, c, blocks, tiles, steps, rank);
     }
     // a block's shared memory must outlive what the other one sends to it
     cluster_sync();
@@ -208,8 +257,10 @@ __device__ __forceinline__ void matmul(const CUtensorMap* a, const CUtensorMap* 
 #define MATMUL(NAME, BN, NN, CLUSTER)                                                                                 \
     extern "C" __global__ void __cluster_dims__(CLUSTER, 1, 1) __launch_bounds__(THREADS, 1)                          \
         NAME(const __grid_constant__ CUtensorMap a, const __grid_constant__ CUtensorMap b,                            \
-             const __grid_constant__ CUtensorMap c, int m, int n, int k) {                                            \
-        matmul<Shape<BN, NN, CLUSTER>>(&a, &b, &c, m, n, k);                                                          \
+             const __grid_constant__ CUtensorMap c, const __grid_constant__ CUtensorMap a2,                           \
+             const __grid_constant__ CUtensorMap b2, const __grid_constant__ CUtensorMap b3,                          \
+             const __grid_constant__ CUtensorMap b4, const __grid_constant__ Blocks blocks, int m, int n, int k) {    \
+        matmul<Shape<BN, NN, CLUSTER>>(Maps{&a, &b, &a2, {&b2, &b3, &b4}}, &c, blocks, m, n, k);                      \
     }
 
 MATMUL(matmul_nt_128_sm90, 128, false, 2)

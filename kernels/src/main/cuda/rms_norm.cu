@@ -2,7 +2,7 @@
 //
 // Root-mean-square normalisation, forward and backward: see RmsNorm.java for the contract.
 //
-// Traffic: forward x and y once; backward dy, x, addTo and dx once; the weight comes from L2. A block takes one row and keeps
+// Traffic: forward x and y once; backward dy, x, addTo, dx and, where it is made again, y once; the weight comes from L2. A block takes one row and keeps
 // it in registers between the sum and the result, 16 elements a thread; what a row of more than 8192 has beyond is read again.
 // Sums are in f32: a thread's own elements, then the threads in a fixed tree.
 #include "matrix.cuh"
@@ -59,77 +59,135 @@ __device__ __forceinline__ void forward(const Matrix& x, const Matrix& weight, c
     }
 }
 
-// g = dy · (weight + offset) of V elements, and their x.
-template <int V>
-__device__ __forceinline__ void load_gradient(const Matrix& dy, const Matrix& x, const Matrix& weight, long long row, int col,
-                                              float offset, float (&g)[V], float (&v)[V]) {
-    float w[V];
-    load<V>(dy, row, col, g);
-    load<V>(x, row, col, v);
-    load<V>(weight, 0, col, w);
+// V elements between the sum and the result. PACKED: 8 of bf16 as they lie, which takes half of the registers.
+template <int V, bool PACKED>
+struct Held {
+    float values[V];
+    __device__ __forceinline__ void fetch(const Matrix& m, long long row, int col) { load<V>(m, row, col, values); }
+    __device__ __forceinline__ void unpack(float (&x)[V]) const {
 #pragma unroll
-    for (int i = 0; i < V; i++) g[i] *= w[i] + offset;
-}
+        for (int i = 0; i < V; i++) x[i] = values[i];
+    }
+};
 
-template <int V>
-__device__ __forceinline__ void backward(const Matrix& dy, const Matrix& x, const Matrix& weight, const float* rstd,
-                                         const Matrix& add_to, const Matrix& dx, int n, float offset) {
+template <>
+struct Held<8, true> {
+    uint4 raw;
+    __device__ __forceinline__ void fetch(const Matrix& m, long long row, int col) {
+        raw = *reinterpret_cast<const uint4*>(static_cast<const __nv_bfloat16*>(m.data) + m.at(row, col));
+    }
+    __device__ __forceinline__ void unpack(float (&x)[8]) const {
+        const uint32_t pairs[4] = {raw.x, raw.y, raw.z, raw.w};
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            x[2 * i] = low_bf16(pairs[i]);
+            x[2 * i + 1] = high_bf16(pairs[i]);
+        }
+    }
+};
+
+struct Backward {
+    Matrix dy, x, weight, add_to, dx, y;
+    const float* rstd;
+    int n;
+    float offset;
+};
+
+template <int V, bool PACKED>
+struct Piece {
+    Held<V, PACKED> dy, x, more;
+
+    __device__ __forceinline__ void fetch(const Backward& p, long long row, int col) {
+        dy.fetch(p.dy, row, col);
+        x.fetch(p.x, row, col);
+        if (p.add_to.data != nullptr) more.fetch(p.add_to, row, col);
+    }
+
+    // g = dy · (weight + offset), x and the gains; the weight comes from L1 after its first row
+    __device__ __forceinline__ void unpack(const Backward& p, int col, float (&g)[V], float (&v)[V], float (&gain)[V]) const {
+        dy.unpack(g);
+        x.unpack(v);
+        load<V>(p.weight, 0, col, gain);
+#pragma unroll
+        for (int i = 0; i < V; i++) {
+            gain[i] += p.offset;
+            g[i] *= gain[i];
+        }
+    }
+
+    __device__ __forceinline__ float product(const Backward& p, int col) const {
+        float g[V], v[V], gain[V], sum = 0.f;
+        unpack(p, col, g, v, gain);
+#pragma unroll
+        for (int i = 0; i < V; i++) sum += g[i] * v[i];
+        return sum;
+    }
+
+    __device__ __forceinline__ void write(const Backward& p, long long row, int col, float r, float factor) const {
+        float g[V], v[V], gain[V], add[V];
+        unpack(p, col, g, v, gain);
+        if (p.add_to.data != nullptr) more.unpack(add);
+#pragma unroll
+        for (int i = 0; i < V; i++) {
+            g[i] = r * (g[i] - v[i] * factor);
+            if (p.add_to.data != nullptr) g[i] += add[i];
+            v[i] = v[i] * r * gain[i];
+        }
+        store<V>(p.dx, row, col, g);
+        if (p.y.data != nullptr) store<V>(p.y, row, col, v);
+    }
+};
+
+template <int V, bool PACKED>
+__device__ __forceinline__ void backward(const Backward& p) {
     __shared__ float scratch[32];
     long long row = blockIdx.x;
-    int step = blockDim.x * V;
-    float g[KEPT][V], v[KEPT][V];
+    int first = threadIdx.x * V, step = blockDim.x * V;
+    Piece<V, PACKED> kept[KEPT];
     float sum = 0.f;
 #pragma unroll
     for (int j = 0; j < KEPT; j++) {
-        int col = threadIdx.x * V + j * step;
-        if (col < n) {
-            load_gradient<V>(dy, x, weight, row, col, offset, g[j], v[j]);
-#pragma unroll
-            for (int i = 0; i < V; i++) sum += g[j][i] * v[j][i];
-        }
+        if (first + j * step < p.n) kept[j].fetch(p, row, first + j * step);
     }
-    for (int col = threadIdx.x * V + KEPT * step; col < n; col += step) {
-        float a[V], b[V];
-        load_gradient<V>(dy, x, weight, row, col, offset, a, b);
-#pragma unroll
-        for (int i = 0; i < V; i++) sum += a[i] * b[i];
-    }
-    sum = reduce_block<Sum>(sum, scratch);
-    float r = rstd[row];
-    float factor = r * r * (sum / n);
-    auto write = [&](int col, float (&a)[V], float (&b)[V]) {
-        float more[V];
-        if (add_to.data != nullptr) load<V>(add_to, row, col, more);
-#pragma unroll
-        for (int i = 0; i < V; i++) {
-            a[i] = r * (a[i] - b[i] * factor);
-            if (add_to.data != nullptr) a[i] += more[i];
-        }
-        store<V>(dx, row, col, a);
-    };
 #pragma unroll
     for (int j = 0; j < KEPT; j++) {
-        int col = threadIdx.x * V + j * step;
-        if (col < n) write(col, g[j], v[j]);
+        if (first + j * step < p.n) sum += kept[j].product(p, first + j * step);
     }
-    for (int col = threadIdx.x * V + KEPT * step; col < n; col += step) {
-        float a[V], b[V];
-        load_gradient<V>(dy, x, weight, row, col, offset, a, b);
-        write(col, a, b);
+    for (int col = first + KEPT * step; col < p.n; col += step) {
+        Piece<V, PACKED> piece;
+        piece.fetch(p, row, col);
+        sum += piece.product(p, col);
+    }
+    sum = reduce_block<Sum>(sum, scratch);
+    float r = p.rstd[row];
+    float factor = r * r * (sum / p.n);
+#pragma unroll
+    for (int j = 0; j < KEPT; j++) {
+        if (first + j * step < p.n) kept[j].write(p, row, first + j * step, r, factor);
+    }
+    for (int col = first + KEPT * step; col < p.n; col += step) {
+        Piece<V, PACKED> piece;
+        piece.fetch(p, row, col);
+        piece.write(p, row, col, r, factor);
     }
 }
 
 }  // namespace
 
-#define VARIANT(V)                                                                                                              \
-    extern "C" __global__ void __launch_bounds__(512)                                                                          \
-        rms_norm_forward_##V(Matrix x, Matrix weight, Matrix y, float* rstd, int n, float offset, float eps) {                  \
-        forward<V>(x, weight, y, rstd, n, offset, eps);                                                                         \
-    }                                                                                                                           \
-    extern "C" __global__ void __launch_bounds__(512) rms_norm_backward_##V(                                                   \
-        Matrix dy, Matrix x, Matrix weight, const float* rstd, Matrix add_to, Matrix dx, int n, float offset) {                 \
-        backward<V>(dy, x, weight, rstd, add_to, dx, n, offset);                                                                \
+#define FORWARD(V)                                                                                                          \
+    extern "C" __global__ void __launch_bounds__(512)                                                                       \
+        rms_norm_forward_##V(Matrix x, Matrix weight, Matrix y, float* rstd, int n, float offset, float eps) {              \
+        forward<V>(x, weight, y, rstd, n, offset, eps);                                                                     \
     }
 
-VARIANT(8)
-VARIANT(1)
+#define BACKWARD(NAME, V, PACKED)                                                                                           \
+    extern "C" __global__ void __launch_bounds__(512) rms_norm_backward_##NAME(                                             \
+        Matrix dy, Matrix x, Matrix weight, const float* rstd, Matrix add_to, Matrix dx, Matrix y, int n, float offset) {   \
+        backward<V, PACKED>(Backward{dy, x, weight, add_to, dx, y, rstd, n, offset});                                       \
+    }
+
+FORWARD(8)
+FORWARD(1)
+BACKWARD(8, 8, false)
+BACKWARD(1, 1, false)
+BACKWARD(bf16, 8, true)

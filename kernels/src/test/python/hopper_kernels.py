@@ -80,7 +80,7 @@ def tmap(t, box_rows, box_cols=64):
 
 def launch(f, grid, block, smem, maps, ints):
     args = (ctypes.c_void_p * (len(maps) + len(ints)))()
-    vals = [ctypes.c_int(i) for i in ints]
+    vals = [i if isinstance(i, ctypes.Array) else ctypes.c_int(i) for i in ints]
     for i, (b, a) in enumerate(maps):
         args[i] = a
     for i, v in enumerate(vals):
@@ -115,15 +115,33 @@ def tf(M, N, K, ms):
 SH = lambda bn: 1024 + (6 if bn == 128 else 4) * (128 + bn) * 64 * 2 + 32768
 
 
-def make2(m, A, B, C, nn, bn):
+def make2(m, A, B, C, nn, bn, A2=None, blocks=(), starts=()):
+    """C = A·op(B) + A2·op(blocks), each block for the columns of C from its start on."""
     cl = 1 if (nn and bn == 192) else 2
     M, K = A.shape
     N = C.shape[1]
     sm = SH(bn)
     f = fn(m, f"matmul_{'nn' if nn else 'nt'}_{bn}_sm90", sm)
-    maps = [tmap(A, 128), tmap(B, 64) if nn else tmap(B, bn // cl), tmap(C, 64)]
+    box = 64 if nn else bn // cl
+    b = tmap(B, box)
+    maps = [tmap(A, 128), b, tmap(C, 64), b if A2 is None else tmap(A2, 128)]
+    maps += [tmap(blocks[i], box) if i < len(blocks) else b for i in range(3)]
+    width = [t.shape[1] if nn else t.shape[0] for t in blocks]
+    depth = 0 if A2 is None else A2.shape[1] // len(blocks)
+    pad = [0] * (3 - len(blocks))
+    ends = [s + w for s, w in zip(starts, width)]
+    low = (ctypes.c_int * 8)(len(blocks), depth, *starts, *pad, *ends, *pad)
     g = 132 // cl * cl
-    return lambda: launch(f, g, 384, sm, maps, [M, N, K])
+    return lambda: launch(f, g, 384, sm, maps, [low, M, N, K])
+
+
+def low_rank(M, N, nn, r, sizes):
+    """A second pair of operands: blocks of rank r for layers of so many columns."""
+    A2 = torch.randn(M, r * (1 if nn else len(sizes)), device="cuda").bfloat16()
+    if nn:
+        return A2, [torch.randn(r, N, device="cuda").bfloat16()], [0]
+    starts = [sum(sizes[:i]) for i in range(len(sizes))]
+    return A2, [torch.randn(n, r, device="cuda").bfloat16() for n in sizes], starts
 
 
 def mk(M, N, K, nn):
@@ -134,49 +152,65 @@ def mk(M, N, K, nn):
     )
 
 
-def matmul():
-    m = build("matmul_sm90")
+def check_products(m):
     for nn in (False, True):
         for bn in (128, 192, 256):
-            for M, N, K in [(512, 512, 512), (1000, 776, 1032), (2048, 6144, 4144), (100, 4144, 6144)]:
+            for M, N, K, r, sizes in [
+                (512, 512, 512, 16, [512]),
+                (1000, 776, 1032, 16, [200, 320, 256]),
+                (2048, 6144, 4096, 16, [4096, 1024, 1024]),
+                (300, 2048, 4096, 40, [1000, 1048]),
+                (100, 4144, 6144, 80, [4144]),
+            ]:
                 A, B, C = mk(M, N, K, nn)
-                r = make2(m, A, B, C, nn, bn)
-                r()
+                A2, blocks, starts = low_rank(M, N, nn, r, sizes)
+                make2(m, A, B, C, nn, bn, A2, blocks, starts)()
                 torch.cuda.synchronize()
                 ref = A.double() @ (B.double() if nn else B.double().T)
+                for i, (t, s) in enumerate(zip(blocks, starts)):
+                    d = t.shape[0 if nn else 1]
+                    part = A2[:, i * d : (i + 1) * d].double() @ (t.double() if nn else t.double().T)
+                    ref[:, s : s + part.shape[1]] += part
                 e = ((C.double() - ref).norm() / ref.norm()).item()
                 if not e < 3e-3:
-                    print("WRONG", nn, bn, M, N, K, e)
+                    print("WRONG", nn, bn, M, N, K, r, e)
     print("checked")
-    for M, N, K, nn in [
-        (512, 6144, 4144, 0),
-        (512, 4096, 4112, 0),
-        (512, 28672, 4128, 0),
-        (512, 4096, 14352, 0),
-        (512, 4144, 6144, 1),
-        (512, 4112, 4096, 1),
-        (512, 4128, 28672, 1),
-        (512, 14352, 4096, 1),
-        (2048, 6144, 4144, 0),
-        (2048, 4096, 4112, 0),
-        (2048, 28672, 4128, 0),
-        (2048, 4128, 28672, 1),
-        (2048, 4112, 4096, 1),
-        (2048, 14352, 4096, 1),
-        (8192, 6144, 4144, 0),
-        (8192, 4144, 6144, 1),
-        (8192, 14352, 4096, 1),
-        (8192, 4128, 28672, 1),
-        (1024, 128256, 4096, 0),
-        (1024, 4096, 128256, 1),
-    ]:
-        sets = [mk(M, N, K, nn) for _ in range(3)]
+
+
+def matmul():
+    m = build("matmul_sm90")
+    check_products(m)
+    layers = [
+        (6144, 4096, 0, [4096, 1024, 1024]),
+        (4096, 4096, 0, [4096]),
+        (28672, 4096, 0, [14336, 14336]),
+        (4096, 14336, 0, [4096]),
+        (4096, 6144, 1, [4096]),
+        (4096, 4096, 1, [4096]),
+        (4096, 28672, 1, [4096]),
+        (14336, 4096, 1, [14336]),
+    ]
+    for M in (512, 2048, 4096, 8192):
+        for N, K, nn, sizes in layers:
+            sets = [mk(M, N, K, nn) for _ in range(3)]
+            low = [low_rank(M, N, nn, 16 * (3 if nn and K == 6144 else 2 if nn and K == 28672 else 1), sizes) for _ in sets]
+            ms = burst([lambda s=s: torch.mm(s[0], s[1] if nn else s[1].T, out=s[2]) for s in sets])
+            res = [f"cublas {tf(M, N, K, ms):.0f}"]
+            for bn in (128, 192, 256):
+                t = burst([make2(m, *s, nn, bn) for s in sets])
+                with_low = burst([make2(m, *s, nn, bn, *l) for s, l in zip(sets, low)])
+                res.append(f"{bn}: {tf(M, N, K, t):.0f} {tf(M, N, K, with_low):.0f} {t * 1e3:.1f}us {with_low * 1e3:.1f}us")
+            print("nn" if nn else "nt", M, N, K, "; ".join(res), flush=True)
+    for M, N, K, nn in [(256, 128256, 4096, 0), (512, 128256, 4096, 0), (1024, 128256, 4096, 0), (256, 4096, 128256, 1), (512, 4096, 128256, 1), (1024, 4096, 128256, 1)]:
+        sets = [mk(M, N, K, nn) for _ in range(2)]
         ms = burst([lambda s=s: torch.mm(s[0], s[1] if nn else s[1].T, out=s[2]) for s in sets])
-        res = [f"cublas {tf(M, N, K, ms):.0f}"]
-        for bn in (128, 192, 256):
-            t = burst([make2(m, *s, nn, bn) for s in sets])
-            res.append(f"{bn}: {tf(M, N, K, t):.0f}")
-        print("nn" if nn else "nt", M, N, K, " ".join(res), flush=True)
+        res = [f"{bn}: {tf(M, N, K, burst([make2(m, *s, nn, bn) for s in sets])):.0f}" for bn in (128, 192, 256)]
+        print("nn" if nn else "nt", M, N, K, f"cublas {tf(M, N, K, ms):.0f}", *res, flush=True)
+    # rows that begin between lines of 128 bytes
+    for stride in (4096, 4112, 4128, 4144, 4160):
+        sets = [[torch.randn(n, stride, device="cuda").bfloat16()[:, :4096] for n in (8192, 28672)] for _ in range(3)]
+        C = torch.empty(8192, 28672, device="cuda").bfloat16()
+        print("stride", stride, *(f"{bn}: {tf(8192, 28672, 4096, burst([make2(m, *s, C, False, bn) for s in sets])):.0f}" for bn in (192, 256)), flush=True)
 
 
 # ---- attention ----

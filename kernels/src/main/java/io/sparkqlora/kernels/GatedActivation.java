@@ -15,6 +15,10 @@ public interface GatedActivation {
     /** All [rows, n]; {@code out} may be {@code gate} or {@code up}. */
     void forward(Tensor gate, Tensor up, Kind kind, Tensor out);
 
-    /** Writes {@code dGate} and {@code dUp}; they may be {@code gate} and {@code up} themselves. */
-    void backward(Tensor dOut, Tensor gate, Tensor up, Kind kind, Tensor dGate, Tensor dUp);
+    /**
+     * Writes {@code dGate} and {@code dUp}; they may be {@code gate} and {@code up} themselves.
+     *
+     * @param out what forward wrote, again, to the bit; may be {@code dOut}. Null where it is not needed
+     */
+    void backward(Tensor dOut, Tensor gate, Tensor up, Kind kind, Tensor dGate, Tensor dUp, Tensor out);
 }

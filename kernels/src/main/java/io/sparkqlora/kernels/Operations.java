@@ -7,6 +7,9 @@ public interface Operations {
     /** Matrix products. */
     Matmul matmul();
 
+    /** Frozen linear layers with low-rank updates. */
+    LoraLinear loraLinear();
+
     /** 4-bit block formats. */
     Quantization quantization();
 

@@ -23,6 +23,8 @@ public interface RmsNorm {
      *
      * @param addTo a tensor that is added to the result (the residual's gradient), or null; may be {@code dx}
      * @param dx [rows, n]; may be {@code dy}
+     * @param y what forward wrote, again, to the bit: another tensor [rows, n], or null where it is not needed
      */
-    void backward(Tensor dy, Tensor x, Tensor weight, float weightOffset, Tensor rstd, Tensor addTo, Tensor dx);
+    void backward(
+            Tensor dy, Tensor x, Tensor weight, float weightOffset, Tensor rstd, Tensor addTo, Tensor dx, Tensor y);
 }

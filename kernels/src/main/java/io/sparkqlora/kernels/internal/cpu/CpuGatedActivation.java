@@ -32,16 +32,20 @@ final class CpuGatedActivation implements GatedActivation {
                     Rows.load(gate, row, col, count, g, 0);
                     Rows.load(up, row, col, count, u, 0);
                     inverseOdds(kind, g, s, count);
-                    for (int i = 0; i < count; i += VectorMath.LANES) {
-                        FloatVector activated = FloatVector.fromArray(SPECIES, g, i)
-                                .div(FloatVector.fromArray(SPECIES, s, i).add(1f));
-                        activated.mul(FloatVector.fromArray(SPECIES, u, i)).intoArray(g, i);
-                    }
+                    activate(g, u, s, g, count);
                     Rows.store(g, 0, count, out, row, col);
                 },
                 out,
                 gate,
                 up);
+    }
+
+    private static void activate(float[] gate, float[] up, float[] inverseOdds, float[] out, int count) {
+        for (int i = 0; i < count; i += VectorMath.LANES) {
+            FloatVector activated = FloatVector.fromArray(SPECIES, gate, i)
+                    .div(FloatVector.fromArray(SPECIES, inverseOdds, i).add(1f));
+            activated.mul(FloatVector.fromArray(SPECIES, up, i)).intoArray(out, i);
+        }
     }
 
     /**
@@ -67,7 +71,7 @@ final class CpuGatedActivation implements GatedActivation {
     }
 
     @Override
-    public void backward(Tensor dOut, Tensor gate, Tensor up, Kind kind, Tensor dGate, Tensor dUp) {
+    public void backward(Tensor dOut, Tensor gate, Tensor up, Kind kind, Tensor dGate, Tensor dUp, Tensor out) {
         Elements.forEach(
                 workers,
                 (row, col, count, buffers) -> {
@@ -76,15 +80,22 @@ final class CpuGatedActivation implements GatedActivation {
                     Rows.load(up, row, col, count, buffers[2], 0);
                     inverseOdds(kind, buffers[1], buffers[3], count);
                     slopeOfArgument(kind, buffers[1], buffers[4], count);
+                    if (out != null) {
+                        activate(buffers[1], buffers[2], buffers[3], buffers[5], count);
+                    }
                     gradients(buffers, count);
                     Rows.store(buffers[1], 0, count, dGate, row, col);
                     Rows.store(buffers[2], 0, count, dUp, row, col);
+                    if (out != null) {
+                        Rows.store(buffers[5], 0, count, out, row, col);
+                    }
                 },
                 gate,
                 dOut,
                 up,
                 dGate,
-                dUp);
+                dUp,
+                out == null ? dOut : out);
     }
 
     /** {@code x · dz/dx}. */

@@ -9,16 +9,19 @@ import io.sparkqlora.kernels.Dropout;
 import io.sparkqlora.kernels.Elementwise;
 import io.sparkqlora.kernels.GatedActivation;
 import io.sparkqlora.kernels.GradientClip;
+import io.sparkqlora.kernels.LoraLinear;
 import io.sparkqlora.kernels.Matmul;
 import io.sparkqlora.kernels.Operations;
 import io.sparkqlora.kernels.Quantization;
 import io.sparkqlora.kernels.RmsNorm;
 import io.sparkqlora.kernels.Rope;
 import io.sparkqlora.kernels.RowSelect;
+import io.sparkqlora.kernels.internal.JoinedLoraLinear;
 
 /** The operations of the CPU. */
 record CpuOperations(
         Matmul matmul,
+        LoraLinear loraLinear,
         Quantization quantization,
         Elementwise elementwise,
         RmsNorm rmsNorm,
@@ -34,10 +37,13 @@ record CpuOperations(
         implements Operations {
 
     static CpuOperations on(Workers workers, Products products) {
+        Matmul matmul = new CpuMatmul(workers, products);
+        Elementwise elementwise = new CpuElementwise(workers);
         return new CpuOperations(
-                new CpuMatmul(workers, products),
+                matmul,
+                new JoinedLoraLinear(matmul, elementwise),
                 new CpuQuantization(workers),
-                new CpuElementwise(workers),
+                elementwise,
                 new CpuRmsNorm(workers),
                 new CpuRope(workers),
                 new CpuAttention(workers, products),

@@ -51,8 +51,9 @@ final class CpuRmsNorm implements RmsNorm {
     }
 
     @Override
-    public void backward(Tensor dy, Tensor x, Tensor weight, float weightOffset, Tensor rstd, Tensor addTo, Tensor dx) {
-        Checks.sameShape(x, dy, dx, addTo == null ? dx : addTo);
+    public void backward(
+            Tensor dy, Tensor x, Tensor weight, float weightOffset, Tensor rstd, Tensor addTo, Tensor dx, Tensor y) {
+        Checks.sameShape(x, dy, dx, addTo == null ? dx : addTo, y == null ? dx : y);
         Checks.sameShape(weight, 1, x.cols());
         Checks.vector(rstd, DType.F32, x.rows());
         int n = Math.toIntExact(x.cols());
@@ -62,12 +63,17 @@ final class CpuRmsNorm implements RmsNorm {
             for (long row = from; row < to; row++) {
                 Rows.load(x, row, 0, n, buffers[0], 0);
                 Rows.load(dy, row, 0, n, buffers[2], 0);
-                gradient(buffers[2], buffers[0], gain, Native.getFloat(rstd.address() + 4 * row), n);
+                float r = Native.getFloat(rstd.address() + 4 * row);
+                gradient(buffers[2], buffers[0], gain, r, n);
                 if (addTo != null) {
                     Rows.load(addTo, row, 0, n, buffers[3], 0);
                     add(buffers[2], buffers[3], n);
                 }
                 Rows.store(buffers[2], 0, n, dx, row, 0);
+                if (y != null) {
+                    normalise(buffers[0], r, gain, n);
+                    Rows.store(buffers[0], 0, n, y, row, 0);
+                }
             }
         });
     }

@@ -40,16 +40,18 @@ final class CudaGatedActivation implements GatedActivation {
     }
 
     @Override
-    public void backward(Tensor dOut, Tensor gate, Tensor up, Kind kind, Tensor dGate, Tensor dUp) {
-        Checks.alike(dOut, gate, up, dGate, dUp);
-        Rectangle walk = Rectangle.of(dOut, gate, up, dGate, dUp);
+    public void backward(Tensor dOut, Tensor gate, Tensor up, Kind kind, Tensor dGate, Tensor dUp, Tensor out) {
+        Tensor written = out == null ? dOut : out;
+        Checks.alike(dOut, gate, up, dGate, dUp, written);
+        Rectangle walk = Rectangle.of(dOut, gate, up, dGate, dUp, written);
         launcher.of(backward.of(walk))
-                .moves(dOut, gate, up, dGate, dUp)
+                .moves(dOut, gate, up, dGate, dUp, out)
                 .matrix(dOut)
                 .matrix(gate)
                 .matrix(up)
                 .matrix(dGate)
                 .matrix(dUp)
+                .matrix(out)
                 .number(walk.rows())
                 .number(walk.cols())
                 .number(number(kind));

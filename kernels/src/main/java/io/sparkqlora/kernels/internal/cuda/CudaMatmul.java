@@ -4,6 +4,7 @@ package io.sparkqlora.kernels.internal.cuda;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Matmul;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.internal.cuda.HopperMatmul.Addend;
 
 /** Chooses the kernel of a product: Hopper's where it fits, the general one for bf16, the plain one for f32. */
 final class CudaMatmul implements Matmul {
@@ -19,11 +20,15 @@ final class CudaMatmul implements Matmul {
     private final GeneralMatmul general;
     private final CudaKernel plain;
 
-    /** @param maps null where the chip is no Hopper */
+    /** @param hopper null where the chip is no Hopper */
     CudaMatmul(
-            CudaContext context, Launcher launcher, CudaKernel.Library library, Workspace workspace, TensorMaps maps) {
+            CudaContext context,
+            Launcher launcher,
+            CudaKernel.Library library,
+            Workspace workspace,
+            HopperMatmul hopper) {
         this.launcher = launcher;
-        this.hopper = maps == null ? null : new HopperMatmul(context.multiprocessors(), launcher, library, maps);
+        this.hopper = hopper;
         this.general = new GeneralMatmul(context.multiprocessors(), launcher, library, workspace);
         this.plain = library.kernel("matmul_f32", "matmul_f32");
     }
@@ -34,8 +39,8 @@ final class CudaMatmul implements Matmul {
         Product product = new Product(a, transposeA, b, transposeB, alpha, beta, c);
         if (a.dtype() == DType.F32) {
             plain(product);
-        } else if (hopper != null && hopper.fits(product)) {
-            hopper.run(product);
+        } else if (hopper != null && hopper.fits(product, Addend.NONE)) {
+            hopper.run(product, Addend.NONE);
         } else {
             general.run(product);
         }

@@ -9,16 +9,19 @@ import io.sparkqlora.kernels.Dropout;
 import io.sparkqlora.kernels.Elementwise;
 import io.sparkqlora.kernels.GatedActivation;
 import io.sparkqlora.kernels.GradientClip;
+import io.sparkqlora.kernels.LoraLinear;
 import io.sparkqlora.kernels.Matmul;
 import io.sparkqlora.kernels.Operations;
 import io.sparkqlora.kernels.Quantization;
 import io.sparkqlora.kernels.RmsNorm;
 import io.sparkqlora.kernels.Rope;
 import io.sparkqlora.kernels.RowSelect;
+import io.sparkqlora.kernels.internal.JoinedLoraLinear;
 
 /** The operations of a GPU. */
 record CudaOperations(
         Matmul matmul,
+        LoraLinear loraLinear,
         Quantization quantization,
         Elementwise elementwise,
         RmsNorm rmsNorm,
@@ -40,10 +43,16 @@ record CudaOperations(
         Workspace workspace = new Workspace(device);
         boolean hopper = context.capability() == HOPPER && !Boolean.getBoolean(CudaMatmul.GENERAL_ONLY);
         TensorMaps maps = hopper ? new TensorMaps() : null;
+        HopperMatmul products = hopper ? new HopperMatmul(context.multiprocessors(), launcher, library, maps) : null;
+        Matmul matmul = new CudaMatmul(context, launcher, library, workspace, products);
+        Elementwise elementwise = new CudaElementwise(stream, launcher, library);
+        LoraGradient gradient = new LoraGradient(context.multiprocessors(), launcher, library, workspace);
+        LoraLinear joined = new JoinedLoraLinear(matmul, elementwise);
         return new CudaOperations(
-                new CudaMatmul(context, launcher, library, workspace, maps),
+                matmul,
+                hopper ? new HopperLoraLinear(products, gradient, matmul, joined) : joined,
                 new CudaQuantization(device, context.multiprocessors(), launcher, library, workspace),
-                new CudaElementwise(stream, launcher, library),
+                elementwise,
                 new CudaRmsNorm(launcher, library),
                 new CudaRope(launcher, library),
                 new CudaAttention(launcher, library, workspace, maps, stream),

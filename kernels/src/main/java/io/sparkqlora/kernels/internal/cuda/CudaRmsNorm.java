@@ -4,6 +4,7 @@ package io.sparkqlora.kernels.internal.cuda;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.RmsNorm;
 import io.sparkqlora.kernels.Tensor;
+import java.util.stream.Stream;
 
 /** Kernels in rms_norm.cu: a block a row. */
 final class CudaRmsNorm implements RmsNorm {
@@ -15,11 +16,13 @@ final class CudaRmsNorm implements RmsNorm {
     private final Launcher launcher;
     private final Variants forward;
     private final Variants backward;
+    private final CudaKernel packedBackward;
 
     CudaRmsNorm(Launcher launcher, CudaKernel.Library library) {
         this.launcher = launcher;
         this.forward = Variants.of(library, "rms_norm", "rms_norm_forward");
         this.backward = Variants.of(library, "rms_norm", "rms_norm_backward");
+        this.packedBackward = library.kernel("rms_norm", "rms_norm_backward_bf16");
     }
 
     @Override
@@ -40,19 +43,24 @@ final class CudaRmsNorm implements RmsNorm {
     }
 
     @Override
-    public void backward(Tensor dy, Tensor x, Tensor weight, float weightOffset, Tensor rstd, Tensor addTo, Tensor dx) {
+    public void backward(
+            Tensor dy, Tensor x, Tensor weight, float weightOffset, Tensor rstd, Tensor addTo, Tensor dx, Tensor y) {
         Tensor residual = addTo == null ? dy : addTo;
-        Checks.alike(x, dy, dx, residual);
+        Tensor again = y == null ? dx : y;
+        Checks.alike(x, dy, dx, residual, again);
         check(x, weight, rstd);
-        Rectangle walk = Rectangle.byRow(x, dy, weight, dx, residual);
-        launcher.of(backward.of(walk))
-                .moves(dx, dy, x, addTo)
+        Rectangle walk = Rectangle.byRow(x, dy, weight, dx, residual, again);
+        boolean packed = walk.width() > 1
+                && Stream.of(dy, x, dx, residual, again).allMatch(tensor -> tensor.dtype() == DType.BF16);
+        launcher.of(packed ? packedBackward : backward.of(walk))
+                .moves(dx, dy, x, addTo, y)
                 .matrix(dy)
                 .matrix(x)
                 .matrix(weight)
                 .address(rstd)
                 .matrix(addTo)
                 .matrix(dx)
+                .matrix(y)
                 .number(Math.toIntExact(x.cols()))
                 .number(weightOffset);
         launcher.over(x.rows(), 1, 1, threads(walk));

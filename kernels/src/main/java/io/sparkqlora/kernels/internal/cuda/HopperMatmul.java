@@ -2,9 +2,35 @@
 package io.sparkqlora.kernels.internal.cuda;
 
 import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.Tensor;
+import java.util.List;
 
-/** Products by matmul_sm90.cu: bf16 in and out, aligned, a not transposed, nothing added. */
+/** Products by matmul_sm90.cu: bf16 in and out, aligned, a not transposed, nothing added but a low-rank second product. */
 final class HopperMatmul {
+
+    /**
+     * What is added to a product: {@code a} times blocks that each have some columns of the result, block {@code i} for columns
+     * {@code i · depth} and following of {@code a}.
+     *
+     * @param a [m, blocks · depth]
+     * @param blocks as the product's b lies: [columns, depth] where that is transposed, [depth, columns] where it is not
+     * @param from each block's first column of the result
+     */
+    record Addend(Tensor a, List<Tensor> blocks, List<Integer> from, int depth) {
+
+        static final Addend NONE = new Addend(null, List.of(), List.of(), 0);
+
+        /** What the kernel has places for. */
+        private static final int MOST = 3;
+
+        private boolean fits() {
+            return blocks.isEmpty()
+                    || (blocks.size() <= MOST
+                            && depth % 8 == 0
+                            && TensorMaps.fits(a)
+                            && blocks.stream().allMatch(TensorMaps::fits));
+        }
+    }
 
     private static final int THREADS = 384;
     private static final int BLOCK_ROWS = 128;
@@ -38,8 +64,9 @@ final class HopperMatmul {
         return 1024 + stages * (BLOCK_ROWS + width) * BLOCK_K * 2 + 4 * 64 * 64 * 2;
     }
 
-    boolean fits(Product p) {
-        return p.plain()
+    boolean fits(Product p, Addend addend) {
+        return addend.fits()
+                && p.plain()
                 && !p.transposeA()
                 && p.c().dtype() == DType.BF16
                 && TensorMaps.fits(p.a())
@@ -50,19 +77,42 @@ final class HopperMatmul {
                 && p.k() >= BLOCK_K;
     }
 
-    void run(Product p) {
+    void run(Product p, Addend addend) {
         int choice = choose(p);
         int width = WIDTHS[choice];
         int cluster = cluster(width, p.transposeB());
+        int boxRows = p.transposeB() ? width / cluster : BLOCK_K;
+        long b = maps.of(p.b(), boxRows);
         launcher.of(p.transposeB() ? byRows[choice] : byColumns[choice])
                 .work(p.flops(), p.bytes(), p.m(), p.n(), p.k())
                 .map(maps.of(p.a(), BLOCK_ROWS))
-                .map(maps.of(p.b(), p.transposeB() ? width / cluster : BLOCK_K))
+                .map(b)
                 .map(maps.of(p.c(), BLOCK_K))
-                .number(p.m())
-                .number(p.n())
-                .number(p.k());
+                .map(addend.a() == null ? b : maps.of(addend.a(), BLOCK_ROWS));
+        for (int i = 0; i < Addend.MOST; i++) {
+            // a place without a block is never looked at
+            launcher.map(i < addend.blocks().size() ? maps.of(addend.blocks().get(i), boxRows) : b);
+        }
+        blocks(addend, p.transposeB());
+        launcher.number(p.m()).number(p.n()).number(p.k());
         launcher.over(multiprocessors / cluster * (long) cluster, 1, 1, THREADS);
+    }
+
+    private void blocks(Addend addend, boolean transposed) {
+        int count = addend.blocks().size();
+        launcher.structure().number(count).number(addend.depth());
+        for (int i = 0; i < Addend.MOST; i++) {
+            launcher.number(i < count ? addend.from().get(i) : 0);
+        }
+        for (int i = 0; i < Addend.MOST; i++) {
+            launcher.number(
+                    i < count ? addend.from().get(i) + columns(addend.blocks().get(i), transposed) : 0);
+        }
+        launcher.end();
+    }
+
+    private static int columns(Tensor block, boolean transposed) {
+        return Math.toIntExact(transposed ? block.rows() : block.cols());
     }
 
     private static int cluster(int width, boolean transposeB) {

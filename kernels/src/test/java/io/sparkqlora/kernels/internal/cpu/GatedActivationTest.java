@@ -66,7 +66,11 @@ class GatedActivationTest {
                 double[][] d = dOut.values();
                 double[][] g = gate.values();
                 double[][] u = up.values();
-                ops.backward(dOut.tensor, gate.tensor, up.tensor, kind, dGate.tensor, dUp.tensor);
+                Matrix out = inPlace ? dOut : Matrix.strided(device, dtype, rows, cols);
+                Matrix forward = Matrix.strided(device, dtype, rows, cols);
+                ops.forward(gate.tensor, up.tensor, kind, forward.tensor);
+                ops.backward(dOut.tensor, gate.tensor, up.tensor, kind, dGate.tensor, dUp.tensor, out.tensor);
+                assertThat(out.values()).as("forward's bits, %s", kind).isDeepEqualTo(forward.values());
                 dGate.assertNear(
                         Shapes.reference(rows, cols, (r, c) -> d[r][c] * u[r][c] * slope(kind, g[r][c])),
                         "gate " + kind);
@@ -108,7 +112,7 @@ class GatedActivationTest {
                 ops.forward(gate.tensor, up.tensor, kind, out.tensor);
                 forward = forward == null ? out.bytes() : forward;
                 assertThat(Arrays.equals(out.bytes(), forward)).as("call %d", i).isTrue();
-                ops.backward(dOut.tensor, gate.tensor, up.tensor, kind, out.tensor, dUp.tensor);
+                ops.backward(dOut.tensor, gate.tensor, up.tensor, kind, out.tensor, dUp.tensor, null);
                 backward = backward == null ? out.bytes() : backward;
                 assertThat(Arrays.equals(out.bytes(), backward))
                         .as("call %d", i)

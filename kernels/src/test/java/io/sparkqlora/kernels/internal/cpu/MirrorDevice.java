@@ -7,6 +7,7 @@ import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.DeviceTraits;
 import io.sparkqlora.kernels.Devices;
+import io.sparkqlora.kernels.LoraLinear;
 import io.sparkqlora.kernels.Memory;
 import io.sparkqlora.kernels.Operations;
 import io.sparkqlora.kernels.PageQueue;
@@ -19,6 +20,7 @@ import java.lang.reflect.Proxy;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.IdentityHashMap;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -116,6 +118,12 @@ final class MirrorDevice implements Device {
         }
         if (argument instanceof Sequences s) {
             return new Sequences(s.queryStarts(), s.keyStarts(), ints(s.queryStarts()), ints(s.keyStarts()));
+        }
+        if (argument instanceof List<?> list) {
+            return list.stream().map(this::map).toList();
+        }
+        if (argument instanceof LoraLinear.Update u) {
+            return new LoraLinear.Update(u.from(), map(u.b()), map(u.gradB()));
         }
         return argument;
     }

@@ -7,6 +7,7 @@ import static org.assertj.core.data.Offset.offset;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.RmsNorm;
+import io.sparkqlora.kernels.Tensor;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -67,9 +68,17 @@ class RmsNormTest {
             }
             double[][] expected = gradient(dy.values(), in, weight.values()[0], aliased == 0 ? null : addTo.values());
             Matrix dx = aliased == 0 ? dy : aliased == 1 ? addTo : Matrix.strided(device, dtype, rows, cols);
-            ops.backward(
-                    dy.tensor, x.tensor, weight.tensor, 0f, rstd.tensor, aliased == 0 ? null : addTo.tensor, dx.tensor);
+            Tensor more = aliased == 0 ? null : addTo.tensor;
+            Matrix y = Matrix.strided(device, dtype, rows, cols);
+            Matrix again = aliased == 0 ? null : Matrix.strided(device, dtype, rows, cols);
+            Tensor wanted = again == null ? null : again.tensor;
+            ops.forward(x.tensor, weight.tensor, 0f, EPS, y.tensor, rstd.tensor);
+            ops.backward(dy.tensor, x.tensor, weight.tensor, 0f, rstd.tensor, more, dx.tensor, wanted);
             dx.assertNear(expected, 1, "gradient");
+            if (again != null) {
+                assertThat(again.values()).as("forward's bits").isDeepEqualTo(y.values());
+                again.assertGapsUntouched();
+            }
         }
     }
 

@@ -138,7 +138,7 @@ final class CudaBenchmark {
         bytes("zero", size, i -> ops.elementwise().zero(z[i]));
         bytes("RMSNorm forward", 2 * size, i -> ops.rmsNorm().forward(x[i], weight, 0f, 1e-5f, y[i], rstd));
         bytes("RMSNorm backward with residual", 4 * size, i -> ops.rmsNorm()
-                .backward(y[i], x[i], weight, 0f, rstd, z[i], z[i]));
+                .backward(y[i], x[i], weight, 0f, rstd, z[i], z[i], null));
         bytes("dropout", 2 * size, i -> ops.dropout().apply(x[i], 0.05f, 1, i, y[i]));
         int[] positions = new int[TOKENS];
         for (int i = 0; i < TOKENS; i++) {
@@ -181,7 +181,8 @@ final class CudaBenchmark {
                         gate[i].colRange(WIDE, 2 * WIDE),
                         GatedActivation.Kind.SILU,
                         gate[i].colRange(0, WIDE),
-                        gate[i].colRange(WIDE, 2 * WIDE)));
+                        gate[i].colRange(WIDE, 2 * WIDE),
+                        null));
         int vocabulary = 128256;
         Tensor[] logits = sets(DType.BF16, 1024, vocabulary);
         Tensor labels = ints(new int[1024]);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train.internal.linear;
 
+import io.sparkqlora.kernels.LoraLinear.Update;
 import io.sparkqlora.kernels.Tensor;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -117,24 +118,24 @@ public final class AdapterLayout {
     /**
      * A group's adapter as views of flat buffers, or null if it has none.
      *
-     * @param parameters F32 masters
-     * @param shadow the parameters in the type of the pass; may be {@code parameters}
+     * @param shadow the parameters in the type of the pass
      * @param gradients F32
      */
-    LoraGroup group(GroupSpec spec, float scaling, Tensor parameters, Tensor shadow, Tensor gradients) {
+    LoraGroup group(GroupSpec spec, float scaling, Tensor shadow, Tensor gradients) {
         GroupSlots group = groups.get(spec);
         if (group == null) {
             return null;
         }
-        List<LoraGroup.Target> targets = new ArrayList<>();
+        List<Update> updates = new ArrayList<>();
+        List<Integer> ordinals = new ArrayList<>();
         for (int i = 0; i < group.parts().size(); i++) {
             int part = group.parts().get(i);
             Slot b = group.b().get(i);
-            targets.add(new LoraGroup.Target(
-                    spec.parts().get(part).ordinal(), spec.outStart(part), b.in(parameters), b.in(gradients)));
+            updates.add(new Update(spec.outStart(part), b.in(shadow), b.in(gradients)));
+            ordinals.add(spec.parts().get(part).ordinal());
         }
         Slot first = group.a().get(0);
         Slot all = new Slot(first.name(), first.start(), width(spec), spec.inFeatures(), true);
-        return new LoraGroup(spec.inFeatures(), rank, scaling, all.in(shadow), all.in(gradients), targets);
+        return new LoraGroup(spec.inFeatures(), rank, scaling, all.in(shadow), all.in(gradients), updates, ordinals);
     }
 }

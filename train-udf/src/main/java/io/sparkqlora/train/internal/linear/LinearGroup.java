@@ -7,9 +7,10 @@ import io.sparkqlora.kernels.Tensor;
  * Forward and backward of linear layers that share their input: {@code y = x·Wᵀ + bias}, with an adapter
  * {@code + scaling · drop(x)·Aᵀ·Bᵀ}.
  *
- * <p>The low-rank part costs no product of its own on the wide side. The input buffer has the low-rank activations
- * {@code t = drop(x)·Aᵀ} as its last columns, the weight has {@code scaling · B}, so {@code [x | t]·[W | s·B]ᵀ} is the whole
- * output, and {@code dy·[W | s·B]} the gradients of both {@code x} and {@code t}; every element is rounded once.
+ * <p>The low-rank part costs no pass of its own over what is wide: {@code x·Wᵀ + t·Bᵀ} with the low-rank activations
+ * {@code t = scaling · drop(x)·Aᵀ} is one operation, which rounds every element once, and so is its backward
+ * {@code dy·W + dt·A}. Buffers of inputs and their gradients have room for {@code t} behind the input's own columns; see
+ * {@link io.sparkqlora.kernels.LoraLinear}.
  *
  * @param spec names and shapes
  * @param weight the frozen weight
@@ -17,9 +18,14 @@ import io.sparkqlora.kernels.Tensor;
  */
 public record LinearGroup(GroupSpec spec, BaseWeight weight, Tensor bias) {
 
-    /** Columns that an input buffer must have: the input, then the low-rank activations. */
+    /** Columns that an input buffer must have: the input, then room for the low-rank activations. */
     public int inputWidth(LoraGroup lora) {
-        return spec.inFeatures() + (lora == null ? 0 : lora.width());
+        return spec.inFeatures() + lowRankWidth(lora);
+    }
+
+    /** Columns of the low-rank activations, 0 without an adapter. */
+    public static int lowRankWidth(LoraGroup lora) {
+        return lora == null ? 0 : lora.width();
     }
 
     /** The input's own columns of such a buffer. */
@@ -27,18 +33,37 @@ public record LinearGroup(GroupSpec spec, BaseWeight weight, Tensor bias) {
         return x.colRange(0, spec.inFeatures());
     }
 
+    private Tensor lowRank(Tensor x) {
+        return x.colRange(spec.inFeatures(), x.cols());
+    }
+
     /**
-     * @param x [rows, {@link #inputWidth}], its input columns filled; the others are written
-     * @param lora the adapter, or null for the base alone
+     * Writes the low-rank activations; nothing without an adapter.
+     *
+     * @param x [rows, {@link #inputWidth}], its input columns filled
      * @param masks dropout, or null for none
+     * @param t [rows, {@link #lowRankWidth}]
+     */
+    public void project(Pass pass, Tensor x, LoraGroup lora, DropoutMasks masks, Tensor t) {
+        if (lora != null) {
+            lora.project(pass, input(x), masks, t);
+        }
+    }
+
+    /**
+     * @param x [rows, {@link #inputWidth}], its input columns filled
+     * @param lora the adapter, or null for the base alone
+     * @param t what {@link #project} wrote
      * @param y [rows, outFeatures], written
      */
-    public void forward(Pass pass, Tensor x, LoraGroup lora, DropoutMasks masks, Tensor y) {
-        if (lora != null) {
-            lora.project(pass, x, masks);
-        }
+    public void forward(Pass pass, Tensor x, LoraGroup lora, Tensor t, Tensor y) {
         long mark = pass.arena().mark();
-        pass.ops().matmul().linear(x, adaptedWeight(pass, lora), y);
+        Tensor matrix = weight.matrix(pass, lowRankWidth(lora));
+        if (lora == null) {
+            pass.ops().matmul().linear(x, matrix, y);
+        } else {
+            pass.ops().loraLinear().forward(x, matrix, t, lora.updates(), y);
+        }
         pass.arena().release(mark);
         if (bias != null) {
             pass.ops().elementwise().addBias(y, bias);
@@ -46,34 +71,39 @@ public record LinearGroup(GroupSpec spec, BaseWeight weight, Tensor bias) {
     }
 
     /**
-     * Adds to the adapter's gradients and writes the input's.
+     * Adds to the gradient of the adapter's {@code B} and writes the input's.
      *
      * @param dy gradient of the output
-     * @param x what forward read and wrote
+     * @param t what {@link #project} wrote
      * @param inputGradient whether the gradient of the input is needed
-     * @param dx [rows, {@link #inputWidth}]: the input's gradient, if needed, in the input's columns; the rest is scratch
+     * @param dx [rows, {@link #inputWidth}]: the input's gradient, if needed, in the input's columns; the rest is for
+     *     {@link #gradientOfA}
      */
     public void backward(
-            Pass pass, Tensor dy, Tensor x, LoraGroup lora, DropoutMasks masks, boolean inputGradient, Tensor dx) {
-        if (inputGradient) {
-            long mark = pass.arena().mark();
-            Tensor weight = adaptedWeight(pass, lora);
-            pass.ops().matmul().multiply(dy, false, weight, false, 1f, 0f, dx);
-            pass.arena().release(mark);
-        } else if (lora != null) {
-            lora.projectGradient(pass, dy, dx);
-        }
+            Pass pass, Tensor dy, Tensor t, LoraGroup lora, DropoutMasks masks, boolean inputGradient, Tensor dx) {
+        long mark = pass.arena().mark();
+        Tensor matrix = inputGradient ? weight.matrix(pass, lowRankWidth(lora)) : null;
         if (lora != null) {
-            lora.backward(pass, dy, x, masks, inputGradient, dx);
+            Tensor a = masks == null ? lora.a() : null;
+            pass.ops().loraLinear().backward(dy, matrix, t, lora.updates(), lora.scaling(), a, dx);
+        } else if (inputGradient) {
+            pass.ops().matmul().multiply(dy, false, matrix, false, 1f, 0f, dx);
+        }
+        pass.arena().release(mark);
+        if (lora != null && masks != null && inputGradient) {
+            lora.addDropped(pass, lowRank(dx), masks, input(dx));
         }
     }
 
-    private Tensor adaptedWeight(Pass pass, LoraGroup lora) {
-        int extra = lora == null ? 0 : lora.width();
-        Tensor matrix = weight.matrix(pass, extra);
+    /**
+     * Adds to the gradient of the adapter's {@code A}, after {@link #backward}; nothing without an adapter.
+     *
+     * @param x what {@link #project} read
+     * @param dx what {@link #backward} wrote
+     */
+    public void gradientOfA(Pass pass, Tensor x, LoraGroup lora, DropoutMasks masks, Tensor dx) {
         if (lora != null) {
-            lora.writeScaledB(pass, matrix.colRange(spec.inFeatures(), spec.inFeatures() + extra));
+            lora.gradientOfA(pass, input(x), masks, lowRank(dx));
         }
-        return matrix;
     }
 }

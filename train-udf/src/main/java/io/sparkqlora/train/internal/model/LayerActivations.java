@@ -5,13 +5,13 @@ import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.ModelConfig;
 import io.sparkqlora.train.Recompute;
+import io.sparkqlora.train.internal.linear.LinearGroup;
 import io.sparkqlora.train.internal.linear.Pass;
-import io.sparkqlora.train.internal.model.BaseModel.DecoderLayer;
 import java.util.function.Supplier;
 
 /**
- * What a decoder layer makes on its way forward, in that order. Buffers that feed a group of linear layers end with the
- * columns of its low-rank activations. Which of them a layer has for itself and which all layers share is the recompute
+ * What a decoder layer makes on its way forward, in that order. Buffers that feed a group of linear layers end with room for
+ * the columns of its low-rank activations. Which of them a layer has for itself and which all layers share is the recompute
  * policy; what is shared is made again before backward.
  *
  * @param inputRstd of the first norm, F32 [tokens]
@@ -24,6 +24,7 @@ import java.util.function.Supplier;
  * @param middleNormed {@code middle}, normalised [tokens, hidden + low-rank]
  * @param gateUp gate and up projections [tokens, 2 · intermediate]
  * @param activated their gated product [tokens, intermediate + low-rank]
+ * @param low the low-rank activations
  */
 record LayerActivations(
         Tensor inputRstd,
@@ -35,82 +36,107 @@ record LayerActivations(
         Tensor middleRstd,
         Tensor middleNormed,
         Tensor gateUp,
-        Tensor activated) {
+        Tensor activated,
+        LowRank low) {
+
+    /**
+     * The low-rank activations of each group, [tokens, low-rank]. They are small beside the inputs that making them again would
+     * have to read, so every policy keeps them.
+     */
+    record LowRank(Tensor qkv, Tensor o, Tensor gateUp, Tensor down) {
+
+        private static LowRank take(Pass pass, Shapes s) {
+            return new LowRank(
+                    take(pass, s, s.qkv), take(pass, s, s.o), take(pass, s, s.gateUp), take(pass, s, s.down));
+        }
+
+        /** Without gaps: rows are short, and lines filled up would multiply them. */
+        private static Tensor take(Pass pass, Shapes s, long width) {
+            return pass.arena().take(pass.dtype(), s.tokens, width);
+        }
+    }
 
     /** Takes a layer's own buffers, the others from {@code shared}. */
     static LayerActivations own(Pass pass, ModelConfig c, Shapes shapes, Recompute recompute, LayerActivations shared) {
         boolean cheap = recompute == Recompute.NONE;
         boolean products = recompute != Recompute.FULL;
-        return take(pass, c, shapes, cheap, products, shared);
+        return take(pass, c, shapes, cheap, products, shared, LowRank.take(pass, shapes));
     }
 
     /** Takes the buffers that layers share. */
     static LayerActivations shared(Pass pass, ModelConfig c, Shapes shapes, Recompute recompute) {
         boolean cheap = recompute != Recompute.NONE;
         boolean products = recompute == Recompute.FULL;
-        return take(pass, c, shapes, cheap, products, EMPTY);
+        return take(pass, c, shapes, cheap, products, EMPTY, null);
+    }
+
+    /** Takes buffers for a run without backward, which all layers share. */
+    static LayerActivations passing(Pass pass, ModelConfig c, Shapes shapes) {
+        return take(pass, c, shapes, true, true, EMPTY, LowRank.take(pass, shapes));
     }
 
     private static final LayerActivations EMPTY =
-            new LayerActivations(null, null, null, null, null, null, null, null, null, null);
+            new LayerActivations(null, null, null, null, null, null, null, null, null, null, null);
 
     private static LayerActivations take(
-            Pass pass, ModelConfig c, Shapes s, boolean cheap, boolean products, LayerActivations other) {
+            Pass pass, ModelConfig c, Shapes s, boolean cheap, boolean products, LayerActivations other, LowRank low) {
         return new LayerActivations(
                 pick(products, () -> pass.vector(s.tokens), other.inputRstd),
-                pick(cheap, () -> pass.matrix(s.tokens, s.normed), other.normed),
+                pick(cheap, () -> pass.matrix(s.tokens, c.hiddenSize() + s.qkv), other.normed),
                 pick(products, () -> pass.matrix(s.tokens, c.queryDim() + 2L * c.keyValueDim()), other.qkv),
                 pick(products, () -> pass.arena().take(DType.F32, c.numAttentionHeads(), s.tokens), other.logSumExp),
-                pick(products, () -> pass.matrix(s.tokens, s.attended), other.attended),
+                pick(products, () -> pass.matrix(s.tokens, c.queryDim() + s.o), other.attended),
                 pick(products, () -> pass.matrix(s.tokens, c.hiddenSize()), other.middle),
                 pick(products, () -> pass.vector(s.tokens), other.middleRstd),
-                pick(cheap, () -> pass.matrix(s.tokens, s.middleNormed), other.middleNormed),
+                pick(cheap, () -> pass.matrix(s.tokens, c.hiddenSize() + s.gateUp), other.middleNormed),
                 pick(products, () -> pass.matrix(s.tokens, 2L * c.intermediateSize()), other.gateUp),
-                pick(cheap, () -> pass.matrix(s.tokens, s.activated), other.activated));
+                pick(cheap, () -> pass.matrix(s.tokens, c.intermediateSize() + s.down), other.activated),
+                low);
     }
 
     private static Tensor pick(boolean own, Supplier<Tensor> take, Tensor shared) {
         return own ? take.get() : shared;
     }
 
-    /** Sizes that depend on which layers have an adapter. */
-    record Shapes(long tokens, long normed, long attended, long middleNormed, long activated) {
+    /** Columns of the low-rank activations, which depend on which layers have an adapter. */
+    record Shapes(long tokens, long qkv, long o, long gateUp, long down) {
 
-        static Shapes of(long tokens, DecoderLayer layer, ModelAdapter.Layer lora) {
+        static Shapes of(long tokens, ModelAdapter.Layer lora) {
             return new Shapes(
                     tokens,
-                    layer.qkv().inputWidth(lora.qkv()),
-                    layer.o().inputWidth(lora.o()),
-                    layer.gateUp().inputWidth(lora.gateUp()),
-                    layer.down().inputWidth(lora.down()));
+                    LinearGroup.lowRankWidth(lora.qkv()),
+                    LinearGroup.lowRankWidth(lora.o()),
+                    LinearGroup.lowRankWidth(lora.gateUp()),
+                    LinearGroup.lowRankWidth(lora.down()));
         }
 
         Shapes max(Shapes other) {
             return new Shapes(
                     tokens,
-                    Math.max(normed, other.normed),
-                    Math.max(attended, other.attended),
-                    Math.max(middleNormed, other.middleNormed),
-                    Math.max(activated, other.activated));
+                    Math.max(qkv, other.qkv),
+                    Math.max(o, other.o),
+                    Math.max(gateUp, other.gateUp),
+                    Math.max(down, other.down));
         }
     }
 
     /** The same buffers cut to the columns that this layer uses. */
-    LayerActivations cut(Shapes s) {
+    LayerActivations cut(ModelConfig c, Shapes s) {
         return new LayerActivations(
                 inputRstd,
-                columns(normed, s.normed),
+                normed.colRange(0, c.hiddenSize() + s.qkv),
                 qkv,
                 logSumExp,
-                columns(attended, s.attended),
+                attended.colRange(0, c.queryDim() + s.o),
                 middle,
                 middleRstd,
-                columns(middleNormed, s.middleNormed),
+                middleNormed.colRange(0, c.hiddenSize() + s.gateUp),
                 gateUp,
-                columns(activated, s.activated));
-    }
-
-    private static Tensor columns(Tensor tensor, long cols) {
-        return tensor == null ? null : tensor.colRange(0, cols);
+                activated.colRange(0, c.intermediateSize() + s.down),
+                new LowRank(
+                        low.qkv.colRange(0, s.qkv),
+                        low.o.colRange(0, s.o),
+                        low.gateUp.colRange(0, s.gateUp),
+                        low.down.colRange(0, s.down)));
     }
 }

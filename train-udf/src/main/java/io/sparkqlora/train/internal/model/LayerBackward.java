@@ -48,22 +48,15 @@ record LayerBackward(LayerForward forward, Attention.Sequences sequences, Recomp
 
     private void feedForward(DecoderLayer layer, ModelAdapter.Layer lora, LayerActivations a, Tensor gradient) {
         long mark = pass().arena().mark();
-        if (recompute != Recompute.NONE) {
-            forward.recomputeActivated(layer, lora, a, recompute == Recompute.SELECTIVE);
-        }
-        Tensor dActivated = input(layer.down(), lora.down(), gradient, a.activated());
-        activationBackward(dActivated, a.gateUp());
-        if (recompute == Recompute.SELECTIVE) {
-            forward.recomputeNormed(
-                    a.middle(),
-                    layer.postAttentionNorm(),
-                    layer.gateUp(),
-                    lora.gateUp(),
-                    a.middleNormed(),
-                    a.middleRstd());
-        }
-        Tensor dNormed = input(layer.gateUp(), lora.gateUp(), a.gateUp(), a.middleNormed());
-        normBackward(dNormed, a.middle(), layer.postAttentionNorm(), a.middleRstd(), gradient);
+        Tensor dActivated = input(layer.down(), lora.down(), gradient, a.low().down(), a.activated());
+        activationBackward(layer.down(), dActivated, a);
+        gradientOfA(layer.down(), lora.down(), a.activated(), dActivated);
+        pass().arena().release(mark);
+        Tensor dNormed =
+                input(layer.gateUp(), lora.gateUp(), a.gateUp(), a.low().gateUp(), a.middleNormed());
+        Norm norm = new Norm(a.middle(), layer.postAttentionNorm(), a.middleRstd());
+        normBackward(layer.gateUp(), dNormed, norm, a.middleNormed(), gradient);
+        gradientOfA(layer.gateUp(), lora.gateUp(), a.middleNormed(), dNormed);
         pass().arena().release(mark);
     }
 
@@ -77,21 +70,23 @@ record LayerBackward(LayerForward forward, Attention.Sequences sequences, Recomp
         long mark = pass().arena().mark();
         Tensor dQkv = pass().matrix(a.qkv().rows(), a.qkv().cols());
         attentionBackward(layer, lora, a, gradient, dQkv);
-        if (recompute == Recompute.SELECTIVE) {
-            forward.recomputeNormed(input, layer.inputNorm(), layer.qkv(), lora.qkv(), a.normed(), a.inputRstd());
-        }
         Tensor dNormed = pass().matrix(a.normed().rows(), a.normed().cols());
-        layer.qkv().backward(pass(), dQkv, a.normed(), lora.qkv(), forward.masks(), inputGradient, dNormed);
+        layer.qkv().backward(pass(), dQkv, a.low().qkv(), lora.qkv(), forward.masks(), inputGradient, dNormed);
         if (inputGradient) {
-            normBackward(layer.qkv().input(dNormed), input, layer.inputNorm(), a.inputRstd(), gradient);
+            Norm norm = new Norm(input, layer.inputNorm(), a.inputRstd());
+            normBackward(layer.qkv(), dNormed, norm, a.normed(), gradient);
+        } else if (recompute == Recompute.SELECTIVE) {
+            forward.normalize(input, layer.inputNorm(), layer.qkv(), a.normed(), a.inputRstd());
         }
+        gradientOfA(layer.qkv(), lora.qkv(), a.normed(), dNormed);
         pass().arena().release(mark);
     }
 
     private void attentionBackward(
             DecoderLayer layer, ModelAdapter.Layer lora, LayerActivations a, Tensor gradient, Tensor dQkv) {
         long mark = pass().arena().mark();
-        Tensor dAttended = input(layer.o(), lora.o(), gradient, a.attended());
+        Tensor dAttended = input(layer.o(), lora.o(), gradient, a.low().o(), a.attended());
+        gradientOfA(layer.o(), lora.o(), a.attended(), dAttended);
         QkvColumns qkv = QkvColumns.of(a.qkv(), config());
         QkvColumns d = QkvColumns.of(dQkv, config());
         Tensor out = layer.o().input(a.attended());
@@ -99,7 +94,7 @@ record LayerBackward(LayerForward forward, Attention.Sequences sequences, Recomp
         pass().ops()
                 .attention()
                 .backward(
-                        dAttended,
+                        layer.o().input(dAttended),
                         qkv.q(),
                         qkv.k(),
                         qkv.v(),
@@ -115,22 +110,38 @@ record LayerBackward(LayerForward forward, Attention.Sequences sequences, Recomp
         pass().arena().release(mark);
     }
 
-    /** The gradient of a group's input, in new scratch. */
-    private Tensor input(LinearGroup group, LoraGroup lora, Tensor dy, Tensor x) {
+    /** The gradient of a group's input {@code x}, in new scratch of its shape. */
+    private Tensor input(LinearGroup group, LoraGroup lora, Tensor dy, Tensor t, Tensor x) {
         Tensor dx = pass().matrix(x.rows(), x.cols());
-        group.backward(pass(), dy, x, lora, forward.masks(), true, dx);
-        return group.input(dx);
+        group.backward(pass(), dy, t, lora, forward.masks(), true, dx);
+        return dx;
     }
 
-    private void activationBackward(Tensor dActivated, Tensor gateUp) {
+    private void gradientOfA(LinearGroup group, LoraGroup lora, Tensor x, Tensor dx) {
+        group.gradientOfA(pass(), x, lora, forward.masks(), dx);
+    }
+
+    /** Gate and up projection become their gradients; the activation, where it was not kept, is made again on the way. */
+    private void activationBackward(LinearGroup down, Tensor dActivated, LayerActivations a) {
         long inner = config().intermediateSize();
-        Tensor gate = gateUp.colRange(0, inner);
-        Tensor up = gateUp.colRange(inner, 2 * inner);
-        pass().ops().gatedActivation().backward(dActivated, gate, up, GatedActivation.Kind.SILU, gate, up);
+        Tensor gate = a.gateUp().colRange(0, inner);
+        Tensor up = a.gateUp().colRange(inner, 2 * inner);
+        Tensor again = recompute == Recompute.NONE ? null : down.input(a.activated());
+        GatedActivation activation = pass().ops().gatedActivation();
+        activation.backward(down.input(dActivated), gate, up, GatedActivation.Kind.SILU, gate, up, again);
     }
 
-    /** The residual's gradient passes by and is added. */
-    private void normBackward(Tensor dy, Tensor x, Tensor weight, Tensor rstd, Tensor gradient) {
-        pass().ops().rmsNorm().backward(dy, x, weight, 0f, rstd, gradient, gradient);
+    /** What a norm read and made. */
+    private record Norm(Tensor x, Tensor weight, Tensor rstd) {}
+
+    /**
+     * Through the norm before {@code group}; the residual's gradient passes by and is added. What the norm made, where it was
+     * not kept, is made again on the way.
+     */
+    private void normBackward(LinearGroup group, Tensor dNormed, Norm norm, Tensor normed, Tensor gradient) {
+        Tensor again = recompute == Recompute.SELECTIVE ? group.input(normed) : null;
+        pass().ops()
+                .rmsNorm()
+                .backward(group.input(dNormed), norm.x(), norm.weight(), 0f, norm.rstd(), gradient, gradient, again);
     }
 }

@@ -21,44 +21,38 @@ record LayerForward(
 
     /** From {@code input} to {@code output}, both [tokens, hidden], filling {@code a}; they may be the same tensor. */
     void run(DecoderLayer layer, ModelAdapter.Layer lora, Tensor input, LayerActivations a, Tensor output) {
-        rerun(layer, lora, input, a);
-        layer.down().forward(pass, a.activated(), lora.down(), masks, output);
+        upToGates(layer, lora, input, a, true);
+        activate(a);
+        linear(layer.down(), lora.down(), a.activated(), a.low().down(), true, output);
         pass.ops().elementwise().add(output, a.middle(), output);
     }
 
-    /** Fills {@code a} without the layer's output: all that backward reads but the last low-rank activations. */
+    /** Makes again what {@code full} does not keep; the activation is left to backward. */
     void rerun(DecoderLayer layer, ModelAdapter.Layer lora, Tensor input, LayerActivations a) {
+        upToGates(layer, lora, input, a, false);
+    }
+
+    /** @param project whether the low-rank activations are to be made; otherwise they are there */
+    private void upToGates(
+            DecoderLayer layer, ModelAdapter.Layer lora, Tensor input, LayerActivations a, boolean project) {
         normalize(input, layer.inputNorm(), layer.qkv(), a.normed(), a.inputRstd());
-        layer.qkv().forward(pass, a.normed(), lora.qkv(), masks, a.qkv());
+        linear(layer.qkv(), lora.qkv(), a.normed(), a.low().qkv(), project, a.qkv());
         attend(layer.index(), a);
-        layer.o().forward(pass, a.attended(), lora.o(), masks, a.middle());
+        linear(layer.o(), lora.o(), a.attended(), a.low().o(), project, a.middle());
         pass.ops().elementwise().add(a.middle(), input, a.middle());
         normalize(a.middle(), layer.postAttentionNorm(), layer.gateUp(), a.middleNormed(), a.middleRstd());
-        layer.gateUp().forward(pass, a.middleNormed(), lora.gateUp(), masks, a.gateUp());
-        activate(a);
+        linear(layer.gateUp(), lora.gateUp(), a.middleNormed(), a.low().gateUp(), project, a.gateUp());
     }
 
-    /** Makes again what {@code selective} does not keep of the feed-forward network's end. */
-    void recomputeActivated(DecoderLayer layer, ModelAdapter.Layer lora, LayerActivations a, boolean activation) {
-        if (activation) {
-            activate(a);
+    private void linear(LinearGroup group, LoraGroup lora, Tensor x, Tensor t, boolean project, Tensor y) {
+        if (project) {
+            group.project(pass, x, lora, masks, t);
         }
-        project(lora.down(), a.activated());
+        group.forward(pass, x, lora, t, y);
     }
 
-    /** Makes again what {@code selective} does not keep: a normalised input and its low-rank activations. */
-    void recomputeNormed(Tensor x, Tensor weight, LinearGroup group, LoraGroup lora, Tensor normed, Tensor rstd) {
-        normalize(x, weight, group, normed, rstd);
-        project(lora, normed);
-    }
-
-    private void project(LoraGroup lora, Tensor x) {
-        if (lora != null) {
-            lora.project(pass, x, masks);
-        }
-    }
-
-    private void normalize(Tensor x, Tensor weight, LinearGroup group, Tensor normed, Tensor rstd) {
+    /** Writes the normalised {@code x} into the columns of the input that {@code normed} is for {@code group}. */
+    void normalize(Tensor x, Tensor weight, LinearGroup group, Tensor normed, Tensor rstd) {
         pass.ops().rmsNorm().forward(x, weight, 0f, config.rmsNormEps(), group.input(normed), rstd);
     }
 

@@ -67,11 +67,11 @@ public record MicroBatch(Pass pass, BaseModel model, ModelAdapter adapter, RopeT
         long tokens = batch.tokens();
         Tensor hidden = ModelForward.embed(pass, model, batch.inputIds());
         Shapes widest = ModelForward.widest(model, adapter, tokens);
-        LayerActivations shared = ModelForward.shared(pass, model, adapter, tokens, recompute);
+        LayerActivations shared = LayerActivations.shared(pass, model.config(), widest, recompute);
         for (DecoderLayer layer : model.layers()) {
             ModelAdapter.Layer lora = ModelAdapter.layer(adapter, layer.index());
             LayerActivations a = LayerActivations.own(pass, model.config(), widest, recompute, shared)
-                    .cut(Shapes.of(tokens, layer, lora));
+                    .cut(model.config(), Shapes.of(tokens, lora));
             Tensor output =
                     pass.arena().take(pass.dtype(), tokens, model.config().hiddenSize());
             forward.run(layer, lora, hidden, a, output);

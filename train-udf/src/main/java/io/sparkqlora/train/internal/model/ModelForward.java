@@ -4,7 +4,6 @@ package io.sparkqlora.train.internal.model;
 import io.sparkqlora.kernels.Attention;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.ModelConfig;
-import io.sparkqlora.train.Recompute;
 import io.sparkqlora.train.internal.linear.DropoutMasks;
 import io.sparkqlora.train.internal.linear.Pass;
 import io.sparkqlora.train.internal.model.BaseModel.DecoderLayer;
@@ -46,12 +45,12 @@ public record ModelForward(Pass pass, BaseModel model, ModelAdapter adapter, Rop
         long tokens = inputIds.cols();
         Tensor hidden = embed(pass, model, inputIds);
         long mark = pass.arena().mark();
-        LayerActivations shared = shared(pass, model, adapter, tokens, Recompute.FULL);
+        LayerActivations buffers = LayerActivations.passing(pass, model.config(), widest(model, adapter, tokens));
         DropoutMasks none = null;
         LayerForward forward = new LayerForward(pass, model.config(), rope, positions, attention, none);
         for (DecoderLayer layer : model.layers()) {
             ModelAdapter.Layer lora = ModelAdapter.layer(adapter, layer.index());
-            LayerActivations a = shared.cut(Shapes.of(tokens, layer, lora));
+            LayerActivations a = buffers.cut(model.config(), Shapes.of(tokens, lora));
             forward.run(layer, lora, hidden, a, hidden);
         }
         pass.arena().release(mark);
@@ -81,11 +80,6 @@ public record ModelForward(Pass pass, BaseModel model, ModelAdapter adapter, Rop
         return out;
     }
 
-    /** Buffers that all layers can share under a policy, each as wide as the widest layer needs. */
-    static LayerActivations shared(Pass pass, BaseModel model, ModelAdapter adapter, long tokens, Recompute recompute) {
-        return LayerActivations.shared(pass, model.config(), widest(model, adapter, tokens), recompute);
-    }
-
     /**
      * The widest buffers that any layer needs. All layers have theirs in this width, so that products see the same strides,
      * and round the same way, whichever buffers are shared.
@@ -93,7 +87,7 @@ public record ModelForward(Pass pass, BaseModel model, ModelAdapter adapter, Rop
     static Shapes widest(BaseModel model, ModelAdapter adapter, long tokens) {
         Shapes widest = new Shapes(tokens, 0, 0, 0, 0);
         for (DecoderLayer layer : model.layers()) {
-            widest = widest.max(Shapes.of(tokens, layer, ModelAdapter.layer(adapter, layer.index())));
+            widest = widest.max(Shapes.of(tokens, ModelAdapter.layer(adapter, layer.index())));
         }
         return widest;
     }

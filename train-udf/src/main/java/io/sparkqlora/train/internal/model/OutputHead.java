@@ -16,7 +16,7 @@ import io.sparkqlora.train.internal.linear.Pass;
 record OutputHead(Pass pass, BaseModel model, LoraGroup lora, DropoutMasks masks) {
 
     /** What {@link #logits} made and {@link #backward} reads. */
-    record Kept(Tensor rows, Tensor selected, Tensor rstd, Tensor normed) {}
+    record Kept(Tensor rows, Tensor selected, Tensor rstd, Tensor normed, Tensor low) {}
 
     /** Writes {@code logits} [rows, vocabulary]. */
     Kept logits(Tensor hidden, Tensor rows, Tensor logits) {
@@ -27,17 +27,22 @@ record OutputHead(Pass pass, BaseModel model, LoraGroup lora, DropoutMasks masks
         pass.ops().rowSelect().gather(hidden, rows, 1f, selected);
         float eps = model.config().rmsNormEps();
         pass.ops().rmsNorm().forward(selected, model.finalNorm(), 0f, eps, head.input(normed), rstd);
-        head.forward(pass, normed, lora, masks, logits);
-        return new Kept(rows, selected, rstd, normed);
+        Tensor low = pass.matrix(rows.cols(), LinearGroup.lowRankWidth(lora));
+        head.project(pass, normed, lora, masks, low);
+        head.forward(pass, normed, lora, low, logits);
+        return new Kept(rows, selected, rstd, normed, low);
     }
 
     /** Writes the gradient of the chosen rows into {@code dHidden}; its other rows stay. */
     void backward(Kept kept, Tensor dLogits, Tensor dHidden) {
         LinearGroup head = model.lmHead();
         Tensor dNormed = pass.matrix(kept.normed().rows(), kept.normed().cols());
-        head.backward(pass, dLogits, kept.normed(), lora, masks, true, dNormed);
+        head.backward(pass, dLogits, kept.low(), lora, masks, true, dNormed);
+        head.gradientOfA(pass, kept.normed(), lora, masks, dNormed);
         Tensor dSelected = head.input(dNormed);
-        pass.ops().rmsNorm().backward(dSelected, kept.selected(), model.finalNorm(), 0f, kept.rstd(), null, dSelected);
+        pass.ops()
+                .rmsNorm()
+                .backward(dSelected, kept.selected(), model.finalNorm(), 0f, kept.rstd(), null, dSelected, null);
         pass.ops().rowSelect().scatter(dSelected, kept.rows(), dHidden);
     }
 }

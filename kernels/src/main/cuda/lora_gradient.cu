@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// dt = scaling · dy·B and dB += dyᵀ·t of low-rank updates: see LoraLinear.java. bf16 in, f32 sums, sm_80 and up.
+//
+// Operations 4·rows·out·rank; traffic: dy once, which both products read, and parts of both sums, 4·rank / COLS of dy's bytes
+// for dt and 4·rank / (rows of a block) for dB, twice each, mostly in L2.
+//
+// A block takes COLS columns of one layer and a stretch of rows; each of its warps 64 of the columns, which it copies for itself
+// and multiplies both ways as they lie: by B, which it keeps in registers, into dt of these rows, and turned by t into dB of these
+// columns, which stays in registers to the end. The warps' shares of dt are added up in shared memory in the order of the warps;
+// a second kernel adds the blocks' in their order, so the bits depend on the shapes alone.
+#include "mma.cuh"
+
+namespace {
+
+using namespace mma;
+
+constexpr int WARPS = 8, THREADS = 32 * WARPS;
+constexpr int WARP_COLS = 64, COLS = WARPS * WARP_COLS;
+constexpr int ROWS = 16;  // of a step
+constexpr int STAGES = 4;
+constexpr int LAYERS = 3;
+
+struct Problem {
+    const bf16 *dy, *t;
+    bf16* dt;
+    long long dy_stride, t_stride, dt_stride;
+    float *dt_parts, *db_parts;  // [groups of columns][rows][R], [stretches of rows][groups · COLS][R]
+    const bf16* b[LAYERS];
+    float* grad_b[LAYERS];
+    long long b_stride[LAYERS], grad_b_stride[LAYERS];
+    int from[LAYERS], size[LAYERS];  // a layer's columns of dy
+    int first[LAYERS + 1];           // its first group of columns; the last: their number
+    int layers, rows, rank, stretch, stretches;
+    float scaling;
+
+    __device__ int layer(int group) const { return group >= first[2] && layers > 2 ? 2 : group >= first[1] && layers > 1 ? 1 : 0; }
+};
+
+template <int R>
+struct __align__(128) Shared {
+    using Slab = Tile<ROWS, WARP_COLS>;
+    static constexpr int LINE = R + 8;  // of a partial dt: rows begin in different banks
+    uint8_t dy[STAGES][WARPS][Slab::BYTES];
+    bf16 t[STAGES][ROWS * R];
+    float dt[2][WARPS][ROWS * LINE];
+};
+
+// B of a warp's columns as the second operand of four products: element (k, n) is B[column + k][n].
+template <int R>
+__device__ __forceinline__ void load_b(const Problem& p, int layer, int col, uint32_t (&b)[4][R / 8][2]) {
+    int lane = threadIdx.x % 32;
+    auto at = [&](int k, int n) {
+        int row = col + k;
+        return row < p.size[layer] && n < p.rank ? p.b[layer][row * p.b_stride[layer] + n] : __float2bfloat16_rn(0.f);
+    };
+#pragma unroll
+    for (int s = 0; s < 4; s++) {
+#pragma unroll
+        for (int j = 0; j < R / 8; j++) {
+#pragma unroll
+            for (int half = 0; half < 2; half++) {
+                int k = s * 16 + half * 8 + lane % 4 * 2, n = j * 8 + lane / 4;
+                __nv_bfloat162 pair(at(k, n), at(k + 1, n));
+                b[s][j][half] = *reinterpret_cast<uint32_t*>(&pair);
+            }
+        }
+    }
+}
+
+template <int R>
+__device__ __forceinline__ void fetch(Shared<R>& s, int stage, const Problem& p, int layer, int col, int row) {
+    using Slab = typename Shared<R>::Slab;
+    int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    uint32_t slab = shared_address(s.dy[stage][warp]);
+#pragma unroll
+    for (int i = lane; i < ROWS * 8; i += 32) {
+        int r = i / 8, c = i % 8 * 8;
+        bool inside = row + r < p.rows && col + c < p.size[layer];
+        const bf16* from = p.dy + (row + r) * p.dy_stride + p.from[layer] + col + c;
+        copy_16(slab + Slab::offset(r, c), inside ? from : p.dy, inside);
+    }
+    constexpr int PIECES = R / 8;
+    if (threadIdx.x < ROWS * PIECES) {
+        int r = threadIdx.x / PIECES, c = threadIdx.x % PIECES * 8;
+        bool inside = row + r < p.rows && c < p.rank;
+        const bf16* from = p.t + (row + r) * p.t_stride + layer * p.rank + c;
+        copy_16(shared_address(s.t[stage] + r * R + c), inside ? from : p.t, inside);
+    }
+}
+
+// The warps' shares of dt for the rows of a step, in their order.
+template <int R>
+__device__ __forceinline__ void add_warps(const Shared<R>& s, int buffer, const Problem& p, int group, int row, int end) {
+#pragma unroll
+    for (int i = threadIdx.x; i < ROWS * R; i += THREADS) {
+        int r = i / R, n = i % R;
+        float sum = 0.f;
+#pragma unroll
+        for (int w = 0; w < WARPS; w++) sum += s.dt[buffer][w][r * Shared<R>::LINE + n];
+        if (row + r < end) p.dt_parts[(static_cast<long long>(group) * p.rows + row + r) * R + n] = sum;
+    }
+}
+
+template <int R>
+__device__ __forceinline__ void multiply_step(Shared<R>& s, int stage, int buffer, const uint32_t (&b)[4][R / 8][2],
+                                              float (&db)[4][R / 8][4]) {
+    using Slab = typename Shared<R>::Slab;
+    int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    int low = lane % 16, high = lane / 16 * 8;
+    int inner = lane % 8 + lane / 16 * 8, outer = lane / 8 % 2 * 8;
+    uint32_t slab = shared_address(s.dy[stage][warp]);
+    float dt[R / 8][4] = {};
+    uint32_t t[R / 16][4];
+#pragma unroll
+    for (int j = 0; j < R / 16; j++) load_matrices_transposed(t[j], shared_address(s.t[stage] + low * R + j * 16 + high));
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        uint32_t a[4];
+        load_matrices(a, slab + Slab::offset(low, i * 16 + high));
+#pragma unroll
+        for (int j = 0; j < R / 8; j++) multiply(dt[j], a, b[i][j][0], b[i][j][1]);
+        load_matrices_transposed(a, slab + Slab::offset(inner, i * 16 + outer));
+#pragma unroll
+        for (int j = 0; j < R / 8; j++) multiply(db[i][j], a, t[j / 2][j % 2 * 2], t[j / 2][j % 2 * 2 + 1]);
+    }
+    float* share = s.dt[buffer][warp] + lane / 4 * Shared<R>::LINE + lane % 4 * 2;
+#pragma unroll
+    for (int j = 0; j < R / 8; j++) {
+        *reinterpret_cast<float2*>(share + j * 8) = make_float2(dt[j][0], dt[j][1]);
+        *reinterpret_cast<float2*>(share + 8 * Shared<R>::LINE + j * 8) = make_float2(dt[j][2], dt[j][3]);
+    }
+}
+
+template <int R>
+__device__ __forceinline__ void gradients(const Problem& p) {
+    extern __shared__ __align__(128) uint8_t memory[];
+    Shared<R>& s = *reinterpret_cast<Shared<R>*>(memory);
+    int group = blockIdx.x, layer = p.layer(group);
+    int col = (group - p.first[layer]) * COLS + threadIdx.x / 32 * WARP_COLS;
+    int start = blockIdx.y * p.stretch, end = min(p.rows, start + p.stretch);
+    int steps = (end - start + ROWS - 1) / ROWS;
+    for (int step = 0; step < STAGES - 1; step++) {
+        if (step < steps) fetch<R>(s, step, p, layer, col, start + step * ROWS);
+        commit();
+    }
+    uint32_t b[4][R / 8][2];
+    load_b<R>(p, layer, col, b);
+    float db[4][R / 8][4] = {};
+    for (int step = 0; step < steps; step++) {
+        wait<STAGES - 2>();
+        // what this step reads has come, all have done the last one: its stage is free, its shares of dt are there
+        __syncthreads();
+        int ahead = step + STAGES - 1;
+        if (ahead < steps) fetch<R>(s, ahead % STAGES, p, layer, col, start + ahead * ROWS);
+        commit();
+        if (step > 0) add_warps<R>(s, (step - 1) % 2, p, group, start + (step - 1) * ROWS, end);
+        multiply_step<R>(s, step % STAGES, step % 2, b, db);
+    }
+    __syncthreads();
+    add_warps<R>(s, (steps - 1) % 2, p, group, start + (steps - 1) * ROWS, end);
+    int lane = threadIdx.x % 32;
+    long long line = static_cast<long long>(blockIdx.y) * gridDim.x * COLS + group * COLS + threadIdx.x / 32 * WARP_COLS + lane / 4;
+    float* part = p.db_parts + line * R + lane % 4 * 2;
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+#pragma unroll
+        for (int j = 0; j < R / 8; j++) {
+            *reinterpret_cast<float2*>(part + i * 16 * R + j * 8) = make_float2(db[i][j][0], db[i][j][1]);
+            *reinterpret_cast<float2*>(part + (i * 16 + 8) * R + j * 8) = make_float2(db[i][j][2], db[i][j][3]);
+        }
+    }
+}
+
+__device__ __forceinline__ float4 add_parts(const float* part, long long step, int count) {
+    float4 sum = make_float4(0.f, 0.f, 0.f, 0.f);
+#pragma unroll 8
+    for (int i = 0; i < count; i++) {
+        float4 x = *reinterpret_cast<const float4*>(part + i * step);
+        sum.x += x.x, sum.y += x.y, sum.z += x.z, sum.w += x.w;
+    }
+    return sum;
+}
+
+// Four elements a thread: first those of dt, [rows][layers][rank], then those of dB, [groups · COLS][rank].
+template <int R>
+__device__ __forceinline__ void finish(const Problem& p) {
+    int quads = p.rank / 4, groups = p.first[p.layers];
+    long long i = static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x;
+    long long of_dt = static_cast<long long>(p.rows) * p.layers * quads;
+    if (i < of_dt) {
+        int n = i % quads * 4, layer = i / quads % p.layers;
+        long long row = i / quads / p.layers, step = static_cast<long long>(p.rows) * R;
+        float4 sum = add_parts(p.dt_parts + p.first[layer] * step + row * R + n, step, p.first[layer + 1] - p.first[layer]);
+        bf16* dt = p.dt + row * p.dt_stride + layer * p.rank + n;
+        dt[0] = __float2bfloat16_rn(p.scaling * sum.x);
+        dt[1] = __float2bfloat16_rn(p.scaling * sum.y);
+        dt[2] = __float2bfloat16_rn(p.scaling * sum.z);
+        dt[3] = __float2bfloat16_rn(p.scaling * sum.w);
+        return;
+    }
+    i -= of_dt;
+    int n = i % quads * 4;
+    long long line = i / quads;
+    if (line >= static_cast<long long>(groups) * COLS) return;
+    int group = line / COLS, layer = p.layer(group);
+    int col = line - p.first[layer] * COLS;
+    if (col >= p.size[layer]) return;
+    float4 sum = add_parts(p.db_parts + line * R + n, static_cast<long long>(groups) * COLS * R, p.stretches);
+    float* to = p.grad_b[layer] + col * p.grad_b_stride[layer] + n;
+    to[0] += sum.x, to[1] += sum.y, to[2] += sum.z, to[3] += sum.w;
+}
+
+}  // namespace
+
+#define LORA_GRADIENT(R)                                                                                             \
+    extern "C" __global__ void __launch_bounds__(THREADS, 2) lora_gradient_##R(const __grid_constant__ Problem p) {  \
+        gradients<R>(p);                                                                                             \
+    }                                                                                                                \
+    extern "C" __global__ void lora_gradient_finish_##R(const __grid_constant__ Problem p) {                         \
+        finish<R>(p);                                                                                                \
+    }
+
+LORA_GRADIENT(16)
+LORA_GRADIENT(32)

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels.internal.cuda;
+
+import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.LoraLinear.Update;
+import io.sparkqlora.kernels.Tensor;
+import java.util.List;
+import java.util.function.ToLongFunction;
+
+/** Kernels in lora_gradient.cu: what backward makes of the output's gradient for the low-rank updates, reading it once. */
+final class LoraGradient {
+
+    private static final int LAYERS = 3;
+    private static final int GROUP = 512; // columns of a block
+    private static final int STEP = 16; // rows
+    private static final int STAGES = 4;
+    private static final int WARPS = 8;
+    private static final int THREADS = 32 * WARPS;
+    private static final int BLOCKS_AT_ONCE = 2; // on a multiprocessor
+    /** Groups of columns from which there are two waves of blocks, for as long as a block keeps so many rows. */
+    private static final int MANY_GROUPS = 32;
+
+    private static final int LONG_STRETCH = 512;
+
+    private final int multiprocessors;
+    private final Launcher launcher;
+    private final Workspace workspace;
+    private final CudaKernel[] gradients;
+    private final CudaKernel[] finishes;
+
+    LoraGradient(int multiprocessors, Launcher launcher, CudaKernel.Library library, Workspace workspace) {
+        this.multiprocessors = multiprocessors;
+        this.launcher = launcher;
+        this.workspace = workspace;
+        this.gradients = new CudaKernel[] {kernel(library, 16), kernel(library, 32)};
+        this.finishes = new CudaKernel[] {
+            library.kernel("lora_gradient", "lora_gradient_finish_16"),
+            library.kernel("lora_gradient", "lora_gradient_finish_32")
+        };
+    }
+
+    /** As the kernel lays it out: a ring of stages of dy and t, two buffers of the warps' shares of dt. */
+    private static CudaKernel kernel(CudaKernel.Library library, int rank) {
+        int shared = STAGES * STEP * (GROUP + rank) * 2 + 2 * WARPS * STEP * (rank + 8) * Float.BYTES;
+        return library.kernel("lora_gradient", "lora_gradient_" + rank, shared);
+    }
+
+    /** How the work is cut: a function of the shapes and the chip. */
+    private record Cut(int width, int[] first, int stretch, int stretches) {
+        int groups() {
+            return first[first.length - 1];
+        }
+    }
+
+    boolean fits(Tensor dy, Tensor t, List<Update> updates) {
+        long rank = updates.get(0).b().cols();
+        return updates.size() <= LAYERS
+                && rank <= 32
+                && rank % 8 == 0
+                && aligned(dy)
+                && aligned(t)
+                && updates.stream().allMatch(u -> u.from() % 8 == 0 && u.b().rows() % 8 == 0);
+    }
+
+    private static boolean aligned(Tensor tensor) {
+        return tensor.dtype() == DType.BF16 && Rectangle.aligned(tensor);
+    }
+
+    /** {@code dt = scaling · dy·B}, {@code dB += dyᵀ·t}. */
+    void run(Tensor dy, Tensor t, List<Update> updates, float scaling, Tensor dt) {
+        check(dy, t, updates, dt);
+        Cut cut = cut(Math.toIntExact(dy.rows()), updates);
+        int rank = Math.toIntExact(updates.get(0).b().cols());
+        long dtParts = (long) cut.groups() * dy.rows() * cut.width();
+        long dbParts = (long) cut.stretches() * cut.groups() * GROUP * cut.width();
+        long parts = workspace.atLeast((dtParts + dbParts) * Float.BYTES);
+        long outputs = updates.stream().mapToLong(u -> u.b().rows()).sum();
+        int variant = cut.width() / 32;
+        launcher.of(gradients[variant])
+                .work(4.0 * dy.rows() * outputs * rank, 2.0 * dy.rows() * outputs, dy.rows(), outputs, rank);
+        problem(dy, t, updates, scaling, dt, cut, parts, parts + dtParts * Float.BYTES);
+        launcher.over(cut.groups(), cut.stretches(), 1, THREADS);
+        long quads = (dy.rows() * updates.size() + (long) cut.groups() * GROUP) * rank / 4;
+        launcher.of(finishes[variant])
+                .work(0, 4.0 * (dtParts + dbParts) + 8.0 * outputs * rank, dy.rows(), outputs, rank);
+        problem(dy, t, updates, scaling, dt, cut, parts, parts + dtParts * Float.BYTES);
+        launcher.overItems(quads, 1);
+    }
+
+    private static void check(Tensor dy, Tensor t, List<Update> updates, Tensor dt) {
+        long rank = updates.get(0).b().cols();
+        Checks.shape(t, dy.rows(), updates.size() * rank);
+        Checks.shape(dt, dy.rows(), updates.size() * rank);
+        for (Update update : updates) {
+            Checks.shape(update.gradB(), update.b().rows(), rank);
+            Checks.alike(update.output(dy));
+        }
+    }
+
+    private Cut cut(int rows, List<Update> updates) {
+        int[] first = new int[updates.size() + 1];
+        for (int i = 0; i < updates.size(); i++) {
+            first[i + 1] = first[i] + Math.toIntExact((updates.get(i).b().rows() + GROUP - 1) / GROUP);
+        }
+        int groups = first[updates.size()];
+        int blocks = BLOCKS_AT_ONCE * multiprocessors;
+        int stretch = stretch(rows, groups, groups >= MANY_GROUPS ? 2 * blocks : blocks);
+        if (groups >= MANY_GROUPS && stretch < LONG_STRETCH) {
+            stretch = stretch(rows, groups, blocks);
+        }
+        int width = updates.get(0).b().cols() <= 16 ? 16 : 32;
+        return new Cut(width, first, stretch, (rows + stretch - 1) / stretch);
+    }
+
+    /** Rows of a block so that there are about so many blocks. */
+    private static int stretch(int rows, int groups, int blocks) {
+        int stretches = Math.max(1, blocks / groups);
+        return (rows + stretches * STEP - 1) / (stretches * STEP) * STEP;
+    }
+
+    private void problem(
+            Tensor dy, Tensor t, List<Update> updates, float scaling, Tensor dt, Cut cut, long dtParts, long dbParts) {
+        launcher.structure().address(dy).address(t).address(dt);
+        launcher.number(dy.rowStride()).number(t.rowStride()).number(dt.rowStride());
+        launcher.address(dtParts).address(dbParts);
+        longs(updates, u -> u.b().address());
+        longs(updates, u -> u.gradB().address());
+        longs(updates, u -> u.b().rowStride());
+        longs(updates, u -> u.gradB().rowStride());
+        for (int i = 0; i < LAYERS; i++) {
+            launcher.number(i < updates.size() ? updates.get(i).from() : 0);
+        }
+        for (int i = 0; i < LAYERS; i++) {
+            launcher.number(
+                    i < updates.size() ? Math.toIntExact(updates.get(i).b().rows()) : 0);
+        }
+        for (int i = 0; i <= LAYERS; i++) {
+            launcher.number(cut.first()[Math.min(i, updates.size())]);
+        }
+        launcher.number(updates.size())
+                .number(Math.toIntExact(dy.rows()))
+                .number(Math.toIntExact(updates.get(0).b().cols()))
+                .number(cut.stretch())
+                .number(cut.stretches())
+                .number(scaling)
+                .end();
+    }
+
+    private void longs(List<Update> updates, ToLongFunction<Update> field) {
+        for (int i = 0; i < LAYERS; i++) {
+            launcher.number(i < updates.size() ? field.applyAsLong(updates.get(i)) : 0L);
+        }
+    }
+}

@@ -2,6 +2,7 @@
 package io.sparkqlora.kernels;
 
 import java.nio.ByteBuffer;
+import java.util.List;
 
 /**
  * Where tensors live and operations run. One thread drives a device; operations are issued in order and may run
@@ -47,6 +48,12 @@ public interface Device extends AutoCloseable {
 
     /** Copies host bytes (position to limit, unchanged) into a contiguous tensor of the same byte count. */
     void copyIn(ByteBuffer source, Tensor target);
+
+    /**
+     * Begins to read sources, to be copied into tensors one after another: the way for gigabytes. It reads ahead with threads
+     * of its own and takes at most 256 MiB of host memory for that, which is not counted as allocated here.
+     */
+    Upload upload(List<ByteSource> sources);
 
     /** Copies a contiguous tensor into a host buffer (position to limit, unchanged); waits for it. */
     void copyOut(Tensor source, ByteBuffer target);

@@ -216,4 +216,25 @@ public final class KernelErrors {
                         + " is the most; set backend to cpu",
                 null);
     }
+
+    /** Someone wants this thread to stop while it waits for weights to be read. */
+    public static QLoraException interrupted(InterruptedException cause) {
+        return new QLoraException(
+                "QLORA-K060",
+                Kind.CONFLICT,
+                "interrupted while the weights were being read; run the command again, it goes on from the last commit",
+                cause);
+    }
+
+    /** The driver found no memory for what it needs beside our allocations, or none of the machine's that can be pinned. */
+    public static QLoraException driverOutOfMemory(String call, long deviceFree) {
+        return new QLoraException(
+                "QLORA-K061",
+                Kind.RESOURCES,
+                "the NVIDIA driver has too little memory for its own needs while " + call + ": " + deviceFree
+                        + " bytes are free on the GPU; leave it some 200 MiB: lower per_device_train_batch_size or"
+                        + " max_seq_length, set recompute to full or load_in_4bit to true, end other processes on the GPU"
+                        + " (nvidia-smi), or look at the machine's own free memory",
+                null);
+    }
 }

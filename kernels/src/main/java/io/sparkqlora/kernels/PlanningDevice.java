@@ -6,6 +6,7 @@ import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
 import java.nio.ByteBuffer;
+import java.util.List;
 
 /**
  * A device whose memory is not real and whose operations do nothing. The real step, run on it, says what the step needs:
@@ -94,6 +95,12 @@ public final class PlanningDevice implements Device {
     @Override
     public void copyIn(ByteBuffer source, Tensor target) {}
 
+    /** Reads nothing. */
+    @Override
+    public Upload upload(List<ByteSource> sources) {
+        return new PlannedUpload();
+    }
+
     /** Copies nothing; {@code target} keeps what it held. */
     @Override
     public void copyOut(Tensor source, ByteBuffer target) {}
@@ -122,6 +129,15 @@ public final class PlanningDevice implements Device {
             case "toString" -> "planned operations";
             default -> method.getReturnType() == void.class ? null : nothing(method.getReturnType());
         };
+    }
+
+    private static final class PlannedUpload implements Upload {
+
+        @Override
+        public void next(Tensor target) {}
+
+        @Override
+        public void close() {}
     }
 
     private static final class PlannedMemory implements Memory {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train;
 
+import io.sparkqlora.kernels.ByteSource;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.train.internal.checkpoint.ModelTensors;
 import java.nio.ByteBuffer;
@@ -62,17 +63,53 @@ public final class RandomWeights implements WeightSource {
 
     @Override
     public ByteBuffer readRows(String name, long from, long to) {
-        TensorInfo info = info(name);
-        int bytes = Math.toIntExact((to - from) * info.cols() * DType.BF16.bytes());
+        long cols = info(name).cols();
+        int bytes = Math.toIntExact((to - from) * cols * DType.BF16.bytes());
         ByteBuffer out = ByteBuffer.allocateDirect(bytes).order(ByteOrder.LITTLE_ENDIAN);
+        fill(name, from * cols, out);
+        return out.flip();
+    }
+
+    @Override
+    public ByteSource rows(String name, long from, long to) {
+        return new Rows(name, from * info(name).cols(), to * info(name).cols());
+    }
+
+    /** Elements {@code from} to {@code to} of a tensor. */
+    private final class Rows implements ByteSource {
+
+        private final String name;
+        private final long from;
+        private final long to;
+
+        Rows(String name, long from, long to) {
+            this.name = name;
+            this.from = from;
+            this.to = to;
+        }
+
+        @Override
+        public long bytes() {
+            return (to - from) * DType.BF16.bytes();
+        }
+
+        @Override
+        public ByteBuffer read(long position, int count, ByteBuffer space) {
+            ByteBuffer out = space.duplicate().clear().limit(count).order(ByteOrder.LITTLE_ENDIAN);
+            fill(name, from + position / DType.BF16.bytes(), out);
+            return out.flip();
+        }
+    }
+
+    /** Elements from {@code first} on, as many as there is room for. */
+    private void fill(String name, long first, ByteBuffer out) {
         if (name.endsWith("norm.weight")) {
             while (out.hasRemaining()) {
                 out.putShort(BF16_ONE);
             }
         } else {
-            copy((starts.get(name) + from * info.cols()) % BLOCK, out);
+            copy((starts.get(name) + first) % BLOCK, out);
         }
-        return out.flip();
     }
 
     private void copy(long start, ByteBuffer out) {

@@ -243,6 +243,26 @@ public final class TrainErrors {
                 null);
     }
 
+    // ---- reading weights
+
+    /** A file that became shorter after it was opened. */
+    public static QLoraException endedEarly(Path file, long end, long wanted) {
+        return input(
+                40,
+                file + " ends at byte " + end + ", weights reach to byte " + wanted
+                        + ": it was cut short after it was opened; " + COPY_AGAIN + ", and let nothing write to it",
+                null);
+    }
+
+    /** A read that failed. */
+    public static QLoraException readFailed(Path file, long position, Throwable cause) {
+        return input(
+                41,
+                file + " can't be read from byte " + position + " on: " + oneLine(cause.getMessage())
+                        + "; check the disk, or " + COPY_AGAIN,
+                cause);
+    }
+
     /** A name from a file, made fit for one line. */
     private static String printable(String name) {
         String clean = name.replaceAll("[^\\p{Graph}]", "?");

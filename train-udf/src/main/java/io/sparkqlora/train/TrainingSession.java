@@ -27,15 +27,22 @@ public final class TrainingSession implements AutoCloseable {
     private final SessionArenas arenas;
     private final SessionBuffers session;
     private final TrainStep trainStep;
+    private final BaseLoading loading;
     private long stepsDone;
 
     private TrainingSession(
-            Device device, SessionSpec spec, SessionArenas arenas, SessionBuffers session, TrainStep trainStep) {
+            Device device,
+            SessionSpec spec,
+            SessionArenas arenas,
+            SessionBuffers session,
+            TrainStep trainStep,
+            BaseLoading loading) {
         this.device = device;
         this.spec = spec;
         this.arenas = arenas;
         this.session = session;
         this.trainStep = trainStep;
+        this.loading = loading;
     }
 
     /**
@@ -81,7 +88,7 @@ public final class TrainingSession implements AutoCloseable {
             WeightSource weights,
             TrainingArguments arguments) {
         SessionBuffers session = SessionBuffers.take(spec, arenas.allocate(plan));
-        BaseLoader.load(device, weights, session.model());
+        BaseLoading loading = BaseLoader.load(device, weights, session.model());
         session.rope().fill(device, spec.model());
         session.buffers().initialize(device, arguments.seed());
         session.moments().prepare(device);
@@ -89,7 +96,7 @@ public final class TrainingSession implements AutoCloseable {
         Arena step = arenas.add(plan.step(), "the buffers of a step");
         PageQueue pages = plan.hostOptimizerState() > 0 ? arenas.pageQueue(MomentUpdate.SLOTS) : null;
         TrainStep trainStep = new TrainStep(spec, session, new Pass(device, step, spec.compute()), pages, arguments);
-        return new TrainingSession(device, spec, arenas, session, trainStep);
+        return new TrainingSession(device, spec, arenas, session, trainStep, loading);
     }
 
     /**
@@ -109,6 +116,11 @@ public final class TrainingSession implements AutoCloseable {
     /** The loss over rows, dropout off; rows are batched as the session's token limit allows. */
     public LossSum evaluate(List<PackedRow> rows, boolean withAdapter) {
         return trainStep.evaluate(rows, withAdapter);
+    }
+
+    /** How the base was loaded. */
+    public BaseLoading loading() {
+        return loading;
     }
 
     /** Optimizer steps done. */

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train;
 
+import io.sparkqlora.kernels.ByteSource;
+import io.sparkqlora.train.internal.checkpoint.RowBytes;
 import java.nio.ByteBuffer;
 import java.util.Set;
 
@@ -28,6 +30,11 @@ public interface WeightSource {
      * {@link Integer#MAX_VALUE} bytes; bigger tensors are read in pieces.
      */
     ByteBuffer readRows(String name, long from, long to);
+
+    /** The bytes of rows {@code from} to {@code to}, as {@link #readRows} gives them, to be read in pieces by several threads. */
+    default ByteSource rows(String name, long from, long to) {
+        return new RowBytes(this, name, from, to);
+    }
 
     /** A whole tensor: all its rows. */
     default ByteBuffer read(String name) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.kernels.internal.cpu;
 
+import io.sparkqlora.kernels.ByteSource;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.DeviceTraits;
 import io.sparkqlora.kernels.KernelErrors;
@@ -8,6 +9,7 @@ import io.sparkqlora.kernels.Memory;
 import io.sparkqlora.kernels.Operations;
 import io.sparkqlora.kernels.PageQueue;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.Upload;
 import java.nio.ByteBuffer;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -95,6 +97,11 @@ public final class CpuDevice implements Device {
     public void copyIn(ByteBuffer source, Tensor target) {
         check(source, target);
         HostCopy.in(source, target.address());
+    }
+
+    @Override
+    public Upload upload(List<ByteSource> sources) {
+        return new CpuUpload(sources);
     }
 
     @Override

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.kernels.internal.cuda;
 
+import io.sparkqlora.kernels.ByteSource;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.DeviceTraits;
 import io.sparkqlora.kernels.KernelErrors;
@@ -10,8 +11,10 @@ import io.sparkqlora.kernels.Operations;
 import io.sparkqlora.kernels.PageQueue;
 import io.sparkqlora.kernels.Profile;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.Upload;
 import java.nio.ByteBuffer;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Set;
 import jcuda.driver.CUstream_flags;
 import jcuda.driver.JCudaDriver;
@@ -119,6 +122,12 @@ public final class CudaDevice implements Device {
         Checks.sameBytes(source, target);
         context.enter();
         staging.in(source, target.address());
+    }
+
+    @Override
+    public Upload upload(List<ByteSource> sources) {
+        context.enter();
+        return new CudaUpload(stream, sources);
     }
 
     @Override

@@ -4,6 +4,8 @@ package io.sparkqlora.kernels.internal.cuda;
 import com.sun.jna.Native;
 import com.sun.jna.NativeLibrary;
 import io.sparkqlora.kernels.KernelErrors;
+import io.sparkqlora.kernels.QLoraException;
+import java.util.function.LongSupplier;
 import jcuda.driver.CUresult;
 import jcuda.driver.JCudaDriver;
 
@@ -43,8 +45,21 @@ final class Driver {
     /** Throws unless {@code code} is success. */
     static void check(int code, String call) {
         if (code != CUresult.CUDA_SUCCESS) {
-            throw KernelErrors.cudaFailed(call, name(code));
+            throw failure(code, call, Driver::freeBytes);
         }
+    }
+
+    /** What a code means: a lack of memory leaves the device usable, everything else loses it. */
+    static QLoraException failure(int code, String call, LongSupplier freeBytes) {
+        return code == CUresult.CUDA_ERROR_OUT_OF_MEMORY
+                ? KernelErrors.driverOutOfMemory(call, freeBytes.getAsLong())
+                : KernelErrors.cudaFailed(call, name(code));
+    }
+
+    /** Of the current context's device; −1 where that can't be told. */
+    private static long freeBytes() {
+        long[] free = new long[1];
+        return JCudaDriver.cuMemGetInfo(free, new long[1]) == CUresult.CUDA_SUCCESS ? free[0] : -1;
     }
 
     /** Functions of libcuda; pointers and handles are addresses. */

@@ -185,8 +185,7 @@ final class Launcher {
         }
         int code = Driver.Calls.cuLaunchKernel(function, x, y, z, threads, 1, 1, kernel.sharedBytes(), stream, base, 0);
         if (code != 0) {
-            throw KernelErrors.cudaFailed(
-                    "launching " + kernel.name() + " over " + x + "×" + y + "×" + z, Driver.name(code));
+            Driver.check(code, "launching " + kernel.name() + " over " + x + "×" + y + "×" + z);
         }
         if (profiler != null) {
             profiler.end(kernel.name(), shape, flops, bytes);

@@ -9,6 +9,7 @@ import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.Devices;
 import io.sparkqlora.kernels.Memory;
 import io.sparkqlora.kernels.QLoraException;
+import io.sparkqlora.kernels.RandomBytes;
 import io.sparkqlora.kernels.Tensor;
 import java.nio.ByteBuffer;
 import java.util.Random;
@@ -108,6 +109,13 @@ class CpuDeviceTest {
     void itSaysWhatItIs() {
         try (Device device = Devices.open("cpu")) {
             assertThat(device.name()).matches("cpu \\(\\d+ threads?, avx\\w+\\)");
+        }
+    }
+
+    @Test
+    void sourcesOfAnySizeAreUploadedInOrder() {
+        try (CpuDevice device = new CpuDevice()) {
+            RandomBytes.checkUploads(device);
         }
     }
 }

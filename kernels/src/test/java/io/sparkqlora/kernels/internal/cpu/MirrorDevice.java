@@ -3,6 +3,7 @@ package io.sparkqlora.kernels.internal.cpu;
 
 import io.sparkqlora.kernels.AdamW8bit.Moment;
 import io.sparkqlora.kernels.Attention.Sequences;
+import io.sparkqlora.kernels.ByteSource;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.DeviceTraits;
@@ -14,6 +15,7 @@ import io.sparkqlora.kernels.PageQueue;
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.kernels.QuantizedMatrix;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.Upload;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
@@ -44,7 +46,6 @@ final class MirrorDevice implements Device {
                 System.err.println("operations are tested on " + gpu.name());
             } catch (QLoraException e) {
                 missing = e;
-                System.err.println("TESTS OF OPERATIONS ON " + backend + " ARE SKIPPED: " + e.getMessage());
             }
         }
         return gpu != null;
@@ -189,6 +190,11 @@ final class MirrorDevice implements Device {
     @Override
     public void copyIn(ByteBuffer source, Tensor target) {
         host.copyIn(source, target);
+    }
+
+    @Override
+    public Upload upload(List<ByteSource> sources) {
+        return host.upload(sources);
     }
 
     @Override

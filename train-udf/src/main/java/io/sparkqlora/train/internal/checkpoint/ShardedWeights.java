@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train.internal.checkpoint;
 
+import io.sparkqlora.kernels.ByteSource;
 import io.sparkqlora.train.TensorInfo;
 import io.sparkqlora.train.TrainErrors;
 import io.sparkqlora.train.WeightSource;
@@ -105,6 +106,11 @@ public final class ShardedWeights implements WeightSource, AutoCloseable {
     @Override
     public ByteBuffer readRows(String name, long from, long to) {
         return file(name).readRows(name, from, to);
+    }
+
+    @Override
+    public ByteSource rows(String name, long from, long to) {
+        return file(name).rows(name, from, to);
     }
 
     private SafetensorsFile file(String name) {

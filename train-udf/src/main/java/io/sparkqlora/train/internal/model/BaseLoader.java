@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train.internal.model;
 
+import io.sparkqlora.kernels.ByteSource;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.Memory;
+import io.sparkqlora.kernels.Operations;
 import io.sparkqlora.kernels.QuantizedMatrix;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.Upload;
+import io.sparkqlora.train.BaseLoading;
 import io.sparkqlora.train.TensorInfo;
 import io.sparkqlora.train.TrainErrors;
 import io.sparkqlora.train.WeightSource;
@@ -13,38 +17,51 @@ import io.sparkqlora.train.internal.linear.BaseWeight;
 import io.sparkqlora.train.internal.linear.GroupSpec;
 import io.sparkqlora.train.internal.linear.LinearGroup;
 import io.sparkqlora.train.internal.model.BaseModel.DecoderLayer;
-import io.sparkqlora.train.internal.safetensors.FloatBytes;
-import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 
 /**
- * Fills a base from a checkpoint, a tensor at a time, through one staging buffer on the device. Weights are quantised from
- * the values that the file holds, as bitsandbytes does.
+ * Fills a base from a checkpoint through one staging buffer on the device. What is to be read is listed first, so that the
+ * device can read ahead while it quantises. Weights are quantised from the values that the file holds, as bitsandbytes does.
  */
-public final class BaseLoader implements AutoCloseable {
+public final class BaseLoader {
 
+    private static final double NANOS = 1e9;
     private static final long DENSE_PIECE_BYTES = 64L << 20;
 
-    private final Device device;
     private final WeightSource source;
-    private final Memory staging;
+    private final List<Part> parts = new ArrayList<>();
 
-    private BaseLoader(Device device, WeightSource source, Memory staging) {
-        this.device = device;
+    private BaseLoader(WeightSource source) {
         this.source = source;
-        this.staging = staging;
     }
+
+    /** Rows of a weight, and what becomes of them on the device. */
+    private record Part(ByteSource bytes, DType dtype, long rows, long cols, Consumer<Tensor> use) {}
 
     /**
      * Loads every weight of {@code model}.
      *
+     * @return how much was read in which time
      * @throws io.sparkqlora.kernels.QLoraException INPUT if a weight is missing, misshapen, or of a type that is no float
      */
-    public static void load(Device device, WeightSource source, BaseModel model) {
-        long bytes = stagingBytes(model);
-        try (BaseLoader loader = new BaseLoader(device, source, device.allocate(bytes, "reading the checkpoint"))) {
-            loader.fill(model);
+    public static BaseLoading load(Device device, WeightSource source, BaseModel model) {
+        long begin = System.nanoTime();
+        BaseLoader loader = new BaseLoader(source);
+        loader.list(device.ops(), model);
+        try (Memory staging = device.allocate(stagingBytes(model), "reading the checkpoint");
+                Upload upload =
+                        device.upload(loader.parts.stream().map(Part::bytes).toList())) {
+            for (Part part : loader.parts) {
+                Tensor staged = Tensor.of(staging, part.dtype, part.rows, part.cols);
+                upload.next(staged);
+                part.use.accept(staged);
+            }
+            device.synchronize();
         }
+        long bytes = loader.parts.stream().mapToLong(part -> part.bytes.bytes()).sum();
+        return new BaseLoading(bytes, (System.nanoTime() - begin) / NANOS);
     }
 
     /**
@@ -80,73 +97,64 @@ public final class BaseLoader implements AutoCloseable {
         return Math.min(DENSE_PIECE_BYTES, elements * Float.BYTES);
     }
 
-    private void fill(BaseModel model) {
+    private void list(Operations ops, BaseModel model) {
         if (!model.config().tieWordEmbeddings()) {
-            dense("model.embed_tokens.weight", model.embedding());
+            dense(ops, "model.embed_tokens.weight", model.embedding());
         }
         for (DecoderLayer layer : model.layers()) {
             String prefix = "model.layers." + layer.index() + ".";
-            dense(prefix + "input_layernorm.weight", layer.inputNorm());
-            group(layer.qkv());
-            group(layer.o());
-            dense(prefix + "post_attention_layernorm.weight", layer.postAttentionNorm());
-            group(layer.gateUp());
-            group(layer.down());
+            dense(ops, prefix + "input_layernorm.weight", layer.inputNorm());
+            group(ops, layer.qkv());
+            group(ops, layer.o());
+            dense(ops, prefix + "post_attention_layernorm.weight", layer.postAttentionNorm());
+            group(ops, layer.gateUp());
+            group(ops, layer.down());
         }
-        dense("model.norm.weight", model.finalNorm());
+        dense(ops, "model.norm.weight", model.finalNorm());
         if (model.config().tieWordEmbeddings()) {
             dense(
+                    ops,
                     "model.embed_tokens.weight",
                     ((BaseWeight.Dense) model.lmHead().weight()).weight());
         } else {
-            group(model.lmHead());
+            group(ops, model.lmHead());
         }
-        device.synchronize();
     }
 
-    private void group(LinearGroup group) {
+    private void group(Operations ops, LinearGroup group) {
         for (int i = 0; i < group.spec().parts().size(); i++) {
             GroupSpec.Part part = group.spec().parts().get(i);
             long from = group.spec().outStart(i);
             if (group.weight() instanceof BaseWeight.Quantized quantized) {
-                quantize(part.weightName(), quantized.parts().get(i));
+                quantized(ops, part.weightName(), quantized.parts().get(i));
             } else if (group.weight() instanceof BaseWeight.Dense dense) {
-                dense(part.weightName(), dense.weight().rowRange(from, from + part.outFeatures()));
+                dense(ops, part.weightName(), dense.weight().rowRange(from, from + part.outFeatures()));
             }
             if (group.bias() != null) {
-                dense(part.biasName(), group.bias().colRange(from, from + part.outFeatures()));
+                dense(ops, part.biasName(), group.bias().colRange(from, from + part.outFeatures()));
             }
         }
     }
 
-    private void quantize(String name, QuantizedMatrix target) {
-        checkShape(name, target.rows(), target.cols());
-        device.ops().quantization().quantize(stage(name, 0, target.rows(), target.cols()), target);
+    private void quantized(Operations ops, String name, QuantizedMatrix target) {
+        DType dtype = checked(name, target.rows(), target.cols());
+        ByteSource bytes = source.rows(name, 0, target.rows());
+        parts.add(new Part(bytes, dtype, target.rows(), target.cols(), staged -> ops.quantization()
+                .quantize(staged, target)));
     }
 
-    private void dense(String name, Tensor target) {
-        checkShape(name, target.rows(), target.cols());
-        long piece = Math.max(1, staging.bytes() / (target.cols() * Float.BYTES));
+    private void dense(Operations ops, String name, Tensor target) {
+        DType dtype = checked(name, target.rows(), target.cols());
+        long piece = Math.max(1, DENSE_PIECE_BYTES / (target.cols() * Float.BYTES));
         for (long from = 0; from < target.rows(); from += piece) {
             long to = Math.min(target.rows(), from + piece);
-            device.ops().elementwise().cast(stage(name, from, to, target.cols()), target.rowRange(from, to));
+            Tensor rows = target.rowRange(from, to);
+            parts.add(new Part(source.rows(name, from, to), dtype, to - from, target.cols(), staged -> ops.elementwise()
+                    .cast(staged, rows)));
         }
     }
 
-    /** Rows of a weight on the device, F32 or BF16. */
-    private Tensor stage(String name, long from, long to, long cols) {
-        ByteBuffer rows = source.readRows(name, from, to);
-        DType dtype = source.info(name).dtype();
-        if (dtype == DType.F16) {
-            rows = ByteBuffer.wrap(FloatBytes.toF32(dtype, rows));
-            dtype = DType.F32;
-        }
-        Tensor staged = Tensor.of(staging, dtype, to - from, cols);
-        device.copyIn(rows, staged);
-        return staged;
-    }
-
-    private void checkShape(String name, long rows, long cols) {
+    private DType checked(String name, long rows, long cols) {
         TensorInfo info = source.info(name);
         if (info.rows() != rows || info.cols() != cols) {
             throw TrainErrors.weightShape(name, info, rows, cols);
@@ -154,10 +162,6 @@ public final class BaseLoader implements AutoCloseable {
         if (info.dtype() != DType.F32 && info.dtype() != DType.BF16 && info.dtype() != DType.F16) {
             throw TrainErrors.weightType(name, info.dtype());
         }
-    }
-
-    @Override
-    public void close() {
-        staging.close();
+        return info.dtype();
     }
 }

@@ -6,18 +6,13 @@ import io.sparkqlora.train.TrainErrors;
 import io.sparkqlora.train.WeightSource;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.channels.FileChannel;
-import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.Map;
 import java.util.Set;
 
 /**
- * A safetensors file, its header checked when it is opened and its tensors mapped into memory when they are read. The format
- * is a header length (8 bytes, little-endian), a JSON header, and the tensors' bytes.
+ * A safetensors file, its header checked when it is opened. The format is a header length (8 bytes, little-endian), a JSON header, and the tensors' bytes.
  */
 public final class SafetensorsFile implements WeightSource, AutoCloseable {
 
@@ -26,14 +21,12 @@ public final class SafetensorsFile implements WeightSource, AutoCloseable {
 
     private static final int LENGTH_BYTES = 8;
 
-    private final Path path;
-    private final FileChannel channel;
+    private final WeightFile file;
     private final SafetensorsHeader header;
     private final long dataStart;
 
-    private SafetensorsFile(Path path, FileChannel channel, SafetensorsHeader header, long dataStart) {
-        this.path = path;
-        this.channel = channel;
+    private SafetensorsFile(WeightFile file, SafetensorsHeader header, long dataStart) {
+        this.file = file;
         this.header = header;
         this.dataStart = dataStart;
     }
@@ -44,27 +37,30 @@ public final class SafetensorsFile implements WeightSource, AutoCloseable {
      * @throws io.sparkqlora.kernels.QLoraException INPUT if it is missing, cut short or inconsistent
      */
     public static SafetensorsFile open(Path path) {
-        FileChannel channel = null;
+        WeightFile file = null;
         try {
-            channel = FileChannel.open(path, StandardOpenOption.READ);
-            SafetensorsFile file = read(path, channel);
-            channel = null;
-            return file;
+            file = WeightFile.open(path);
+            SafetensorsFile opened = read(file);
+            file = null;
+            return opened;
         } catch (NoSuchFileException e) {
             throw TrainErrors.fileMissing(path, "check the path");
         } catch (IOException e) {
             throw TrainErrors.unreadable(path, e);
         } finally {
-            closeQuietly(channel);
+            if (file != null) {
+                file.close();
+            }
         }
     }
 
-    private static SafetensorsFile read(Path path, FileChannel channel) throws IOException {
-        long size = channel.size();
+    private static SafetensorsFile read(WeightFile file) throws IOException {
+        Path path = file.path();
+        long size = file.size();
         if (size < LENGTH_BYTES) {
             throw TrainErrors.headerLength(path, "its first " + LENGTH_BYTES, size);
         }
-        long length = readFully(channel, 0, LENGTH_BYTES).getLong();
+        long length = file.read(0, LENGTH_BYTES).getLong();
         if (length < 0 || length > size - LENGTH_BYTES) {
             throw TrainErrors.headerLength(path, Long.toUnsignedString(length), size);
         }
@@ -72,23 +68,13 @@ public final class SafetensorsFile implements WeightSource, AutoCloseable {
             throw TrainErrors.headerInvalid(path, "it has " + length + " bytes, over " + MAX_HEADER_BYTES, null);
         }
         long dataStart = LENGTH_BYTES + length;
-        ByteBuffer json = readFully(channel, LENGTH_BYTES, (int) length);
-        return new SafetensorsFile(path, channel, HeaderParser.parse(path, json, size - dataStart), dataStart);
-    }
-
-    private static ByteBuffer readFully(FileChannel channel, long position, int bytes) throws IOException {
-        ByteBuffer buffer = ByteBuffer.allocate(bytes).order(ByteOrder.LITTLE_ENDIAN);
-        while (buffer.hasRemaining()) {
-            if (channel.read(buffer, position + buffer.position()) < 0) {
-                throw new IOException("it ends at byte " + (position + buffer.position()));
-            }
-        }
-        return buffer.flip();
+        ByteBuffer json = file.read(LENGTH_BYTES, (int) length);
+        return new SafetensorsFile(file, HeaderParser.parse(path, json, size - dataStart), dataStart);
     }
 
     /** Where it lies. */
     public Path path() {
-        return path;
+        return file.path();
     }
 
     /** Free text by key. */
@@ -108,13 +94,20 @@ public final class SafetensorsFile implements WeightSource, AutoCloseable {
 
     @Override
     public ByteBuffer readRows(String name, long from, long to) {
+        FileBytes rows = rows(name, from, to);
+        return read(rows.begin(), rows.bytes());
+    }
+
+    @Override
+    public FileBytes rows(String name, long from, long to) {
         TensorEntry entry = entry(name);
         TensorInfo info = entry.info();
         if (from < 0 || to < from || to > info.rows()) {
             throw new IllegalArgumentException("rows " + from + "–" + to + " of " + info.rows() + " of " + name);
         }
         long rowBytes = info.cols() * info.dtype().bytes();
-        return map(dataStart + entry.begin() + from * rowBytes, Math.multiplyExact(to - from, rowBytes));
+        return new FileBytes(
+                file, dataStart + entry.begin() + from * rowBytes, Math.multiplyExact(to - from, rowBytes));
     }
 
     /** Some bytes of a tensor. */
@@ -123,29 +116,25 @@ public final class SafetensorsFile implements WeightSource, AutoCloseable {
         if (offset < 0 || offset > entry.end() - entry.begin() - count) {
             throw new IllegalArgumentException(count + " bytes from " + offset + " on of " + name);
         }
-        return map(dataStart + entry.begin() + offset, count);
+        return read(dataStart + entry.begin() + offset, count);
     }
 
     /** Bytes of the header, its length included. */
     public ByteBuffer headerBytes() {
-        return map(0, dataStart);
+        return read(0, dataStart);
     }
 
-    private ByteBuffer map(long position, long bytes) {
+    private ByteBuffer read(long position, long bytes) {
         if (bytes > Integer.MAX_VALUE) {
             throw new IllegalArgumentException(bytes + " bytes at once; read fewer rows");
         }
-        try {
-            return channel.map(MapMode.READ_ONLY, position, bytes).order(ByteOrder.LITTLE_ENDIAN);
-        } catch (IOException e) {
-            throw TrainErrors.unreadable(path, e);
-        }
+        return file.read(position, (int) bytes);
     }
 
     private TensorEntry entry(String name) {
         TensorEntry entry = header.tensors().get(name);
         if (entry == null) {
-            throw TrainErrors.tensorMissing(path.toString(), name, "check that the file belongs to this model");
+            throw TrainErrors.tensorMissing(path().toString(), name, "check that the file belongs to this model");
         }
         return entry;
     }
@@ -153,16 +142,6 @@ public final class SafetensorsFile implements WeightSource, AutoCloseable {
     /** Closes the file; buffers that were read stay valid. */
     @Override
     public void close() {
-        closeQuietly(channel);
-    }
-
-    private static void closeQuietly(FileChannel channel) {
-        try {
-            if (channel != null) {
-                channel.close();
-            }
-        } catch (IOException e) {
-            // it was only read: nothing is lost
-        }
+        file.close();
     }
 }

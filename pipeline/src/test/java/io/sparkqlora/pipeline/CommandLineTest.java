@@ -156,6 +156,24 @@ class CommandLineTest {
     }
 
     @Test
+    void benchLoadsACheckpointAndSaysHowFast() {
+        String base = TestJobs.base().toString();
+        Ended bench = command("bench", "--model", base, "--seq", "16", "--steps", "1", "--rank", "4");
+        assertThat(bench.code()).as(bench.err()).isZero();
+        assertThat(bench.outcome().get("model").asText()).isEqualTo(base);
+        double bytes = bench.outcome().get("load_bytes").asDouble();
+        double seconds = bench.outcome().get("load_seconds").asDouble();
+        assertThat(bytes).isBetween(1e4, (double)
+                TestJobs.base().resolve("model.safetensors").toFile().length());
+        assertThat(bench.outcome().get("load_bytes_per_second").asDouble()).isEqualTo(bytes / seconds);
+        assertThat(bench.outcome().get("nvidia_libraries")).isEmpty();
+        Ended both = command("bench", "--model", base, "--shape", "llama3-8b");
+        assertThat(both.code()).isEqualTo(2);
+        assertThat(both.err()).contains("mutually exclusive");
+        assertThat(command("bench", "--seq", "16").err()).contains("--shape", "--model");
+    }
+
+    @Test
     void aWrongOptionIsAUsageError() {
         Ended ended = run("train", "--frsh");
         assertThat(ended.code()).isEqualTo(2);

@@ -10,7 +10,7 @@ import java.util.Random;
 import java.util.function.Consumer;
 
 /**
- * Measures training steps on random weights and random tokens, every one of which counts; each row is one sequence. The
+ * Measures training steps on random weights, or a checkpoint's, and random tokens, every one of which counts; each row is one sequence. The
  * adapter is PEFT's default but for rank and targets, with {@code lora_alpha} twice the rank.
  *
  * @param model shape of the base
@@ -41,7 +41,6 @@ public record TrainingBenchmark(
         long seed) {
 
     private static final double MILLIS = 1e3;
-    private static final double NANOS = 1e9;
 
     /**
      * What was measured.
@@ -49,7 +48,7 @@ public record TrainingBenchmark(
      * @param tokensPerSecond over all measured steps
      * @param stepMs mean time of a step
      * @param fastestStepMs time of the fastest
-     * @param loadSeconds making, quantising and loading the weights
+     * @param loading of the base; random weights are made while they are read
      * @param peakBytes most device memory at once, as {@link Device#peakBytes()} says
      * @param peakHostBytes most pinned host memory at once, as {@link Device#peakHostBytes()} says
      * @param loss of the last step
@@ -60,7 +59,7 @@ public record TrainingBenchmark(
             double tokensPerSecond,
             double stepMs,
             double fastestStepMs,
-            double loadSeconds,
+            BaseLoading loading,
             long peakBytes,
             long peakHostBytes,
             double loss,
@@ -106,25 +105,36 @@ public record TrainingBenchmark(
         return MemoryPlan.of(device, model, quantization, lora(), recompute, optim, Math.multiplyExact(seq, batch));
     }
 
-    /**
-     * Loads and measures.
-     *
-     * @throws io.sparkqlora.kernels.QLoraException RESOURCES if the memory does not suffice
-     */
+    /** Random weights that are a function of the model and the seed. */
+    public WeightSource randomWeights() {
+        return new RandomWeights(model, seed);
+    }
+
+    /** As {@link #run(Device, WeightSource)} with random weights. */
     public Result run(Device device) {
-        return run(device, session -> {});
+        return run(device, randomWeights());
     }
 
     /**
-     * As {@link #run}, and measures where the time goes.
+     * Loads and measures.
+     *
+     * @param weights of the model
+     * @throws io.sparkqlora.kernels.QLoraException RESOURCES if the memory does not suffice
+     */
+    public Result run(Device device, WeightSource weights) {
+        return run(device, weights, session -> {});
+    }
+
+    /**
+     * As {@link #run(Device, WeightSource)}, and measures where the time goes.
      *
      * @throws io.sparkqlora.kernels.QLoraException CONFIG where the device can't tell, RESOURCES if the memory does not suffice
      */
-    public Profiled profile(Device device) {
+    public Profiled profile(Device device, WeightSource weights) {
         device.startProfile(); // refused before anything is loaded
         device.stopProfile();
         List<Profiled> profiled = new ArrayList<>();
-        Result result = run(device, session -> profiled.add(profile(device, session)));
+        Result result = run(device, weights, session -> profiled.add(profile(device, session)));
         return new Profiled(result, profiled.get(0).profile(), profiled.get(0).profiledStepMs());
     }
 
@@ -138,10 +148,8 @@ public record TrainingBenchmark(
         return new Profiled(null, device.stopProfile(), MILLIS * seconds / steps);
     }
 
-    private Result run(Device device, Consumer<TrainingSession> after) {
-        long begin = System.nanoTime();
-        try (TrainingSession session = open(device)) {
-            double loadSeconds = (System.nanoTime() - begin) / NANOS;
+    private Result run(Device device, WeightSource weights, Consumer<TrainingSession> after) {
+        try (TrainingSession session = open(device, weights)) {
             Random random = new Random(seed);
             double seconds = 0;
             double fastest = Double.POSITIVE_INFINITY;
@@ -153,18 +161,18 @@ public record TrainingBenchmark(
                     fastest = Math.min(fastest, metrics.seconds());
                 }
             }
-            Result result = result(device, metrics, seconds, fastest, loadSeconds);
+            Result result = result(device, metrics, seconds, fastest, session.loading());
             after.accept(session);
             return result;
         }
     }
 
-    private Result result(Device device, StepMetrics last, double seconds, double fastest, double loadSeconds) {
+    private Result result(Device device, StepMetrics last, double seconds, double fastest, BaseLoading loading) {
         return new Result(
                 steps * last.numTokens() / seconds,
                 MILLIS * seconds / steps,
                 MILLIS * fastest,
-                loadSeconds,
+                loading,
                 device.peakBytes(),
                 device.peakHostBytes(),
                 last.loss(),
@@ -180,7 +188,7 @@ public record TrainingBenchmark(
                 .build();
     }
 
-    private TrainingSession open(Device device) {
+    private TrainingSession open(Device device, WeightSource weights) {
         TrainingArguments arguments = TrainingArguments.builder()
                 .perDeviceTrainBatchSize(batch)
                 .gradientAccumulationSteps(accumulate)
@@ -190,7 +198,6 @@ public record TrainingBenchmark(
                 .optim(optim)
                 .seed(seed)
                 .build();
-        WeightSource weights = new RandomWeights(model, seed);
         return TrainingSession.open(
                 device, model, weights, quantization, lora(), arguments, Math.multiplyExact(seq, batch));
     }

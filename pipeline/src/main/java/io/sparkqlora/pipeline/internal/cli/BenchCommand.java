@@ -4,7 +4,9 @@ package io.sparkqlora.pipeline.internal.cli;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.Devices;
 import io.sparkqlora.kernels.Profile;
+import io.sparkqlora.train.Checkpoint;
 import io.sparkqlora.train.TrainingBenchmark;
+import io.sparkqlora.train.WeightSource;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -13,7 +15,7 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code qlora bench}. */
-@Command(name = "bench", description = "Measures training steps on random weights and tokens. Needs no Spark.")
+@Command(name = "bench", description = "Measures loading and training steps, on random tokens. Needs no Spark.")
 final class BenchCommand extends QLoraCommand {
 
     private static final double MILLIS = 1e3;
@@ -46,31 +48,41 @@ final class BenchCommand extends QLoraCommand {
 
     @Override
     Map<String, Object> execute() {
-        TrainingBenchmark benchmark = shape.benchmark(steps, warmup);
-        try (Device device = Devices.open(backend)) {
-            console.err().println("bench on " + device.name() + ": " + shape.describe());
-            TrainingBenchmark.Profiled profiled = profile ? benchmark.profile(device) : null;
-            TrainingBenchmark.Result result = profile ? profiled.result() : benchmark.run(device);
-            Map<String, Object> outcome = new LinkedHashMap<>(shape.values());
-            outcome.put("backend", backend);
-            outcome.put("device", device.name());
-            outcome.put("steps", steps);
-            outcome.put("tokens_per_second", result.tokensPerSecond());
-            outcome.put("step_ms", result.stepMs());
-            outcome.put("fastest_step_ms", result.fastestStepMs());
-            outcome.put("load_seconds", result.loadSeconds());
-            outcome.put("peak_bytes", result.peakBytes());
-            outcome.put("planned_bytes", benchmark.plan(device.traits()).total());
-            outcome.put("peak_host_bytes", result.peakHostBytes());
-            outcome.put("num_tokens", result.numTokens());
-            outcome.put("loss", result.loss());
-            outcome.put("grad_norm", result.gradNorm());
-            if (profile) {
-                outcome.put("profiled_step_ms", profiled.profiledStepMs());
-                outcome.put("kernels", kernels(profiled.profile()));
+        try (Checkpoint checkpoint = shape.openCheckpoint()) {
+            TrainingBenchmark benchmark = shape.benchmark(checkpoint, steps, warmup);
+            try (Device device = Devices.open(backend)) {
+                console.err().println("bench on " + device.name() + ": " + shape.describe());
+                return measure(
+                        benchmark, device, checkpoint == null ? benchmark.randomWeights() : checkpoint.weights());
             }
-            return outcome;
         }
+    }
+
+    private Map<String, Object> measure(TrainingBenchmark benchmark, Device device, WeightSource weights) {
+        TrainingBenchmark.Profiled profiled = profile ? benchmark.profile(device, weights) : null;
+        TrainingBenchmark.Result result = profile ? profiled.result() : benchmark.run(device, weights);
+        Map<String, Object> outcome = new LinkedHashMap<>(shape.values());
+        outcome.put("backend", backend);
+        outcome.put("device", device.name());
+        outcome.put("nvidia_libraries", NvidiaLibraries.loaded());
+        outcome.put("steps", steps);
+        outcome.put("tokens_per_second", result.tokensPerSecond());
+        outcome.put("step_ms", result.stepMs());
+        outcome.put("fastest_step_ms", result.fastestStepMs());
+        outcome.put("load_bytes", result.loading().bytes());
+        outcome.put("load_seconds", result.loading().seconds());
+        outcome.put("load_bytes_per_second", result.loading().bytesPerSecond());
+        outcome.put("peak_bytes", result.peakBytes());
+        outcome.put("planned_bytes", benchmark.plan(device.traits()).total());
+        outcome.put("peak_host_bytes", result.peakHostBytes());
+        outcome.put("num_tokens", result.numTokens());
+        outcome.put("loss", result.loss());
+        outcome.put("grad_norm", result.gradNorm());
+        if (profile) {
+            outcome.put("profiled_step_ms", profiled.profiledStepMs());
+            outcome.put("kernels", kernels(profiled.profile()));
+        }
+        return outcome;
     }
 
     private List<Map<String, Object>> kernels(Profile taken) {

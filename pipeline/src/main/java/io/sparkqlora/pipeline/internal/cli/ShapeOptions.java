@@ -3,6 +3,7 @@ package io.sparkqlora.pipeline.internal.cli;
 
 import io.sparkqlora.kernels.QuantFormat;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
+import io.sparkqlora.train.Checkpoint;
 import io.sparkqlora.train.ModelConfig;
 import io.sparkqlora.train.ModelShapes;
 import io.sparkqlora.train.Optim;
@@ -14,17 +15,32 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Option;
 
 /** The options that give a model's shape and the size of a step. */
 final class ShapeOptions {
 
-    @Option(
-            names = "--shape",
-            required = true,
-            paramLabel = "NAME|config.json",
-            description = "smollm2-135m, tinyllama-1.1b, llama2-7b, llama3-8b, llama3-70b, or a config.json.")
-    String shape;
+    @ArgGroup(multiplicity = "1")
+    Base base;
+
+    /** What is trained: one of both. */
+    static final class Base {
+
+        @Option(
+                names = "--shape",
+                paramLabel = "NAME|config.json",
+                description =
+                        "smollm2-135m, tinyllama-1.1b, llama2-7b, llama3-8b, llama3-70b, or a config.json; the weights"
+                                + " are random.")
+        String shape;
+
+        @Option(
+                names = "--model",
+                paramLabel = "FOLDER",
+                description = "A checkpoint, its own weights; the outcome tells how fast it was loaded.")
+        Path model;
+    }
 
     @Option(names = "--seq", defaultValue = "512", description = "Tokens of a row. Default: ${DEFAULT-VALUE}.")
     int seq;
@@ -76,14 +92,23 @@ final class ShapeOptions {
     @Option(names = "--seed", defaultValue = "42", description = "Of weights and tokens. Default: ${DEFAULT-VALUE}.")
     long seed;
 
-    ModelConfig model() {
-        Path file = Path.of(shape);
-        return Files.isRegularFile(file) ? ModelConfig.parse(file) : ModelShapes.named(shape);
+    /** The checkpoint that is to be measured; null where weights are random. */
+    Checkpoint openCheckpoint() {
+        return base.model == null ? null : Checkpoint.open(base.model);
     }
 
-    TrainingBenchmark benchmark(int steps, int warmup) {
+    private ModelConfig model(Checkpoint checkpoint) {
+        if (checkpoint != null) {
+            return checkpoint.config();
+        }
+        Path file = Path.of(base.shape);
+        return Files.isRegularFile(file) ? ModelConfig.parse(file) : ModelShapes.named(base.shape);
+    }
+
+    /** @param checkpoint or null */
+    TrainingBenchmark benchmark(Checkpoint checkpoint, int steps, int warmup) {
         return new TrainingBenchmark(
-                model(),
+                model(checkpoint),
                 quantization(),
                 seq,
                 batch,
@@ -113,15 +138,19 @@ final class ShapeOptions {
         };
     }
 
+    private String name() {
+        return base.model == null ? base.shape : base.model.toString();
+    }
+
     String describe() {
-        return shape + ", " + batch + " x " + seq + " tokens, accumulate " + accumulate + ", rank " + rank
+        return name() + ", " + batch + " x " + seq + " tokens, accumulate " + accumulate + ", rank " + rank
                 + ", targets " + String.join(",", targets) + ", " + quant + ", " + dtype + ", recompute " + recompute
                 + ", " + optim;
     }
 
     Map<String, Object> values() {
         Map<String, Object> values = new LinkedHashMap<>();
-        values.put("shape", shape);
+        values.put(base.model == null ? "shape" : "model", name());
         values.put("seq", seq);
         values.put("batch", batch);
         values.put("accumulate", accumulate);

@@ -15,7 +15,8 @@ import jcuda.driver.JCudaDriver;
 final class CudaAllocations {
 
     private static final String FIX =
-            "lower per_device_train_batch_size or max_seq_length, set recompute to full, or use a GPU with more memory";
+            "lower per_device_train_batch_size or max_seq_length, set recompute to full or load_in_4bit to true, or use a GPU"
+                    + " with more free memory (nvidia-smi)";
     private static final String HOST_FIX =
             "give the process more memory, or have less of it pinned: set offload_embedding: false, or optim: adamw_8bit";
 

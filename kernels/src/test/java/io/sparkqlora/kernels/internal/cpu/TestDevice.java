@@ -6,7 +6,7 @@ import org.junit.jupiter.api.Assumptions;
 
 /**
  * The device that the tests of operations run on: the processor, or with {@code -Dqlora.test.backend=cuda} a GPU, in
- * which case tests are skipped, with a word on the error stream, where there is none.
+ * which case tests are skipped where there is none, which is told at the end.
  */
 final class TestDevice {
 
@@ -21,7 +21,7 @@ final class TestDevice {
         if (BACKEND.equals("cpu")) {
             return new CpuDevice();
         }
-        Assumptions.assumeTrue(MirrorDevice.available(BACKEND), () -> "no " + BACKEND + ": " + MirrorDevice.reason());
+        Assumptions.assumeTrue(MirrorDevice.available(BACKEND), () -> "no GPU to test on: " + MirrorDevice.reason());
         return new MirrorDevice();
     }
 }

@@ -9,6 +9,7 @@ import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.Devices;
 import io.sparkqlora.kernels.Memory;
 import io.sparkqlora.kernels.QLoraException;
+import io.sparkqlora.kernels.RandomBytes;
 import io.sparkqlora.kernels.Tensor;
 import java.nio.ByteBuffer;
 import java.util.Random;
@@ -22,8 +23,7 @@ class CudaDeviceTest {
         try {
             return Devices.open("cuda");
         } catch (QLoraException e) {
-            System.err.println("A TEST ON cuda IS SKIPPED: " + e.getMessage());
-            return Assumptions.abort(e.getMessage());
+            return Assumptions.abort("no GPU to test on: " + e.getMessage());
         }
     }
 
@@ -90,6 +90,14 @@ class CudaDeviceTest {
                 device.copyOut(tensor, ByteBuffer.wrap(got));
                 assertThat(got).isEqualTo(data);
             }
+        }
+    }
+
+    @Test
+    @Tag("gpu")
+    void sourcesOfAnySizeAreUploadedInOrder() {
+        try (Device device = open()) {
+            RandomBytes.checkUploads(device);
         }
     }
 

@@ -88,6 +88,7 @@ class CudaMemoryTest {
                 8,
                 TargetModules.allLinear(),
                 Recompute.NONE,
+                Optim.ADAMW_TORCH,
                 1,
                 1,
                 42);

@@ -68,39 +68,68 @@ __device__ __forceinline__ void load_b(const Problem& p, int layer, int col, uin
     }
 }
 
+// What a thread copies and adds up lies at the same places of every step: they are found once.
 template <int R>
-__device__ __forceinline__ void fetch(Shared<R>& s, int stage, const Problem& p, int layer, int col, int row) {
+struct Walk {
     using Slab = typename Shared<R>::Slab;
-    int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-    uint32_t slab = shared_address(s.dy[stage][warp]);
-#pragma unroll
-    for (int i = lane; i < ROWS * 8; i += 32) {
-        int r = i / 8, c = i % 8 * 8;
-        bool inside = row + r < p.rows && col + c < p.size[layer];
-        const bf16* from = p.dy + (row + r) * p.dy_stride + p.from[layer] + col + c;
-        copy_16(slab + Slab::offset(r, c), inside ? from : p.dy, inside);
-    }
-    constexpr int PIECES = R / 8;
-    if (threadIdx.x < ROWS * PIECES) {
-        int r = threadIdx.x / PIECES, c = threadIdx.x % PIECES * 8;
-        bool inside = row + r < p.rows && c < p.rank;
-        const bf16* from = p.t + (row + r) * p.t_stride + layer * p.rank + c;
-        copy_16(shared_address(s.t[stage] + r * R + c), inside ? from : p.t, inside);
-    }
-}
+    static constexpr int PIECES = R / 8;                 // of a row of t
+    static constexpr int SUMS = ROWS * R / THREADS;      // of dt
+    static_assert(ROWS == 16 && ROWS * R % THREADS == 0 && ROWS * PIECES <= THREADS);
 
-// The warps' shares of dt for the rows of a step, in their order.
-template <int R>
-__device__ __forceinline__ void add_warps(const Shared<R>& s, int buffer, const Problem& p, int group, int row, int end) {
-#pragma unroll
-    for (int i = threadIdx.x; i < ROWS * R; i += THREADS) {
-        int r = i / R, n = i % R;
-        float sum = 0.f;
-#pragma unroll
-        for (int w = 0; w < WARPS; w++) sum += s.dt[buffer][w][r * Shared<R>::LINE + n];
-        if (row + r < end) p.dt_parts[(static_cast<long long>(group) * p.rows + row + r) * R + n] = sum;
+    const bf16 *dy, *t;  // of the next step to fetch
+    float* dt_part;      // of the next step to add up
+    long long dy_step, t_step;
+    int row, t_row, sum_row;  // first of the thread's in a step, from the block's first
+    int rows;                 // of the block
+    uint32_t even, odd;       // where the thread's first and second row of dy go in a slab
+    bool columns, has_t;
+
+    __device__ __forceinline__ Walk(const Problem& p, int group, int layer, int col, int start, int rows) : rows(rows) {
+        int lane = threadIdx.x % 32, c = lane % 8 * 8;
+        row = lane / 8;
+        columns = col + c < p.size[layer];
+        dy = p.dy + (start + row) * p.dy_stride + p.from[layer] + col + c;
+        dy_step = p.dy_stride * 4;
+        even = Slab::offset(row, c);
+        odd = Slab::offset(row + 4, c);
+        t_row = threadIdx.x / PIECES;
+        int n = threadIdx.x % PIECES * 8;
+        has_t = n < p.rank;
+        t = p.t + (start + t_row) * p.t_stride + layer * p.rank + n;
+        t_step = p.t_stride * ROWS;
+        sum_row = threadIdx.x / R;
+        dt_part = p.dt_parts + (static_cast<long long>(group) * p.rows + start) * R + threadIdx.x;
     }
-}
+
+    __device__ __forceinline__ void fetch(Shared<R>& s, int stage, int step, const Problem& p) {
+        uint32_t slab = shared_address(s.dy[stage][threadIdx.x / 32]);
+        int at = step * ROWS;
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            bool inside = columns && at + row + 4 * i < rows;
+            copy_16(slab + (i % 2 == 0 ? even : odd) + i / 2 * 8 * WARP_COLS * 2, inside ? dy : p.dy, inside);
+            dy += dy_step;
+        }
+        if (threadIdx.x < ROWS * PIECES) {
+            bool inside = has_t && at + t_row < rows;
+            copy_16(shared_address(s.t[stage]) + threadIdx.x * 16, inside ? t : p.t, inside);
+            t += t_step;
+        }
+    }
+
+    // The warps' shares of dt, in their order.
+    __device__ __forceinline__ void add_warps(const Shared<R>& s, int buffer, int step) {
+        const float* share = s.dt[buffer][0] + sum_row * Shared<R>::LINE + threadIdx.x % R;
+#pragma unroll
+        for (int i = 0; i < SUMS; i++) {
+            float sum = 0.f;
+#pragma unroll
+            for (int w = 0; w < WARPS; w++) sum += share[(w * ROWS + i * (THREADS / R)) * Shared<R>::LINE];
+            if (step * ROWS + sum_row + i * (THREADS / R) < rows) dt_part[i * THREADS] = sum;
+        }
+        dt_part += ROWS * R;
+    }
+};
 
 template <int R>
 __device__ __forceinline__ void multiply_step(Shared<R>& s, int stage, int buffer, const uint32_t (&b)[4][R / 8][2],
@@ -140,25 +169,28 @@ __device__ __forceinline__ void gradients(const Problem& p) {
     int col = (group - p.first[layer]) * COLS + threadIdx.x / 32 * WARP_COLS;
     int start = blockIdx.y * p.stretch, end = min(p.rows, start + p.stretch);
     int steps = (end - start + ROWS - 1) / ROWS;
+    Walk<R> walk(p, group, layer, col, start, end - start);
+#pragma unroll
     for (int step = 0; step < STAGES - 1; step++) {
-        if (step < steps) fetch<R>(s, step, p, layer, col, start + step * ROWS);
+        if (step < steps) walk.fetch(s, step, step, p);
         commit();
     }
     uint32_t b[4][R / 8][2];
     load_b<R>(p, layer, col, b);
     float db[4][R / 8][4] = {};
+#pragma unroll 1
     for (int step = 0; step < steps; step++) {
         wait<STAGES - 2>();
         // what this step reads has come, all have done the last one: its stage is free, its shares of dt are there
         __syncthreads();
         int ahead = step + STAGES - 1;
-        if (ahead < steps) fetch<R>(s, ahead % STAGES, p, layer, col, start + ahead * ROWS);
+        if (ahead < steps) walk.fetch(s, ahead % STAGES, ahead, p);
         commit();
-        if (step > 0) add_warps<R>(s, (step - 1) % 2, p, group, start + (step - 1) * ROWS, end);
+        if (step > 0) walk.add_warps(s, (step - 1) % 2, step - 1);
         multiply_step<R>(s, step % STAGES, step % 2, b, db);
     }
     __syncthreads();
-    add_warps<R>(s, (steps - 1) % 2, p, group, start + (steps - 1) * ROWS, end);
+    walk.add_warps(s, (steps - 1) % 2, steps - 1);
     int lane = threadIdx.x % 32;
     long long line = static_cast<long long>(blockIdx.y) * gridDim.x * COLS + group * COLS + threadIdx.x / 32 * WARP_COLS + lane / 4;
     float* part = p.db_parts + line * R + lane % 4 * 2;

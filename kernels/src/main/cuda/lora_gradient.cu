@@ -5,10 +5,11 @@
 // Operations 4·rows·out·rank; traffic: dy once, which both products read, and parts of both sums, 4·rank / COLS of dy's bytes
 // for dt and 4·rank / (rows of a block) for dB, twice each, mostly in L2.
 //
-// A block takes COLS columns of one layer and a stretch of rows; each of its warps 64 of the columns, which it copies for itself
-// and multiplies both ways as they lie: by B, which it keeps in registers, into dt of these rows, and turned by t into dB of these
-// columns, which stays in registers to the end. The warps' shares of dt are added up in shared memory in the order of the warps;
-// a second kernel adds the blocks' in their order, so the bits depend on the shapes alone.
+// A block takes COLS columns of one layer, a stretch of rows and R of the rank (blocks that differ in that alone run side by
+// side and find dy in L2). Each of its warps takes 64 of the columns, which it copies for itself and multiplies both ways as they
+// lie: by B, which it keeps in registers, into dt of these rows, and turned by t into dB of these columns, which stays in registers
+// to the end. The warps' shares of dt are added up in shared memory in the order of the warps; a second kernel adds the blocks' in
+// their order, so the bits depend on the shapes and the chip alone.
 #include "mma.cuh"
 
 namespace {
@@ -18,6 +19,7 @@ using namespace mma;
 constexpr int WARPS = 8, THREADS = 32 * WARPS;
 constexpr int WARP_COLS = 64, COLS = WARPS * WARP_COLS;
 constexpr int ROWS = 16;  // of a step
+constexpr int R = 16;     // of the rank, a block's share
 constexpr int STAGES = 4;
 constexpr int LAYERS = 3;
 
@@ -25,7 +27,7 @@ struct Problem {
     const bf16 *dy, *t;
     bf16* dt;
     long long dy_stride, t_stride, dt_stride;
-    float *dt_parts, *db_parts;  // [groups of columns][rows][R], [stretches of rows][groups · COLS][R]
+    float *dt_parts, *db_parts;  // [slices][groups of columns][rows][R], [stretches of rows][slices][groups · COLS][R]
     const bf16* b[LAYERS];
     float* grad_b[LAYERS];
     long long b_stride[LAYERS], grad_b_stride[LAYERS];
@@ -34,10 +36,11 @@ struct Problem {
     int layers, rows, rank, stretch, stretches;
     float scaling;
 
+    __device__ int groups() const { return first[layers]; }
+    __device__ int slices() const { return (rank + R - 1) / R; }
     __device__ int layer(int group) const { return group >= first[2] && layers > 2 ? 2 : group >= first[1] && layers > 1 ? 1 : 0; }
 };
 
-template <int R>
 struct __align__(128) Shared {
     using Slab = Tile<ROWS, WARP_COLS>;
     static constexpr int LINE = R + 8;  // of a partial dt: rows begin in different banks
@@ -47,11 +50,11 @@ struct __align__(128) Shared {
 };
 
 // B of a warp's columns as the second operand of four products: element (k, n) is B[column + k][n].
-template <int R>
-__device__ __forceinline__ void load_b(const Problem& p, int layer, int col, uint32_t (&b)[4][R / 8][2]) {
+__device__ __forceinline__ void load_b(const Problem& p, int layer, int col, int slice, uint32_t (&b)[4][R / 8][2]) {
     int lane = threadIdx.x % 32;
     auto at = [&](int k, int n) {
         int row = col + k;
+        n += slice * R;
         return row < p.size[layer] && n < p.rank ? p.b[layer][row * p.b_stride[layer] + n] : __float2bfloat16_rn(0.f);
     };
 #pragma unroll
@@ -69,12 +72,10 @@ __device__ __forceinline__ void load_b(const Problem& p, int layer, int col, uin
 }
 
 // What a thread copies and adds up lies at the same places of every step: they are found once.
-template <int R>
 struct Walk {
-    using Slab = typename Shared<R>::Slab;
-    static constexpr int PIECES = R / 8;                 // of a row of t
-    static constexpr int SUMS = ROWS * R / THREADS;      // of dt
-    static_assert(ROWS == 16 && ROWS * R % THREADS == 0 && ROWS * PIECES <= THREADS);
+    using Slab = Shared::Slab;
+    static constexpr int PIECES = R / 8;  // of a row of t
+    static_assert(ROWS == 16 && ROWS * R == THREADS);
 
     const bf16 *dy, *t;  // of the next step to fetch
     float* dt_part;      // of the next step to add up
@@ -84,7 +85,8 @@ struct Walk {
     uint32_t even, odd;       // where the thread's first and second row of dy go in a slab
     bool columns, has_t;
 
-    __device__ __forceinline__ Walk(const Problem& p, int group, int layer, int col, int start, int rows) : rows(rows) {
+    __device__ __forceinline__ Walk(const Problem& p, int group, int slice, int layer, int col, int start, int rows)
+        : rows(rows) {
         int lane = threadIdx.x % 32, c = lane % 8 * 8;
         row = lane / 8;
         columns = col + c < p.size[layer];
@@ -93,15 +95,15 @@ struct Walk {
         even = Slab::offset(row, c);
         odd = Slab::offset(row + 4, c);
         t_row = threadIdx.x / PIECES;
-        int n = threadIdx.x % PIECES * 8;
+        int n = slice * R + threadIdx.x % PIECES * 8;
         has_t = n < p.rank;
         t = p.t + (start + t_row) * p.t_stride + layer * p.rank + n;
         t_step = p.t_stride * ROWS;
         sum_row = threadIdx.x / R;
-        dt_part = p.dt_parts + (static_cast<long long>(group) * p.rows + start) * R + threadIdx.x;
+        dt_part = p.dt_parts + (static_cast<long long>(slice * p.groups() + group) * p.rows + start) * R + threadIdx.x;
     }
 
-    __device__ __forceinline__ void fetch(Shared<R>& s, int stage, int step, const Problem& p) {
+    __device__ __forceinline__ void fetch(Shared& s, int stage, int step, const Problem& p) {
         uint32_t slab = shared_address(s.dy[stage][threadIdx.x / 32]);
         int at = step * ROWS;
 #pragma unroll
@@ -118,23 +120,19 @@ struct Walk {
     }
 
     // The warps' shares of dt, in their order.
-    __device__ __forceinline__ void add_warps(const Shared<R>& s, int buffer, int step) {
-        const float* share = s.dt[buffer][0] + sum_row * Shared<R>::LINE + threadIdx.x % R;
+    __device__ __forceinline__ void add_warps(const Shared& s, int buffer, int step) {
+        const float* share = s.dt[buffer][0] + sum_row * Shared::LINE + threadIdx.x % R;
+        float sum = 0.f;
 #pragma unroll
-        for (int i = 0; i < SUMS; i++) {
-            float sum = 0.f;
-#pragma unroll
-            for (int w = 0; w < WARPS; w++) sum += share[(w * ROWS + i * (THREADS / R)) * Shared<R>::LINE];
-            if (step * ROWS + sum_row + i * (THREADS / R) < rows) dt_part[i * THREADS] = sum;
-        }
+        for (int w = 0; w < WARPS; w++) sum += share[w * ROWS * Shared::LINE];
+        if (step * ROWS + sum_row < rows) *dt_part = sum;
         dt_part += ROWS * R;
     }
 };
 
-template <int R>
-__device__ __forceinline__ void multiply_step(Shared<R>& s, int stage, int buffer, const uint32_t (&b)[4][R / 8][2],
+__device__ __forceinline__ void multiply_step(Shared& s, int stage, int buffer, const uint32_t (&b)[4][R / 8][2],
                                               float (&db)[4][R / 8][4]) {
-    using Slab = typename Shared<R>::Slab;
+    using Slab = Shared::Slab;
     int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
     int low = lane % 16, high = lane / 16 * 8;
     int inner = lane % 8 + lane / 16 * 8, outer = lane / 8 % 2 * 8;
@@ -153,30 +151,31 @@ __device__ __forceinline__ void multiply_step(Shared<R>& s, int stage, int buffe
 #pragma unroll
         for (int j = 0; j < R / 8; j++) multiply(db[i][j], a, t[j / 2][j % 2 * 2], t[j / 2][j % 2 * 2 + 1]);
     }
-    float* share = s.dt[buffer][warp] + lane / 4 * Shared<R>::LINE + lane % 4 * 2;
+    float* share = s.dt[buffer][warp] + lane / 4 * Shared::LINE + lane % 4 * 2;
 #pragma unroll
     for (int j = 0; j < R / 8; j++) {
         *reinterpret_cast<float2*>(share + j * 8) = make_float2(dt[j][0], dt[j][1]);
-        *reinterpret_cast<float2*>(share + 8 * Shared<R>::LINE + j * 8) = make_float2(dt[j][2], dt[j][3]);
+        *reinterpret_cast<float2*>(share + 8 * Shared::LINE + j * 8) = make_float2(dt[j][2], dt[j][3]);
     }
 }
 
-template <int R>
-__device__ __forceinline__ void gradients(const Problem& p) {
+}  // namespace
+
+extern "C" __global__ void __launch_bounds__(THREADS, 2) lora_gradient(const __grid_constant__ Problem p) {
     extern __shared__ __align__(128) uint8_t memory[];
-    Shared<R>& s = *reinterpret_cast<Shared<R>*>(memory);
-    int group = blockIdx.x, layer = p.layer(group);
+    Shared& s = *reinterpret_cast<Shared*>(memory);
+    int slice = blockIdx.x % p.slices(), group = blockIdx.x / p.slices(), layer = p.layer(group);
     int col = (group - p.first[layer]) * COLS + threadIdx.x / 32 * WARP_COLS;
     int start = blockIdx.y * p.stretch, end = min(p.rows, start + p.stretch);
     int steps = (end - start + ROWS - 1) / ROWS;
-    Walk<R> walk(p, group, layer, col, start, end - start);
+    Walk walk(p, group, slice, layer, col, start, end - start);
 #pragma unroll
     for (int step = 0; step < STAGES - 1; step++) {
         if (step < steps) walk.fetch(s, step, step, p);
         commit();
     }
     uint32_t b[4][R / 8][2];
-    load_b<R>(p, layer, col, b);
+    load_b(p, layer, col, slice, b);
     float db[4][R / 8][4] = {};
 #pragma unroll 1
     for (int step = 0; step < steps; step++) {
@@ -187,12 +186,13 @@ __device__ __forceinline__ void gradients(const Problem& p) {
         if (ahead < steps) walk.fetch(s, ahead % STAGES, ahead, p);
         commit();
         if (step > 0) walk.add_warps(s, (step - 1) % 2, step - 1);
-        multiply_step<R>(s, step % STAGES, step % 2, b, db);
+        multiply_step(s, step % STAGES, step % 2, b, db);
     }
     __syncthreads();
     walk.add_warps(s, (steps - 1) % 2, steps - 1);
     int lane = threadIdx.x % 32;
-    long long line = static_cast<long long>(blockIdx.y) * gridDim.x * COLS + group * COLS + threadIdx.x / 32 * WARP_COLS + lane / 4;
+    long long line = static_cast<long long>(blockIdx.y * p.slices() + slice) * p.groups() * COLS + group * COLS +
+                     threadIdx.x / 32 * WARP_COLS + lane / 4;
     float* part = p.db_parts + line * R + lane % 4 * 2;
 #pragma unroll
     for (int i = 0; i < 4; i++) {
@@ -204,6 +204,8 @@ __device__ __forceinline__ void gradients(const Problem& p) {
     }
 }
 
+namespace {
+
 __device__ __forceinline__ float4 add_parts(const float* part, long long step, int count) {
     float4 sum = make_float4(0.f, 0.f, 0.f, 0.f);
 #pragma unroll 8
@@ -214,16 +216,21 @@ __device__ __forceinline__ float4 add_parts(const float* part, long long step, i
     return sum;
 }
 
+}  // namespace
+
 // Four elements a thread: first those of dt, [rows][layers][rank], then those of dB, [groups · COLS][rank].
-template <int R>
-__device__ __forceinline__ void finish(const Problem& p) {
-    int quads = p.rank / 4, groups = p.first[p.layers];
+extern "C" __global__ void lora_gradient_finish(const __grid_constant__ Problem p) {
+    int quads = p.rank / 4, groups = p.groups();
     long long i = static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x;
     long long of_dt = static_cast<long long>(p.rows) * p.layers * quads;
-    if (i < of_dt) {
-        int n = i % quads * 4, layer = i / quads % p.layers;
+    bool dt_or_db = i < of_dt;
+    if (!dt_or_db) i -= of_dt;
+    int n = i % quads * 4, slice = n / R;
+    if (dt_or_db) {
+        int layer = i / quads % p.layers;
         long long row = i / quads / p.layers, step = static_cast<long long>(p.rows) * R;
-        float4 sum = add_parts(p.dt_parts + p.first[layer] * step + row * R + n, step, p.first[layer + 1] - p.first[layer]);
+        const float* parts = p.dt_parts + (slice * groups + p.first[layer]) * step + row * R + n % R;
+        float4 sum = add_parts(parts, step, p.first[layer + 1] - p.first[layer]);
         bf16* dt = p.dt + row * p.dt_stride + layer * p.rank + n;
         dt[0] = __float2bfloat16_rn(p.scaling * sum.x);
         dt[1] = __float2bfloat16_rn(p.scaling * sum.y);
@@ -231,27 +238,12 @@ __device__ __forceinline__ void finish(const Problem& p) {
         dt[3] = __float2bfloat16_rn(p.scaling * sum.w);
         return;
     }
-    i -= of_dt;
-    int n = i % quads * 4;
-    long long line = i / quads;
-    if (line >= static_cast<long long>(groups) * COLS) return;
-    int group = line / COLS, layer = p.layer(group);
+    long long line = i / quads, lines = static_cast<long long>(groups) * COLS;
+    if (line >= lines) return;
+    int layer = p.layer(line / COLS);
     int col = line - p.first[layer] * COLS;
     if (col >= p.size[layer]) return;
-    float4 sum = add_parts(p.db_parts + line * R + n, static_cast<long long>(groups) * COLS * R, p.stretches);
+    float4 sum = add_parts(p.db_parts + (slice * lines + line) * R + n % R, p.slices() * lines * R, p.stretches);
     float* to = p.grad_b[layer] + col * p.grad_b_stride[layer] + n;
     to[0] += sum.x, to[1] += sum.y, to[2] += sum.z, to[3] += sum.w;
 }
-
-}  // namespace
-
-#define LORA_GRADIENT(R)                                                                                             \
-    extern "C" __global__ void __launch_bounds__(THREADS, 2) lora_gradient_##R(const __grid_constant__ Problem p) {  \
-        gradients<R>(p);                                                                                             \
-    }                                                                                                                \
-    extern "C" __global__ void lora_gradient_finish_##R(const __grid_constant__ Problem p) {                         \
-        finish<R>(p);                                                                                                \
-    }
-
-LORA_GRADIENT(16)
-LORA_GRADIENT(32)

@@ -16,6 +16,14 @@ final class LoraGradient {
     private static final int STAGES = 4;
     private static final int WARPS = 8;
     private static final int THREADS = 32 * WARPS;
+    private static final int SLICE = 16; // of the rank
+    /** Each slice reads the gradient, and the parts of the sums grow with the rank. */
+    private static final int MAX_RANK = 64;
+
+    /** As the kernel lays it out: a ring of stages of dy and t, two buffers of the warps' shares of dt. */
+    private static final int SHARED_BYTES =
+            STAGES * STEP * (GROUP + SLICE) * 2 + 2 * WARPS * STEP * (SLICE + 8) * Float.BYTES;
+
     private static final int BLOCKS_AT_ONCE = 2; // on a multiprocessor
     /** Groups of columns from which there are two waves of blocks, for as long as a block keeps so many rows. */
     private static final int MANY_GROUPS = 32;
@@ -25,28 +33,19 @@ final class LoraGradient {
     private final int multiprocessors;
     private final Launcher launcher;
     private final Workspace workspace;
-    private final CudaKernel[] gradients;
-    private final CudaKernel[] finishes;
+    private final CudaKernel gradient;
+    private final CudaKernel finish;
 
     LoraGradient(int multiprocessors, Launcher launcher, CudaKernel.Library library, Workspace workspace) {
         this.multiprocessors = multiprocessors;
         this.launcher = launcher;
         this.workspace = workspace;
-        this.gradients = new CudaKernel[] {kernel(library, 16), kernel(library, 32)};
-        this.finishes = new CudaKernel[] {
-            library.kernel("lora_gradient", "lora_gradient_finish_16"),
-            library.kernel("lora_gradient", "lora_gradient_finish_32")
-        };
-    }
-
-    /** As the kernel lays it out: a ring of stages of dy and t, two buffers of the warps' shares of dt. */
-    private static CudaKernel kernel(CudaKernel.Library library, int rank) {
-        int shared = STAGES * STEP * (GROUP + rank) * 2 + 2 * WARPS * STEP * (rank + 8) * Float.BYTES;
-        return library.kernel("lora_gradient", "lora_gradient_" + rank, shared);
+        this.gradient = library.kernel("lora_gradient", "lora_gradient", SHARED_BYTES);
+        this.finish = library.kernel("lora_gradient", "lora_gradient_finish");
     }
 
     /** How the work is cut: a function of the shapes and the chip. */
-    private record Cut(int width, int[] first, int stretch, int stretches) {
+    private record Cut(int slices, int[] first, int stretch, int stretches) {
         int groups() {
             return first[first.length - 1];
         }
@@ -55,8 +54,8 @@ final class LoraGradient {
     boolean fits(Tensor dy, Tensor t, List<Update> updates) {
         long rank = updates.get(0).b().cols();
         return updates.size() <= LAYERS
-                && rank <= 32
                 && rank % 8 == 0
+                && rank <= MAX_RANK
                 && aligned(dy)
                 && aligned(t)
                 && updates.stream().allMatch(u -> u.from() % 8 == 0 && u.b().rows() % 8 == 0);
@@ -71,18 +70,16 @@ final class LoraGradient {
         check(dy, t, updates, dt);
         Cut cut = cut(Math.toIntExact(dy.rows()), updates);
         int rank = Math.toIntExact(updates.get(0).b().cols());
-        long dtParts = (long) cut.groups() * dy.rows() * cut.width();
-        long dbParts = (long) cut.stretches() * cut.groups() * GROUP * cut.width();
+        long dtParts = (long) cut.groups() * dy.rows() * cut.slices() * SLICE;
+        long dbParts = (long) cut.stretches() * cut.groups() * GROUP * cut.slices() * SLICE;
         long parts = workspace.atLeast((dtParts + dbParts) * Float.BYTES);
         long outputs = updates.stream().mapToLong(u -> u.b().rows()).sum();
-        int variant = cut.width() / 32;
-        launcher.of(gradients[variant])
+        launcher.of(gradient)
                 .work(4.0 * dy.rows() * outputs * rank, 2.0 * dy.rows() * outputs, dy.rows(), outputs, rank);
         problem(dy, t, updates, scaling, dt, cut, parts, parts + dtParts * Float.BYTES);
-        launcher.over(cut.groups(), cut.stretches(), 1, THREADS);
+        launcher.over((long) cut.groups() * cut.slices(), cut.stretches(), 1, THREADS);
         long quads = (dy.rows() * updates.size() + (long) cut.groups() * GROUP) * rank / 4;
-        launcher.of(finishes[variant])
-                .work(0, 4.0 * (dtParts + dbParts) + 8.0 * outputs * rank, dy.rows(), outputs, rank);
+        launcher.of(finish).work(0, 4.0 * (dtParts + dbParts) + 8.0 * outputs * rank, dy.rows(), outputs, rank);
         problem(dy, t, updates, scaling, dt, cut, parts, parts + dtParts * Float.BYTES);
         launcher.overItems(quads, 1);
     }
@@ -102,14 +99,14 @@ final class LoraGradient {
         for (int i = 0; i < updates.size(); i++) {
             first[i + 1] = first[i] + Math.toIntExact((updates.get(i).b().rows() + GROUP - 1) / GROUP);
         }
-        int groups = first[updates.size()];
+        int slices = Math.toIntExact((updates.get(0).b().cols() + SLICE - 1) / SLICE);
+        int columns = first[updates.size()] * slices;
         int blocks = BLOCKS_AT_ONCE * multiprocessors;
-        int stretch = stretch(rows, groups, groups >= MANY_GROUPS ? 2 * blocks : blocks);
-        if (groups >= MANY_GROUPS && stretch < LONG_STRETCH) {
-            stretch = stretch(rows, groups, blocks);
+        int stretch = stretch(rows, columns, columns >= MANY_GROUPS ? 2 * blocks : blocks);
+        if (columns >= MANY_GROUPS && stretch < LONG_STRETCH) {
+            stretch = stretch(rows, columns, blocks);
         }
-        int width = updates.get(0).b().cols() <= 16 ? 16 : 32;
-        return new Cut(width, first, stretch, (rows + stretch - 1) / stretch);
+        return new Cut(slices, first, stretch, (rows + stretch - 1) / stretch);
     }
 
     /** Rows of a block so that there are about so many blocks. */

@@ -32,7 +32,8 @@ __device__ __forceinline__ float keep(float x, uint32_t word, uint32_t threshold
 
 // Columns are a multiple of 8: a thread's elements begin with a whole counter.
 extern "C" __global__ void dropout_8(Matrix x, Matrix out, long long rows, long long cols, uint32_t threshold, float factor,
-                                     uint64_t seed, uint64_t stream) {
+                                     uint64_t seed, const uint64_t* stream_base, uint64_t module) {
+    uint64_t stream = *stream_base + module;
     for_each<8>(rows, cols, [&](long long row, long long col) {
         float v[8];
         load<8>(x, row, col, v);
@@ -50,7 +51,8 @@ extern "C" __global__ void dropout_8(Matrix x, Matrix out, long long rows, long 
 }
 
 extern "C" __global__ void dropout_1(Matrix x, Matrix out, long long rows, long long cols, uint32_t threshold, float factor,
-                                     uint64_t seed, uint64_t stream) {
+                                     uint64_t seed, const uint64_t* stream_base, uint64_t module) {
+    uint64_t stream = *stream_base + module;
     for_each<1>(rows, cols, [&](long long row, long long col) {
         float v[1];
         load<1>(x, row, col, v);

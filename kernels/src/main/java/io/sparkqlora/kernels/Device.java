@@ -62,6 +62,18 @@ public interface Device extends AutoCloseable {
     Operations ops();
 
     /**
+     * Records operations to issue them again. A backend that gains nothing by it keeps {@code operations} and calls it each
+     * time; a GPU runs it once, issuing nothing, and launches what it captured as a graph.
+     *
+     * @param operations nothing but operations of this device on memory that stays allocated, and of shapes that this device has
+     *     run before; it may be called now, later, or both
+     * @throws QLoraException DEVICE if the device can't record them
+     */
+    default Recording record(Runnable operations) {
+        return new RepeatedCalls(operations);
+    }
+
+    /**
      * Times every kernel from now on, until {@link #stopProfile}; that slows the device down a little.
      *
      * @throws QLoraException CONFIG where a backend can't

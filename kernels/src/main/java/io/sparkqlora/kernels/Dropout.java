@@ -14,8 +14,9 @@ public interface Dropout {
      *
      * @param p probability of dropping, in [0, 1)
      * @param seed the run's seed
-     * @param stream which mask: a function of step, micro-batch, layer and module
+     * @param streamBase I64 [1], on the device so that recorded operations draw new masks when they run again
+     * @param stream which mask, after {@code streamBase} was added: a function of step, micro-batch, layer and module
      * @param out may be {@code x}
      */
-    void apply(Tensor x, float p, long seed, long stream, Tensor out);
+    void apply(Tensor x, float p, long seed, Tensor streamBase, long stream, Tensor out);
 }

@@ -189,6 +189,16 @@ public final class KernelErrors {
                 null);
     }
 
+    /** Operations could not be captured as a graph. */
+    public static QLoraException notRecorded(String step, String code, String property, Throwable cause) {
+        return new QLoraException(
+                "QLORA-K050",
+                Kind.DEVICE,
+                "the GPU's operations can't be captured as a graph: " + step + " says " + code + "; set -D" + property
+                        + "=false to launch them one by one, which gives the same bits, and please report this",
+                cause);
+    }
+
     /** The build lost a kernel file. */
     public static QLoraException kernelsMissing(String file) {
         return new QLoraException(

@@ -9,6 +9,7 @@ import io.sparkqlora.train.internal.linear.AdapterCheck;
 import io.sparkqlora.train.internal.linear.LoraTargets;
 import io.sparkqlora.train.internal.linear.Pass;
 import io.sparkqlora.train.internal.model.BaseLoader;
+import io.sparkqlora.train.internal.model.Recordings;
 import io.sparkqlora.train.internal.optim.MomentUpdate;
 import io.sparkqlora.train.internal.step.SessionArenas;
 import io.sparkqlora.train.internal.step.SessionBuffers;
@@ -95,7 +96,8 @@ public final class TrainingSession implements AutoCloseable {
         session.moments().reset(device);
         Arena step = arenas.add(plan.step(), "the buffers of a step");
         PageQueue pages = plan.hostOptimizerState() > 0 ? arenas.pageQueue(MomentUpdate.SLOTS) : null;
-        TrainStep trainStep = new TrainStep(spec, session, new Pass(device, step, spec.compute()), pages, arguments);
+        Pass pass = new Pass(device, step, spec.compute());
+        TrainStep trainStep = new TrainStep(spec, session, pass, pages, arguments, new Recordings(device));
         return new TrainingSession(device, spec, arenas, session, trainStep, loading);
     }
 
@@ -204,6 +206,10 @@ public final class TrainingSession implements AutoCloseable {
     /** Frees the device memory; the device stays open. */
     @Override
     public void close() {
-        arenas.close();
+        try {
+            trainStep.close();
+        } finally {
+            arenas.close();
+        }
     }
 }

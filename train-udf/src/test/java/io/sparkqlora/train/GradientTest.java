@@ -27,7 +27,7 @@ class GradientTest {
 
     private static final double STEP = 2e-3;
     private static final double TOLERANCE = 0.01;
-    private static final DropoutMasks DROPOUT = new DropoutMasks(0.2f, 11, 3, 1);
+    private static final DropoutMasks.Draw DROPOUT = new DropoutMasks.Draw(0.2f, 11, 3, 1);
     private static final List<List<PackedRow>> BATCH = List.of(
             List.of(TestRows.packed(1, 51, 13, 2, 20), TestRows.packed(2, 51, 17)),
             List.of(TestRows.packed(3, 51, 1, 25)));
@@ -47,7 +47,7 @@ class GradientTest {
 
     @ParameterizedTest(name = "{0}")
     @MethodSource("adapters")
-    void gradientIsTheLossesDerivative(String name, TargetModules targets, DropoutMasks masks) {
+    void gradientIsTheLossesDerivative(String name, TargetModules targets, DropoutMasks.Draw masks) {
         LoraConfig lora = LoraConfig.builder()
                 .r(3)
                 .loraAlpha(6)
@@ -76,7 +76,7 @@ class GradientTest {
             Adapter adapter,
             Map.Entry<String, float[]> gradient,
             double step,
-            DropoutMasks masks) {
+            DropoutMasks.Draw masks) {
         session.loadAdapter(moved(adapter, gradient.getKey(), gradient.getValue(), step));
         return Probe.accumulate(session, BATCH, masks);
     }

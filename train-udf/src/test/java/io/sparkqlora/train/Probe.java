@@ -11,6 +11,7 @@ import io.sparkqlora.train.internal.model.Batch;
 import io.sparkqlora.train.internal.model.HostBatch;
 import io.sparkqlora.train.internal.model.MicroBatch;
 import io.sparkqlora.train.internal.model.ModelForward;
+import io.sparkqlora.train.internal.model.Recordings;
 import io.sparkqlora.train.internal.step.SessionBuffers;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -43,7 +44,7 @@ final class Probe {
 
     /** Gradients of the mean loss by PEFT's names. */
     static Map<String, float[]> gradients(
-            TrainingSession session, List<List<PackedRow>> microBatches, DropoutMasks masks) {
+            TrainingSession session, List<List<PackedRow>> microBatches, DropoutMasks.Draw masks) {
         accumulate(session, microBatches, masks);
         AdapterBuffers adapter = session.buffers().buffers();
         Map<String, float[]> out = new LinkedHashMap<>();
@@ -53,7 +54,7 @@ final class Probe {
     }
 
     /** The mean loss as a step computes it, dropout and all; fills the gradients. */
-    static double accumulate(TrainingSession session, List<List<PackedRow>> microBatches, DropoutMasks masks) {
+    static double accumulate(TrainingSession session, List<List<PackedRow>> microBatches, DropoutMasks.Draw masks) {
         SessionBuffers buffers = session.buffers();
         session.device().ops().elementwise().zero(buffers.buffers().gradients());
         MicroBatch micro = new MicroBatch(
@@ -61,7 +62,8 @@ final class Probe {
                 buffers.model(),
                 buffers.adapter(),
                 buffers.rope(),
-                session.spec().recompute());
+                session.spec().recompute(),
+                new Recordings(session.device()));
         long targets = microBatches.stream().mapToLong(HostBatch::countTargets).sum();
         Pass pass = session.pass();
         long mark = pass.arena().mark();

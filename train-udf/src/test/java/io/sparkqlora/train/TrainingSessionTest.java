@@ -270,18 +270,52 @@ class TrainingSessionTest {
         }
     }
 
+    /** A long session has the device record its micro-batches from the second of a shape on, a fresh one issues its first. */
+    @ParameterizedTest
+    @EnumSource(ComputeType.class)
+    void recordedStepsGiveTheBitsOfStepsThatAreIssued(ComputeType compute) {
+        QuantizationConfig quantization = QuantizationConfig.nf4(compute);
+        try (TrainingSession recorded = TestSessions.open(device, quantization, DROPPING, TestSessions.ARGUMENTS)) {
+            for (int step = 0; step < 4; step++) {
+                TrainingState before = recorded.state();
+                List<List<PackedRow>> batch = sameShapes(step);
+                StepMetrics metrics = recorded.step(batch);
+                try (TrainingSession fresh =
+                        TestSessions.open(device, quantization, DROPPING, TestSessions.ARGUMENTS)) {
+                    fresh.restore(before);
+                    StepMetrics expected = fresh.step(batch);
+                    assertThat(metrics.loss()).isEqualTo(expected.loss());
+                    assertThat(metrics.gradNorm()).isEqualTo(expected.gradNorm());
+                    assertThat(recorded.state()).isEqualTo(fresh.state());
+                }
+            }
+        }
+    }
+
+    /** Micro-batches of three sequences, then of two, then of three again; other tokens in each step. */
+    private static List<List<PackedRow>> sameShapes(int step) {
+        return List.of(
+                List.of(allCount(TestRows.packed(100 + step, 51, 11, 23, 6))),
+                List.of(allCount(TestRows.packed(200 + step, 51, 17, 23))),
+                List.of(allCount(TestRows.packed(300 + step, 51, 11, 23, 6))));
+    }
+
+    private static PackedRow allCount(PackedRow row) {
+        return new PackedRow(row.rowIndex(), row.inputIds(), row.inputIds(), row.sequenceLengths());
+    }
+
     @Test
     void dropoutIsAFunctionOfSeedStepAndMicroBatch() {
         try (TrainingSession session = trained(DROPPING)) {
             List<List<PackedRow>> batch = List.of(List.of(SHORT));
-            double loss = Probe.accumulate(session, batch, new DropoutMasks(0.3f, 1, 4, 0));
-            assertThat(Probe.accumulate(session, batch, new DropoutMasks(0.3f, 1, 4, 0)))
+            double loss = Probe.accumulate(session, batch, new DropoutMasks.Draw(0.3f, 1, 4, 0));
+            assertThat(Probe.accumulate(session, batch, new DropoutMasks.Draw(0.3f, 1, 4, 0)))
                     .isEqualTo(loss);
-            assertThat(Probe.accumulate(session, batch, new DropoutMasks(0.3f, 2, 4, 0)))
+            assertThat(Probe.accumulate(session, batch, new DropoutMasks.Draw(0.3f, 2, 4, 0)))
                     .isNotEqualTo(loss);
-            assertThat(Probe.accumulate(session, batch, new DropoutMasks(0.3f, 1, 5, 0)))
+            assertThat(Probe.accumulate(session, batch, new DropoutMasks.Draw(0.3f, 1, 5, 0)))
                     .isNotEqualTo(loss);
-            assertThat(Probe.accumulate(session, batch, new DropoutMasks(0.3f, 1, 4, 1)))
+            assertThat(Probe.accumulate(session, batch, new DropoutMasks.Draw(0.3f, 1, 4, 1)))
                     .isNotEqualTo(loss);
         }
     }

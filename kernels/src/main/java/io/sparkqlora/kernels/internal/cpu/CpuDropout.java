@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.kernels.internal.cpu;
 
+import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Dropout;
 import io.sparkqlora.kernels.Tensor;
 import jdk.incubator.vector.IntVector;
@@ -23,18 +24,20 @@ final class CpuDropout implements Dropout {
     }
 
     @Override
-    public void apply(Tensor x, float p, long seed, long stream, Tensor out) {
+    public void apply(Tensor x, float p, long seed, Tensor streamBase, long stream, Tensor out) {
+        Checks.vector(streamBase, DType.I64, 1);
         if (!(p >= 0f && p < 1f)) {
             throw new IllegalArgumentException("the probability of dropping must be in [0, 1), not " + p);
         }
         int threshold = (int) (long) (p * 0x1p32) ^ Integer.MIN_VALUE;
         float scale = 1f / (1f - p);
+        long mask = Native.getLong(streamBase.address()) + stream;
         Elements.forEach(
                 workers,
                 (row, col, count, buffers) -> {
                     Rows.load(x, row, col, count, buffers[0], 0);
                     long first = row * x.cols() + col;
-                    int[] words = draw(first, count, seed, stream);
+                    int[] words = draw(first, count, seed, mask);
                     drop(buffers[0], words, (int) (first % WORDS), count, threshold, scale);
                     Rows.store(buffers[0], 0, count, out, row, col);
                 },

@@ -94,6 +94,14 @@ final class Native {
         UNSAFE.putDouble(address, value);
     }
 
+    static long getLong(long address) {
+        return UNSAFE.getLong(address);
+    }
+
+    static void putLong(long address, long value) {
+        UNSAFE.putLong(address, value);
+    }
+
     static int getInt(long address) {
         return UNSAFE.getInt(address);
     }

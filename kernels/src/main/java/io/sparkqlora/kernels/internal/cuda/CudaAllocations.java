@@ -25,6 +25,7 @@ final class CudaAllocations {
     private final Set<CudaMemory> open = new LinkedHashSet<>();
     private final long[] allocated = new long[Kind.values().length];
     private final long[] peak = new long[Kind.values().length];
+    private long frees;
 
     CudaAllocations(CudaContext context, String device) {
         this.context = context;
@@ -82,12 +83,18 @@ final class CudaAllocations {
     private synchronized void closed(CudaMemory memory) {
         open.remove(memory);
         allocated[memory.kind().ordinal()] -= memory.bytes();
+        frees++;
         context.enter();
     }
 
     /** The most bytes at once. */
     synchronized long peakBytes(Kind kind) {
         return peak[kind.ordinal()];
+    }
+
+    /** Allocations that were closed. */
+    synchronized long frees() {
+        return frees;
     }
 
     /** What is not closed yet. */

@@ -10,6 +10,7 @@ import io.sparkqlora.kernels.Memory.Kind;
 import io.sparkqlora.kernels.Operations;
 import io.sparkqlora.kernels.PageQueue;
 import io.sparkqlora.kernels.Profile;
+import io.sparkqlora.kernels.Recording;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.kernels.Upload;
 import java.nio.ByteBuffer;
@@ -142,6 +143,14 @@ public final class CudaDevice implements Device {
     @Override
     public Operations ops() {
         return operations;
+    }
+
+    @Override
+    public Recording record(Runnable recorded) {
+        boolean enabled = Boolean.parseBoolean(System.getProperty(CudaGraph.ENABLED, "true"));
+        return enabled && profiler == null
+                ? new CudaGraph(context, stream, recorded, () -> profiler != null, allocations::frees)
+                : Device.super.record(recorded);
     }
 
     @Override

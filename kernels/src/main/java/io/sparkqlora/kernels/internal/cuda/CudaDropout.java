@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.kernels.internal.cuda;
 
+import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Dropout;
 import io.sparkqlora.kernels.Tensor;
 
@@ -16,7 +17,8 @@ final class CudaDropout implements Dropout {
     }
 
     @Override
-    public void apply(Tensor x, float p, long seed, long stream, Tensor out) {
+    public void apply(Tensor x, float p, long seed, Tensor streamBase, long stream, Tensor out) {
+        Checks.vector(streamBase, DType.I64, 1);
         if (!(p >= 0f && p < 1f)) {
             throw new IllegalArgumentException("the probability of dropping must be in [0, 1), not " + p);
         }
@@ -31,6 +33,7 @@ final class CudaDropout implements Dropout {
                 .number((int) (long) (p * 0x1p32))
                 .number(1f / (1f - p))
                 .number(seed)
+                .address(streamBase)
                 .number(stream);
         walk.launch(launcher);
     }

@@ -36,6 +36,13 @@ class DropoutTest {
         assertThat(out).containsExactly(0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1);
     }
 
+    private void apply(Matrix x, float p, long seed, long stream, Matrix out) {
+        long base = stream % 2 == 0 ? 1L << 40 : -3;
+        Matrix streamBase = Matrix.contiguous(device, DType.I64, 1, 1);
+        Native.putLong(streamBase.tensor.address(), base);
+        ops.apply(x.tensor, p, seed, streamBase.tensor, stream - base, out.tensor);
+    }
+
     private static boolean kept(long index, double p, long seed, long stream) {
         int[] words = new int[4];
         Philox.block(index / 4, stream, seed, words, 0);
@@ -50,7 +57,7 @@ class DropoutTest {
                 Matrix x = Shapes.matrix(device, dtype, strided, rows, cols).random(1, 1);
                 Matrix out = inPlace ? x : Matrix.strided(device, dtype, rows, cols);
                 double[][] in = x.values();
-                ops.apply(x.tensor, p, 42, 7, out.tensor);
+                apply(x, p, 42, 7, out);
                 out.assertNear(
                         Shapes.reference(
                                 rows, cols, (r, c) -> kept((long) r * cols + c, p, 42, 7) ? in[r][c] / (1 - p) : 0),
@@ -68,8 +75,8 @@ class DropoutTest {
         Native.store(row, 0, n, ones.tensor.address());
         Matrix first = Matrix.contiguous(device, DType.F32, 1, n);
         Matrix second = Matrix.contiguous(device, DType.F32, 1, n);
-        ops.apply(ones.tensor, 0.1f, 1, 1, first.tensor);
-        ops.apply(ones.tensor, 0.1f, 1, 2, second.tensor);
+        apply(ones, 0.1f, 1, 1, first);
+        apply(ones, 0.1f, 1, 2, second);
         int dropped = 0;
         int both = 0;
         float[] a = new float[n];
@@ -88,7 +95,7 @@ class DropoutTest {
     void refusesProbabilitiesOutsideTheirRange() {
         Matrix x = Matrix.contiguous(device, DType.F32, 1, 4).random(1, 1);
         for (float p : new float[] {1f, -0.1f, Float.NaN}) {
-            assertThatThrownBy(() -> ops.apply(x.tensor, p, 0, 0, x.tensor))
+            assertThatThrownBy(() -> apply(x, p, 0, 0, x))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining("must be in [0, 1), not " + p);
         }

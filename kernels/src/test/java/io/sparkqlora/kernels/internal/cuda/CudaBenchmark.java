@@ -139,7 +139,9 @@ final class CudaBenchmark {
         bytes("RMSNorm forward", 2 * size, i -> ops.rmsNorm().forward(x[i], weight, 0f, 1e-5f, y[i], rstd));
         bytes("RMSNorm backward with residual", 4 * size, i -> ops.rmsNorm()
                 .backward(y[i], x[i], weight, 0f, rstd, z[i], z[i], null));
-        bytes("dropout", 2 * size, i -> ops.dropout().apply(x[i], 0.05f, 1, i, y[i]));
+        Tensor stream = tensor(DType.I64, 1, 1);
+        ops.elementwise().zero(stream);
+        bytes("dropout", 2 * size, i -> ops.dropout().apply(x[i], 0.05f, 1, stream, i, y[i]));
         int[] positions = new int[TOKENS];
         for (int i = 0; i < TOKENS; i++) {
             positions[i] = i % 2048;

@@ -82,7 +82,7 @@ public record LoraGroup(
     }
 
     private void drop(Pass pass, Tensor x, DropoutMasks masks, int i, Tensor out) {
-        pass.ops().dropout().apply(x, masks.p(), masks.seed(), masks.stream(ordinals.get(i)), out);
+        pass.ops().dropout().apply(x, masks.p(), masks.seed(), masks.streamBase(), ordinals.get(i), out);
     }
 
     private Tensor slice(Tensor columns, int i) {

@@ -8,6 +8,7 @@ import io.sparkqlora.train.internal.linear.DropoutMasks;
 import io.sparkqlora.train.internal.linear.Pass;
 import io.sparkqlora.train.internal.model.BaseModel.DecoderLayer;
 import io.sparkqlora.train.internal.model.LayerActivations.Shapes;
+import java.nio.IntBuffer;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -18,8 +19,35 @@ import java.util.List;
  * @param adapter whose gradients are added to
  * @param rope tables that reach every position
  * @param recompute what is kept between forward and backward
+ * @param recordings of micro-batches that came before
  */
-public record MicroBatch(Pass pass, BaseModel model, ModelAdapter adapter, RopeTables rope, Recompute recompute) {
+public record MicroBatch(
+        Pass pass, BaseModel model, ModelAdapter adapter, RopeTables rope, Recompute recompute, Recordings recordings) {
+
+    /**
+     * What decides which operations a micro-batch issues, and on which memory. The tokens are not part of it, nor what
+     * dropout draws: those lie on the device.
+     */
+    private record Shape(
+            int tokens,
+            int targets,
+            IntBuffer starts,
+            float gradientScale,
+            boolean dropout,
+            Tensor lossSum,
+            long arenaMark) {
+
+        Shape(HostBatch host, float gradientScale, boolean dropout, Tensor lossSum, long arenaMark) {
+            this(
+                    host.tokens(),
+                    host.targetRows().length,
+                    IntBuffer.wrap(host.starts()),
+                    gradientScale,
+                    dropout,
+                    lossSum,
+                    arenaMark);
+        }
+    }
 
     /** A layer with what its forward run left behind. */
     private record Run(DecoderLayer layer, ModelAdapter.Layer lora, Tensor input, LayerActivations activations) {}
@@ -27,18 +55,27 @@ public record MicroBatch(Pass pass, BaseModel model, ModelAdapter adapter, RopeT
     /**
      * Adds the losses, and the gradients of {@code gradientScale} times their sum.
      *
-     * @param masks dropout, or null for none
+     * @param draw dropout, or null for none
      * @param lossSum F64 [1], in nats
      */
-    public void run(HostBatch host, DropoutMasks masks, float gradientScale, Tensor lossSum) {
+    public void run(HostBatch host, DropoutMasks.Draw draw, float gradientScale, Tensor lossSum) {
         long mark = pass.arena().mark();
-        Batch batch = Batch.upload(pass, host);
-        LayerForward forward = forward(batch, masks);
+        Batch batch = Batch.upload(pass, host, draw);
+        recordings.run(
+                new Shape(host, gradientScale, draw != null, lossSum, mark),
+                () -> issue(batch, gradientScale, lossSum));
+        pass.arena().release(mark);
+    }
+
+    /** Forward and backward. Everything here is on the device: it may be recorded and run again with another batch. */
+    private void issue(Batch batch, float gradientScale, Tensor lossSum) {
+        long mark = pass.arena().mark();
+        LayerForward forward = forward(batch);
         List<Run> runs = new ArrayList<>();
         Tensor hidden = forward(forward, batch, runs);
         Tensor gradient =
                 pass.arena().take(pass.dtype(), batch.tokens(), model.config().hiddenSize());
-        OutputHead head = new OutputHead(pass, model, adapter.lmHead(), masks);
+        OutputHead head = new OutputHead(pass, model, adapter.lmHead(), batch.masks());
         new LossHead(pass, head).forwardBackward(hidden, batch, gradientScale, lossSum, gradient);
         backward(new LayerBackward(forward, batch.sequences(), recompute), runs, gradient);
         pass.arena().release(mark);
@@ -55,12 +92,12 @@ public record MicroBatch(Pass pass, BaseModel model, ModelAdapter adapter, RopeT
         pass.arena().release(mark);
     }
 
-    private LayerForward forward(Batch batch, DropoutMasks masks) {
+    private LayerForward forward(Batch batch) {
         Attention attention = pass.ops().attention();
         Attention.Settings settings = ModelForward.attentionSettings(model.config());
         AttentionCall call = (layer, q, k, v, out, logSumExp) ->
                 attention.forward(q, k, v, batch.sequences(), settings, out, logSumExp);
-        return new LayerForward(pass, model.config(), rope, batch.positions(), call, masks);
+        return new LayerForward(pass, model.config(), rope, batch.positions(), call, batch.masks());
     }
 
     private Tensor forward(LayerForward forward, Batch batch, List<Run> runs) {

@@ -11,6 +11,7 @@ import io.sparkqlora.train.internal.model.BaseLoader;
 import io.sparkqlora.train.internal.model.HostBatch;
 import io.sparkqlora.train.internal.model.MicroBatch;
 import io.sparkqlora.train.internal.model.ModelForward;
+import io.sparkqlora.train.internal.model.Recordings;
 
 /**
  * How many bytes a session needs, found by running the real step on a device that only counts.
@@ -79,9 +80,10 @@ public record SessionPlan(
         Tensor lossSum = sums.loss();
         Pass pass = new Pass(planning, arena, spec.compute());
         float p = (float) spec.lora().loraDropout();
-        DropoutMasks masks = p > 0 ? new DropoutMasks(p, 0, 0, 0) : null;
-        new MicroBatch(pass, buffers.model(), buffers.adapter(), buffers.rope(), spec.recompute())
-                .run(largest, masks, 1f, lossSum);
+        DropoutMasks.Draw draw = p > 0 ? new DropoutMasks.Draw(p, 0, 0, 0) : null;
+        Recordings none = new Recordings(planning);
+        new MicroBatch(pass, buffers.model(), buffers.adapter(), buffers.rope(), spec.recompute(), none)
+                .run(largest, draw, 1f, lossSum);
         MicroBatch.evaluate(
                 new ModelForward(pass, buffers.model(), buffers.adapter(), buffers.rope()), largest, lossSum);
         MicroBatch.evaluate(new ModelForward(pass, buffers.model(), null, buffers.rope()), largest, lossSum);

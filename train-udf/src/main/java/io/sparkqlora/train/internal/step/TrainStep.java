@@ -13,6 +13,7 @@ import io.sparkqlora.train.internal.linear.Pass;
 import io.sparkqlora.train.internal.model.HostBatch;
 import io.sparkqlora.train.internal.model.MicroBatch;
 import io.sparkqlora.train.internal.model.ModelForward;
+import io.sparkqlora.train.internal.model.Recordings;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -22,9 +23,16 @@ import java.util.List;
  * @param spec what the session holds
  * @param pass on the session's device, with its arena
  * @param pages for moments that are kept in the host's memory; null if they are not
+ * @param recordings of micro-batches; the step's to close
  */
 public record TrainStep(
-        SessionSpec spec, SessionBuffers session, Pass pass, PageQueue pages, TrainingArguments arguments) {
+        SessionSpec spec,
+        SessionBuffers session,
+        Pass pass,
+        PageQueue pages,
+        TrainingArguments arguments,
+        Recordings recordings)
+        implements AutoCloseable {
 
     private static final double NANOS = 1e9;
 
@@ -71,12 +79,13 @@ public record TrainStep(
 
     /** Fills the gradients with those of the mean loss over all counted tokens; adds the losses. */
     private void accumulate(long stepsDone, List<HostBatch> batches, long targets, Tensor lossSum) {
-        MicroBatch micro = new MicroBatch(pass, session.model(), session.adapter(), session.rope(), spec.recompute());
+        MicroBatch micro =
+                new MicroBatch(pass, session.model(), session.adapter(), session.rope(), spec.recompute(), recordings);
         float p = (float) spec.lora().loraDropout();
         pass.ops().elementwise().zero(session.buffers().gradients());
         for (int i = 0; i < batches.size(); i++) {
-            DropoutMasks masks = p > 0 ? new DropoutMasks(p, arguments.seed(), stepsDone, i) : null;
-            micro.run(batches.get(i), masks, 1f / targets, lossSum);
+            DropoutMasks.Draw draw = p > 0 ? new DropoutMasks.Draw(p, arguments.seed(), stepsDone, i) : null;
+            micro.run(batches.get(i), draw, 1f / targets, lossSum);
         }
     }
 
@@ -122,5 +131,10 @@ public record TrainStep(
         HostBatch batch = layOut("row " + rows.get(0).rowIndex(), rows);
         MicroBatch.evaluate(forward, batch, lossSum);
         return batch.targetRows().length;
+    }
+
+    @Override
+    public void close() {
+        recordings.close();
     }
 }

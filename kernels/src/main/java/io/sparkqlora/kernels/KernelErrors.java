@@ -199,6 +199,12 @@ public final class KernelErrors {
                 cause);
     }
 
+    /** What every call after such a failure says: the first one's error again. */
+    public static QLoraException cudaLost(QLoraException first) {
+        String text = first.getMessage().substring(first.code().length() + 2);
+        return new QLoraException(first.code(), first.kind(), text, first);
+    }
+
     /** The build lost a kernel file. */
     public static QLoraException kernelsMissing(String file) {
         return new QLoraException(

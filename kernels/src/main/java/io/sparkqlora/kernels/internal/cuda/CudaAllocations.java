@@ -8,6 +8,7 @@ import io.sparkqlora.kernels.internal.cpu.HostMemory;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.function.IntSupplier;
 import jcuda.driver.CUresult;
 import jcuda.driver.JCudaDriver;
 
@@ -41,10 +42,11 @@ final class CudaAllocations {
             throw KernelErrors.outOfMemory(device, purpose, bytes, context.freeBytes(), FIX);
         }
         Driver.check(code, "cuMemAlloc");
-        return opened(new CudaMemory(Kind.DEVICE, block.address(), bytes, memory -> {
-            closed(memory);
-            Driver.check(JCudaDriver.cuMemFree(block), "cuMemFree");
-        }));
+        return opened(new CudaMemory(
+                Kind.DEVICE,
+                block.address(),
+                bytes,
+                memory -> closed(memory, () -> JCudaDriver.cuMemFree(block), "cuMemFree")));
     }
 
     /** Pinned pages can't be taken back by the system, which kills a process that has too many: so ask first. */
@@ -60,10 +62,11 @@ final class CudaAllocations {
             throw KernelErrors.outOfMemory("the host", purpose, bytes, free, HOST_FIX);
         }
         Driver.check(code, "cuMemHostAlloc");
-        return opened(new CudaMemory(Kind.HOST, block.address(), bytes, memory -> {
-            closed(memory);
-            Driver.check(JCudaDriver.cuMemFreeHost(block), "cuMemFreeHost");
-        }));
+        return opened(new CudaMemory(
+                Kind.HOST,
+                block.address(),
+                bytes,
+                memory -> closed(memory, () -> JCudaDriver.cuMemFreeHost(block), "cuMemFreeHost")));
     }
 
     private static void checkSize(long bytes, String purpose) {
@@ -80,11 +83,15 @@ final class CudaAllocations {
         return memory;
     }
 
-    private synchronized void closed(CudaMemory memory) {
+    /** What was lost with the context needs no freeing. */
+    private synchronized void closed(CudaMemory memory, IntSupplier free, String call) {
         open.remove(memory);
         allocated[memory.kind().ordinal()] -= memory.bytes();
         frees++;
-        context.enter();
+        if (!context.lost()) {
+            context.enter();
+            Driver.check(free.getAsInt(), call);
+        }
     }
 
     /** The most bytes at once. */

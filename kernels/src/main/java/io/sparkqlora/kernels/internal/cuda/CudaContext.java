@@ -2,6 +2,7 @@
 package io.sparkqlora.kernels.internal.cuda;
 
 import io.sparkqlora.kernels.KernelErrors;
+import io.sparkqlora.kernels.QLoraException;
 import java.nio.charset.StandardCharsets;
 import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice;
@@ -18,6 +19,7 @@ final class CudaContext implements AutoCloseable {
     private final int ordinal;
     private final CUdevice device = new CUdevice();
     private final CUcontext context = new CUcontext();
+    private QLoraException lost;
     private boolean closed;
 
     CudaContext(int ordinal) {
@@ -39,8 +41,24 @@ final class CudaContext implements AutoCloseable {
         Driver.check(code, "cuDevicePrimaryCtxRetain");
     }
 
+    /** The context that this thread's calls went to can't be used any more; later calls fail with the same error. */
+    static void lose(QLoraException error) {
+        CudaContext current = CURRENT.get();
+        if (current != null && current.lost == null) {
+            current.lost = error;
+        }
+    }
+
+    /** Whether a fault took the context along: nothing can be run, copied or freed. */
+    boolean lost() {
+        return lost != null;
+    }
+
     /** Makes this thread's calls go to this device. */
     void enter() {
+        if (lost != null) {
+            throw KernelErrors.cudaLost(lost);
+        }
         if (CURRENT.get() != this) {
             Driver.check(JCudaDriver.cuCtxSetCurrent(context), "cuCtxSetCurrent");
             CURRENT.set(this);
@@ -91,7 +109,10 @@ final class CudaContext implements AutoCloseable {
         if (!closed) {
             closed = true;
             CURRENT.remove();
-            Driver.check(JCudaDriver.cuDevicePrimaryCtxRelease(device), "cuDevicePrimaryCtxRelease");
+            int code = JCudaDriver.cuDevicePrimaryCtxRelease(device);
+            if (!lost()) {
+                Driver.check(code, "cuDevicePrimaryCtxRelease");
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ import io.sparkqlora.kernels.Memory.Kind;
 import io.sparkqlora.kernels.Operations;
 import io.sparkqlora.kernels.PageQueue;
 import io.sparkqlora.kernels.Profile;
+import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.kernels.Recording;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.kernels.Upload;
@@ -22,8 +23,8 @@ import jcuda.driver.JCudaDriver;
 
 /**
  * An NVIDIA GPU of compute capability 8.0 or later, driven through libcuda alone. Operations are issued to one stream and run
- * asynchronously. After a fault of a kernel (an access outside its memory, say) the context is lost: every later call fails
- * with the same error, and the process should end; its exit code is that of {@code Kind.DEVICE}.
+ * asynchronously. After a fault of a kernel (an access outside its memory, say) the context is lost: every later call but
+ * {@link #close} fails with the first error, and the process should end; its exit code is that of {@code Kind.DEVICE}.
  */
 public final class CudaDevice implements Device {
 
@@ -182,14 +183,16 @@ public final class CudaDevice implements Device {
         Driver.check(JCudaDriver.cuStreamSynchronize(stream), "running kernels");
     }
 
-    /** Frees everything, also after a fault; the first failure is what it throws. */
+    /**
+     * Frees everything; the first failure is what it throws. After a fault that an earlier call has told of it throws nothing:
+     * what was lost with the context needs no freeing.
+     */
     @Override
     public synchronized void close() {
         if (closed) {
             return;
         }
         closed = true;
-        context.enter();
         RuntimeException first = null;
         if (profiler != null) {
             first = attempt(profiler::close, first);
@@ -202,14 +205,22 @@ public final class CudaDevice implements Device {
         }
         first = attempt(staging::close, first);
         first = attempt(() -> Driver.check(JCudaDriver.cuStreamDestroy(stream), "cuStreamDestroy"), first);
-        first = attempt(context::close, first);
+        try {
+            context.close();
+        } catch (QLoraException e) {
+            first = first == null ? e : first;
+        }
         if (first != null) {
             throw first;
         }
     }
 
-    private static RuntimeException attempt(Runnable step, RuntimeException first) {
+    private RuntimeException attempt(Runnable step, RuntimeException first) {
+        if (context.lost()) {
+            return first;
+        }
         try {
+            context.enter();
             step.run();
             return first;
         } catch (RuntimeException e) {

@@ -106,8 +106,10 @@ final class CudaGraph implements Recording {
     public void close() {
         if (!closed) {
             closed = true;
-            context.enter();
-            Driver.check(JCudaDriver.cuGraphExecDestroy(graph), "cuGraphExecDestroy");
+            if (!context.lost()) {
+                context.enter();
+                Driver.check(JCudaDriver.cuGraphExecDestroy(graph), "cuGraphExecDestroy");
+            }
         }
     }
 }

@@ -124,6 +124,9 @@ final class CudaPageQueue implements PageQueue {
             return;
         }
         closed = true;
+        if (context.lost()) {
+            return; // its streams and events went along
+        }
         context.enter();
         for (CUstream stream : new CUstream[] {incoming, outgoing}) {
             Driver.check(JCudaDriver.cuStreamSynchronize(stream), "copying pages");

@@ -5,6 +5,7 @@ import com.sun.jna.Native;
 import com.sun.jna.NativeLibrary;
 import io.sparkqlora.kernels.KernelErrors;
 import io.sparkqlora.kernels.QLoraException;
+import java.util.Set;
 import java.util.function.LongSupplier;
 import jcuda.driver.CUresult;
 import jcuda.driver.JCudaDriver;
@@ -14,6 +15,21 @@ import jcuda.driver.JCudaDriver;
  * addresses as they are: JCuda makes objects of every argument of every launch, and has no tensor maps.
  */
 final class Driver {
+
+    /** After these every call on the context fails: a kernel broke off, or the hardware failed. */
+    private static final Set<Integer> LOSING = Set.of(
+            CUresult.CUDA_ERROR_ECC_UNCORRECTABLE,
+            CUresult.CUDA_ERROR_NVLINK_UNCORRECTABLE,
+            CUresult.CUDA_ERROR_ILLEGAL_ADDRESS,
+            CUresult.CUDA_ERROR_LAUNCH_TIMEOUT,
+            CUresult.CUDA_ERROR_CONTEXT_IS_DESTROYED,
+            CUresult.CUDA_ERROR_ASSERT,
+            CUresult.CUDA_ERROR_HARDWARE_STACK_ERROR,
+            CUresult.CUDA_ERROR_ILLEGAL_INSTRUCTION,
+            CUresult.CUDA_ERROR_MISALIGNED_ADDRESS,
+            CUresult.CUDA_ERROR_INVALID_ADDRESS_SPACE,
+            CUresult.CUDA_ERROR_INVALID_PC,
+            CUresult.CUDA_ERROR_LAUNCH_FAILED);
 
     private static boolean open;
 
@@ -49,11 +65,16 @@ final class Driver {
         }
     }
 
-    /** What a code means: a lack of memory leaves the device usable, everything else loses it. */
+    /** What a code means; if nothing more can run on the GPU, its context takes note. */
     static QLoraException failure(int code, String call, LongSupplier freeBytes) {
-        return code == CUresult.CUDA_ERROR_OUT_OF_MEMORY
-                ? KernelErrors.driverOutOfMemory(call, freeBytes.getAsLong())
-                : KernelErrors.cudaFailed(call, name(code));
+        if (code == CUresult.CUDA_ERROR_OUT_OF_MEMORY) {
+            return KernelErrors.driverOutOfMemory(call, freeBytes.getAsLong());
+        }
+        QLoraException error = KernelErrors.cudaFailed(call, name(code));
+        if (LOSING.contains(code)) {
+            CudaContext.lose(error);
+        }
+        return error;
     }
 
     /** Of the current context's device; −1 where that can't be told. */

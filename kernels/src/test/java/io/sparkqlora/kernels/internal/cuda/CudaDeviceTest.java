@@ -11,7 +11,11 @@ import io.sparkqlora.kernels.Memory;
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.kernels.RandomBytes;
 import io.sparkqlora.kernels.Tensor;
+import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Tag;
@@ -114,5 +118,31 @@ class CudaDeviceTest {
             one.synchronize();
             assertThat(one.name()).startsWith("cuda:0 (");
         }
+    }
+
+    /** In a JVM of its own: the fault takes the process's context along. */
+    @Test
+    @Tag("gpu")
+    void aFaultIsToldByEveryLaterCallAndClosingHidesNothing() throws IOException, InterruptedException {
+        open().close();
+        String classPath = System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
+        Process process = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "--add-modules=jdk.incubator.vector",
+                        "-cp",
+                        classPath,
+                        FaultyKernel.class.getName())
+                .redirectError(ProcessBuilder.Redirect.DISCARD)
+                .start();
+        List<String> lines = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8)
+                .lines()
+                .toList();
+        assertThat(process.waitFor()).as("%s", lines).isEqualTo(QLoraException.Kind.DEVICE.exitCode());
+        assertThat(lines).hasSize(5);
+        assertThat(lines.get(0))
+                .matches("QLORA-K045: the GPU failed while running kernels: CUDA_ERROR_.*; this process can't"
+                        + " use it any more: .*");
+        assertThat(lines.subList(1, 4)).containsOnly(lines.get(0));
+        assertThat(lines.get(4)).isEqualTo("closed");
     }
 }

@@ -6,16 +6,18 @@
 //   dV = Pᵀ · dO    dK = scale · dSᵀ · Q    dQ = scale · dS · K
 //
 // Operations 10·D for each query and each key that it sees; traffic: k, v, dk, dv once, q and dO once for every 128 keys of
-// a key/value head (from L2), and dQ as f32 sums in L2.
+// a key/value head (from L2), and dQ as f32 sums in L2. Shared memory is the narrowest place: 256 KB for the operands of a step
+// (64 queries × 128 keys) and 112 KB to bring them in and dQ out, 2,900 cycles beside 2,560 of the tensor cores.
 //
 // A block takes 128 keys of one key/value head and all query heads of its group, so dK and dV are sums in registers.
-// Warpgroup 0 drives the copy engine (warp 0: loads, warp 1: sums of dQ); warpgroups 1 and 2 hold 64 keys each.
+// Warpgroup 0 drives the copy engine (warp 0: loads, warp 1: sums of dQ); warpgroups 1 and 2 hold 64 keys each. The scores of
+// the next step are multiplied beside this step's dK, so that the tensor cores have work while exponentials are computed.
 //
-// dQ gets a part from every block of keys. To be the same bits on every run the parts are added in one order, from the last
-// block of keys to the first, each waiting for the one before (a counter for every 64 queries). The block that comes first in
-// that order starts at its diagonal at the same time as all others start at theirs, so in step t each block finds that the
-// one before it has finished the same queries in step t − 1: the order costs next to nothing. Blocks are launched in that
-// order too, so that one never waits for another that has not started.
+// dQ gets a part from every block of keys. To be the same bits on every run the parts are added in one order, from the first
+// block of keys to the last, each waiting for the one before (a counter for every 64 queries). The first block of keys has the
+// most queries and is launched first, so that what is left at the end is short; and since it goes through its queries from the
+// last to the first, each block finds that the one before it was there already: in a chain that starts at once, each is a
+// part of a step behind, and those that start later never wait. No block waits for another that is launched after it.
 #include "hopper.cuh"
 #include "sequences.cuh"
 
@@ -25,7 +27,7 @@ using namespace hopper;
 using bf16 = __nv_bfloat16;
 
 constexpr int BM = 64, BN = 128;
-constexpr int STAGES = 2;
+constexpr int STAGES = 3;
 constexpr int BOX = 64;
 constexpr int THREADS = 384;
 constexpr float LOG2_E = 1.4426950408889634f;
@@ -83,10 +85,22 @@ struct Range {
     __device__ int first_block(int m) const { return window > 0 ? max(0, offset + m * BM - window + 1) / BN : 0; }
 };
 
-// Where the sums and the counter of a tile of queries stand: tiles of different sequences never share a number.
-__device__ __forceinline__ long tile_number(const Tile& tile, int m, int head, const Problem& p) {
-    int tiles = p.queries / BM + p.sequences + 1;
-    return (long)head * tiles + tile.query_start / BM + tile.sequence + m;
+// A ring's place and the parity of its barriers.
+struct Ring {
+    int stage = 0;
+    uint32_t phase = 0;
+
+    __device__ __forceinline__ Ring next() const { return stage + 1 == STAGES ? Ring{0, phase ^ 1} : Ring{stage + 1, phase}; }
+};
+
+// Calls body(tile of queries, head) in the order in which all parts of a block go through them.
+template <typename Body>
+__device__ __forceinline__ void for_each_step(const Range& range, int kv_head, int group, Body body) {
+#pragma unroll 1
+    for (int m = range.last; m >= range.first; m--) {
+#pragma unroll 1
+        for (int head = kv_head * group; head < (kv_head + 1) * group; head++) body(m, head);
+    }
 }
 
 template <int D>
@@ -100,78 +114,66 @@ __device__ void produce(Shared<D>& s, const CUtensorMap* q, const CUtensorMap* k
             load_box(s.v[box], v, &s.full_kv, kv_head * D + box * BOX, tile.key_start + tile.row);
         }
     }
-    int stage = 0;
-    uint32_t phase = 0;
-    for (int head = kv_head * p.group; head < (kv_head + 1) * p.group; head++) {
-        for (int m = range.first; m <= range.last; m++) {
-            barrier_wait(&s.empty[stage], phase ^ 1);
-            for (int i = lane; i < BM; i += 32) {
-                int row = m * BM + i;
-                long at = (long)head * p.queries + tile.query_start + row;
-                // a query beyond the end of the sequence weighs nothing
-                s.log_sum_exp[stage][i] = row < tile.queries ? p.log_sum_exp[at] * LOG2_E : INFINITY;
-                s.delta[stage][i] = row < tile.queries ? p.delta[at] : 0.f;
+    Ring ring;
+    for_each_step(range, kv_head, p.group, [&](int m, int head) {
+        float lse[BM / 32], delta[BM / 32];
+#pragma unroll
+        for (int i = 0; i < BM / 32; i++) {
+            int row = m * BM + i * 32 + lane;
+            long at = (long)head * p.queries + tile.query_start + row;
+            // a query beyond the end of the sequence weighs nothing
+            lse[i] = row < tile.queries ? p.log_sum_exp[at] * LOG2_E : INFINITY;
+            delta[i] = row < tile.queries ? p.delta[at] : 0.f;
+        }
+        int stage = ring.stage;
+        barrier_wait(&s.empty[stage], ring.phase ^ 1);
+#pragma unroll
+        for (int i = 0; i < BM / 32; i++) {
+            s.log_sum_exp[stage][i * 32 + lane] = lse[i];
+            s.delta[stage][i * 32 + lane] = delta[i];
+        }
+        __syncwarp();
+        if (lane == 0) {
+            barrier_expect_bytes(&s.full[stage], sizeof(s.q[stage]) + sizeof(s.d_out[stage]));
+            for (int box = 0; box < D / BOX; box++) {
+                load_box(s.q[stage][box], q, &s.full[stage], head * D + box * BOX, tile.query_start + m * BM);
             }
-            __syncwarp();
-            if (lane == 0) {
-                barrier_expect_bytes(&s.full[stage], sizeof(s.q[stage]) + sizeof(s.d_out[stage]));
-                for (int box = 0; box < D / BOX; box++) {
-                    load_box(s.q[stage][box], q, &s.full[stage], head * D + box * BOX, tile.query_start + m * BM);
-                    load_box(s.d_out[stage][box], d_out, &s.full[stage], head * D + box * BOX, tile.query_start + m * BM);
-                }
-            }
-            if (++stage == STAGES) {
-                stage = 0;
-                phase ^= 1;
+            for (int box = 0; box < D / BOX; box++) {
+                load_box(s.d_out[stage][box], d_out, &s.full[stage], head * D + box * BOX, tile.query_start + m * BM);
             }
         }
-    }
+        ring = ring.next();
+    });
 }
 
 // One thread: adds the parts of dQ to the sums in their order.
 template <int D>
 __device__ void sum_dq(Shared<D>& s, const Problem& p, const Tile& tile, const Range& range, int kv_head) {
     uint32_t phase = 0;
-    for (int head = kv_head * p.group; head < (kv_head + 1) * p.group; head++) {
-        for (int m = range.first; m <= range.last; m++) {
-            barrier_wait(&s.full_dq, phase);
-            phase ^= 1;
-            long number = tile_number(tile, m, head, p);
-            unsigned turn = range.last_block(m) - range.block, now;
-            do {
-                asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(now) : "l"(p.turns + number) : "memory");
-            } while (now != turn);
-            asm volatile("fence.proxy.async.global;" ::: "memory");
-            float* sums = p.dq + number * BM * D;
-            if (turn == 0) {
-                store_bytes(sums, s.dq, sizeof(s.dq));
-            } else {
-                add_floats(sums, s.dq, sizeof(s.dq));
-            }
-            store_commit();
-            store_wait_read();
-            barrier_arrive(&s.empty_dq);
-            store_wait();
-            asm volatile("fence.proxy.async.global;" ::: "memory");
-            // the last one leaves the counter as it was found
-            unsigned after = range.block == range.first_block(m) ? 0 : turn + 1;
-            asm volatile("st.release.gpu.global.u32 [%0], %1;" ::"l"(p.turns + number), "r"(after) : "memory");
+    for_each_step(range, kv_head, p.group, [&](int m, int head) {
+        long number = tile_number(tile, m, BM, head, p.queries, p.sequences);
+        unsigned turn = range.block - range.first_block(m), now;
+        do {
+            asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(now) : "l"(p.turns + number) : "memory");
+        } while (now != turn);
+        asm volatile("fence.proxy.async.global;" ::: "memory");
+        barrier_wait(&s.full_dq, phase);
+        phase ^= 1;
+        float* sums = p.dq + number * BM * D;
+        if (turn == 0) {
+            store_bytes(sums, s.dq, sizeof(s.dq));
+        } else {
+            add_floats(sums, s.dq, sizeof(s.dq));
         }
-    }
-}
-
-template <bool CAP>
-__device__ __forceinline__ void weigh(float (&st)[32], const float* log_sum_exp, const Problem& p) {
-    int column = threadIdx.x % 4 * 2;
-#pragma unroll
-    for (int j = 0; j < 8; j++) {
-        float2 lse = *reinterpret_cast<const float2*>(log_sum_exp + j * 8 + column);
-#pragma unroll
-        for (int i = 0; i < 4; i++) {
-            float score = CAP ? p.cap * tanhf(st[4 * j + i] * p.scale / p.cap) * LOG2_E : st[4 * j + i] * (p.scale * LOG2_E);
-            st[4 * j + i] = exp2f(score - (i % 2 ? lse.y : lse.x));
-        }
-    }
+        store_commit();
+        store_wait_read();
+        barrier_arrive(&s.empty_dq);
+        store_wait();
+        asm volatile("fence.proxy.async.global;" ::: "memory");
+        // the last one leaves the counter as it was found
+        unsigned after = range.block == range.last_block(m) ? 0 : turn + 1;
+        asm volatile("st.release.gpu.global.u32 [%0], %1;" ::"l"(p.turns + number), "r"(after) : "memory");
+    });
 }
 
 __device__ __forceinline__ void mask(float (&st)[32], const Range& range, int m, int key) {
@@ -229,66 +231,105 @@ __device__ void store_rows(bf16 (&through)[D / BOX][BN * BOX], bf16* out, int st
     }
 }
 
+// Sᵀ = K · Qᵀ, or with v and dO dPᵀ: 64 keys of this warpgroup by the 64 queries.
+template <int D>
+__device__ __forceinline__ void multiply_keys(const bf16 (&keys)[D / BOX][BN * BOX], const bf16 (&queries)[D / BOX][BM * BOX],
+                                              int consumer, float (&out)[32]) {
+    wgmma_fence();
+#pragma unroll
+    for (int k = 0; k < D / 16; k++) {
+        wgmma(out, describe(keys[k / 4] + consumer * 64 * BOX + k % 4 * 16, 1, 1024), describe(queries[k / 4] + k % 4 * 16, 1, 1024), k > 0);
+    }
+    wgmma_commit();
+}
+
+// dV += Pᵀ · dO, or dK += dSᵀ · Q.
+template <int D>
+__device__ __forceinline__ void add_product(const uint32_t (&weights)[16], const bf16 (&queries)[D / BOX][BM * BOX], float (&sum)[D / 2]) {
+    wgmma_fence();
+#pragma unroll
+    for (int k = 0; k < BM / 16; k++) {
+        wgmma<1>(sum, weights + k * 4, describe(queries[0] + k * 16 * BOX, BM * BOX * 2, 1024));
+    }
+    wgmma_commit();
+}
+
+// This warpgroup's half of the columns of dQ = dS · K, over all 128 keys.
+template <int D>
+__device__ __forceinline__ void multiply_ds(const bf16* ds, const bf16 (&keys)[D / BOX][BN * BOX], int consumer, float (&dq)[D / 4]) {
+    const bf16* half = D == 128 ? keys[consumer % (D / BOX)] : keys[0] + consumer * 32;
+    wgmma_fence();
+#pragma unroll
+    for (int k = 0; k < BN / 16; k++) {
+        wgmma<1, 1>(dq, describe(ds + k * 16 * BM, 1, 1024), describe(half + k * 16 * BOX, BN * BOX * 2, 1024), k > 0);
+    }
+    wgmma_commit();
+}
+
+// dSᵀ in place of dPᵀ, from the weights.
+template <bool CAP>
+__device__ __forceinline__ void differentiate(const float (&st)[32], float (&dp)[32], const float (&slope)[CAP ? 32 : 1], const float* deltas) {
+    int column = threadIdx.x % 4 * 2;
+#pragma unroll
+    for (int j = 0; j < 8; j++) {
+        float2 delta = *reinterpret_cast<const float2*>(deltas + j * 8 + column);
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            float x = st[4 * j + i] * (dp[4 * j + i] - (i % 2 ? delta.y : delta.x));
+            dp[4 * j + i] = CAP ? x * slope[CAP ? 4 * j + i : 0] : x;
+        }
+    }
+}
+
+// Scores become weights, and with a soft cap the cap's slope at each of them.
+template <bool CAP>
+__device__ __forceinline__ void weigh(float (&st)[32], float (&slope)[CAP ? 32 : 1], const float* log_sum_exp, const Problem& p,
+                                      const Range& range, int m, int key) {
+    if constexpr (CAP) {
+#pragma unroll
+        for (int i = 0; i < 32; i++) {
+            float t = tanhf(st[i] * p.scale / p.cap);
+            slope[i] = 1.f - t * t;
+            st[i] = p.cap * t;
+        }
+    }
+    float scale = CAP ? LOG2_E : p.scale * LOG2_E;
+    int column = threadIdx.x % 4 * 2;
+#pragma unroll
+    for (int j = 0; j < 8; j++) {
+        float2 lse = *reinterpret_cast<const float2*>(log_sum_exp + j * 8 + column);
+#pragma unroll
+        for (int i = 0; i < 4; i++) st[4 * j + i] = exp2_fast(fmaf(st[4 * j + i], scale, -(i % 2 ? lse.y : lse.x)));
+    }
+    mask(st, range, m, key);
+}
+
 template <int D, bool CAP>
 __device__ void consume(Shared<D>& s, const Problem& p, const Tile& tile, const Range& range, int kv_head) {
     int consumer = threadIdx.x / 128 - 1;
     int thread = threadIdx.x % 128;
     int key = tile.row + consumer * 64;
-    float dk[D / 2], dv[D / 2];
+    float dk[D / 2], dv[D / 2], st[32], dp[32], slope[CAP ? 32 : 1];
 #pragma unroll
     for (int i = 0; i < D / 2; i++) dk[i] = dv[i] = 0.f;
-    int steps = (range.last - range.first + 1) * p.group;
-    int stage = 0;
-    uint32_t phase = 0;
+    int steps = max(0, range.last - range.first + 1) * p.group;
+    Ring ring;
     barrier_wait(&s.full_kv, 0);
-    for (int step = 0; step < steps; step++) {
-        int m = range.first + step % (range.last - range.first + 1);
-        barrier_wait(&s.full[stage], phase);
-        float st[32], dp[32];
-        wgmma_fence();
-#pragma unroll
-        for (int k = 0; k < D / 16; k++) {
-            wgmma(st, describe(s.k[k / 4] + consumer * 64 * BOX + k % 4 * 16, 1, 1024), describe(s.q[stage][k / 4] + k % 4 * 16, 1, 1024), k > 0);
-        }
-        wgmma_commit();
-#pragma unroll
-        for (int k = 0; k < D / 16; k++) {
-            wgmma(dp, describe(s.v[k / 4] + consumer * 64 * BOX + k % 4 * 16, 1, 1024), describe(s.d_out[stage][k / 4] + k % 4 * 16, 1, 1024), k > 0);
-        }
-        wgmma_commit();
-        wgmma_wait<1>();
-        settle(st);
-        float slope[CAP ? 32 : 1];
-        if constexpr (CAP) {
-#pragma unroll
-            for (int i = 0; i < 32; i++) {
-                float t = tanhf(st[i] * p.scale / p.cap);
-                slope[i] = 1.f - t * t;
-            }
-        }
-        weigh<CAP>(st, s.log_sum_exp[stage], p);
-        mask(st, range, m, key);
-        uint32_t weights[16];
-        pack_all(st, weights);
+    if (steps > 0) {
+        barrier_wait(&s.full[0], 0);
+        multiply_keys<D>(s.k, s.q[0], consumer, st);
+        multiply_keys<D>(s.v, s.d_out[0], consumer, dp);
         wgmma_wait<0>();
+        settle(st);
         settle(dp);
-        wgmma_fence();
-#pragma unroll
-        for (int k = 0; k < BM / 16; k++) {
-            wgmma<1>(dv, weights + k * 4, describe(s.d_out[stage][0] + k * 16 * BOX, BM * BOX * 2, 1024));
-        }
-        wgmma_commit();
-        int column = thread % 4 * 2;
-#pragma unroll
-        for (int j = 0; j < 8; j++) {
-            float2 delta = *reinterpret_cast<const float2*>(s.delta[stage] + j * 8 + column);
-#pragma unroll
-            for (int i = 0; i < 4; i++) {
-                float x = st[4 * j + i] * (dp[4 * j + i] - (i % 2 ? delta.y : delta.x));
-                dp[4 * j + i] = CAP ? x * slope[CAP ? 4 * j + i : 0] : x;
-            }
-        }
-        uint32_t ds[16];
+        weigh<CAP>(st, slope, s.log_sum_exp[0], p, range, range.last, key);
+    }
+    for (int step = 0; step < steps; step++) {
+        int stage = ring.stage;
+        uint32_t weights[16], ds[16];
+        pack_all(st, weights);
+        add_product<D>(weights, s.d_out[stage], dv);
+        differentiate<CAP>(st, dp, slope, s.delta[stage]);
         pack_all(dp, ds);
         // two buffers: the other warpgroup may still multiply with the one before
         bf16* shared_ds = s.ds[step % 2];
@@ -296,19 +337,11 @@ __device__ void consume(Shared<D>& s, const Problem& p, const Tile& tile, const 
         async_proxy_fence();
         named_barrier(3, 256);
         float dq[D / 4];
-        wgmma_fence();
-#pragma unroll
-        for (int k = 0; k < BN / 16; k++) {
-            const bf16* keys = D == 128 ? s.k[consumer % (D / BOX)] : s.k[0] + consumer * 32;
-            wgmma<1, 1>(dq, describe(shared_ds + k * 16 * BM, 1, 1024), describe(keys + k * 16 * BOX, BN * BOX * 2, 1024), k > 0);
-        }
-        wgmma_commit();
-#pragma unroll
-        for (int k = 0; k < BM / 16; k++) {
-            wgmma<1>(dk, ds + k * 4, describe(s.q[stage][0] + k * 16 * BOX, BM * BOX * 2, 1024));
-        }
-        wgmma_commit();
+        multiply_ds<D>(shared_ds, s.k, consumer, dq);
+        add_product<D>(ds, s.q[stage], dk);
         wgmma_wait<1>();
+        settle(dv);
+        settle(weights);
         settle(dq);
         barrier_wait(&s.empty_dq, (step & 1) ^ 1);
         float4* sums = reinterpret_cast<float4*>(s.dq) + consumer * (D / 16) * 128 + thread;
@@ -317,16 +350,22 @@ __device__ void consume(Shared<D>& s, const Problem& p, const Tile& tile, const 
         async_proxy_fence();
         named_barrier(1 + consumer, 128);
         if (thread == 0) barrier_arrive(&s.full_dq);
-        wgmma_wait<0>();
+        // after the last step: its own scores once more, which nobody reads
+        bool more = step + 1 < steps;
+        Ring next = more ? ring.next() : ring;
+        barrier_wait(&s.full[next.stage], next.phase);
+        multiply_keys<D>(s.k, s.q[next.stage], consumer, st);
+        wgmma_wait<1>();
         settle(dk);
-        settle(dv);
         settle(ds);
-        settle(weights);
-        if (thread == 0) barrier_arrive(&s.empty[stage]);
-        if (++stage == STAGES) {
-            stage = 0;
-            phase ^= 1;
-        }
+        if (thread == 0 && more) barrier_arrive(&s.empty[stage]);
+        multiply_keys<D>(s.v, s.d_out[next.stage], consumer, dp);
+        wgmma_wait<1>();
+        settle(st);
+        weigh<CAP>(st, slope, s.log_sum_exp[next.stage], p, range, range.last - (step + 1) / p.group, key);
+        wgmma_wait<0>();
+        settle(dp);
+        ring = next;
     }
     // the other warpgroup may still read all keys
     named_barrier(3, 256);
@@ -339,7 +378,7 @@ __device__ __forceinline__ void attention_backward(const CUtensorMap* q, const C
                                                    const Problem& p) {
     extern __shared__ __align__(1024) uint8_t memory[];
     Shared<D>& s = *reinterpret_cast<Shared<D>*>(memory);
-    Tile tile = find_tile(gridDim.x - 1 - blockIdx.x, BN, p.query_starts, p.key_starts, p.sequences, true);
+    Tile tile = find_longest_tile<false>(blockIdx.y, BN, p.query_starts, p.key_starts, p.sequences);
     if (tile.keys == 0) return;
     if (threadIdx.x == 0) {
         barrier_init(&s.full_kv, 1);
@@ -353,7 +392,7 @@ __device__ __forceinline__ void attention_backward(const CUtensorMap* q, const C
     }
     __syncthreads();
     Range range(tile, p.window);
-    int kv_head = blockIdx.y;
+    int kv_head = blockIdx.x;
     if (threadIdx.x < 128) {
         give_registers<24>();
         if (threadIdx.x < 32) produce(s, q, k, v, d_out, p, tile, range, kv_head);
@@ -381,68 +420,3 @@ ATTENTION_BACKWARD(attention_backward_64_sm90, 64, false)
 ATTENTION_BACKWARD(attention_backward_64_cap_sm90, 64, true)
 ATTENTION_BACKWARD(attention_backward_128_sm90, 128, false)
 ATTENTION_BACKWARD(attention_backward_128_cap_sm90, 128, true)
-
-// delta[h, i] = Σ dO ∘ O over the D elements of a head; a warp a row and head, 16 bytes a lane.
-template <int D>
-__device__ void row_products(const bf16* out, int out_stride, const bf16* d_out, int d_out_stride, float* delta, int queries) {
-    constexpr int LANES = D / 8;
-    int row = (blockIdx.x * blockDim.x + threadIdx.x) / LANES;
-    int lane = threadIdx.x % LANES;
-    int head = blockIdx.y;
-    bool exists = row < queries;
-    float sum = 0.f;
-    if (exists) {
-        int4 a = *reinterpret_cast<const int4*>(out + (long)row * out_stride + head * D + lane * 8);
-        int4 b = *reinterpret_cast<const int4*>(d_out + (long)row * d_out_stride + head * D + lane * 8);
-        const __nv_bfloat162* x = reinterpret_cast<const __nv_bfloat162*>(&a);
-        const __nv_bfloat162* y = reinterpret_cast<const __nv_bfloat162*>(&b);
-#pragma unroll
-        for (int i = 0; i < 4; i++) {
-            float2 u = __bfloat1622float2(x[i]), w = __bfloat1622float2(y[i]);
-            sum = fmaf(u.x, w.x, fmaf(u.y, w.y, sum));
-        }
-    }
-#pragma unroll
-    for (int step = LANES / 2; step > 0; step /= 2) sum += __shfl_xor_sync(~0u, sum, step);
-    if (exists && lane == 0) delta[(long)head * queries + row] = sum;
-}
-
-extern "C" __global__ void attention_delta_64(const bf16* out, int out_stride, const bf16* d_out, int d_out_stride, float* delta, int queries) {
-    row_products<64>(out, out_stride, d_out, d_out_stride, delta, queries);
-}
-
-extern "C" __global__ void attention_delta_128(const bf16* out, int out_stride, const bf16* d_out, int d_out_stride, float* delta, int queries) {
-    row_products<128>(out, out_stride, d_out, d_out_stride, delta, queries);
-}
-
-// dq = scale · sums, from the order of the product's registers to rows; a block a tile of 64 queries and head, 256 threads.
-template <int D>
-__device__ void finish_dq(const float* sums, bf16* dq, int dq_stride, const int* query_starts, const int* key_starts, int sequences,
-                          int queries, float scale) {
-    Tile tile = find_tile(blockIdx.x, BM, query_starts, key_starts, sequences);
-    if (tile.queries == 0) return;
-    int head = blockIdx.y;
-    Problem p{};
-    p.queries = queries;
-    p.sequences = sequences;
-    const float4* from = reinterpret_cast<const float4*>(sums + tile_number(tile, tile.row / BM, head, p) * BM * D) + threadIdx.x / 128 * (D / 16) * 128;
-    int thread = threadIdx.x % 128;
-    int row = tile.row + thread / 32 * 16 + thread % 32 / 4;
-    bf16* to = dq + (long)(tile.query_start + row) * dq_stride + head * D + threadIdx.x / 128 * (D / 2) + thread % 4 * 2;
-#pragma unroll
-    for (int i = 0; i < D / 16; i++) {
-        float4 x = from[i * 128 + thread];
-        if (row < tile.queries) *reinterpret_cast<uint32_t*>(to + i * 8) = pack(x.x * scale, x.y * scale);
-        if (row + 8 < tile.queries) *reinterpret_cast<uint32_t*>(to + 8 * dq_stride + i * 8) = pack(x.z * scale, x.w * scale);
-    }
-}
-
-extern "C" __global__ void attention_finish_dq_64(const float* sums, bf16* dq, int dq_stride, const int* query_starts, const int* key_starts,
-                                                  int sequences, int queries, float scale) {
-    finish_dq<64>(sums, dq, dq_stride, query_starts, key_starts, sequences, queries, scale);
-}
-
-extern "C" __global__ void attention_finish_dq_128(const float* sums, bf16* dq, int dq_stride, const int* query_starts, const int* key_starts,
-                                                   int sequences, int queries, float scale) {
-    finish_dq<128>(sums, dq, dq_stride, query_starts, key_starts, sequences, queries, scale);
-}

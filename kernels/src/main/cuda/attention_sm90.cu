@@ -128,7 +128,7 @@ struct Softmax {
             top = fmaxf(top, __shfl_xor_sync(~0u, top, 2));
             // a row that has seen no key yet
             float bias = top == -INFINITY ? 0.f : top * scale;
-            factor[r] = exp2f(maximum[r] * scale - bias);
+            factor[r] = exp2_fast(maximum[r] * scale - bias);
             maximum[r] = top;
             float part = 0.f;
 #pragma unroll
@@ -136,7 +136,7 @@ struct Softmax {
 #pragma unroll
                 for (int c = 0; c < 2; c++) {
                     float& x = scores[4 * j + 2 * r + c];
-                    x = exp2f(fmaf(x, scale, -bias));
+                    x = exp2_fast(fmaf(x, scale, -bias));
                     part += x;
                 }
             }
@@ -280,8 +280,8 @@ template <int D, bool CAP>
 __device__ __forceinline__ void attention(const CUtensorMap* q, const CUtensorMap* k, const CUtensorMap* v, const Problem& p) {
     extern __shared__ __align__(1024) uint8_t memory[];
     Shared<D>& s = *reinterpret_cast<Shared<D>*>(memory);
-    // the last tiles first: they see the most keys
-    Tile tile = find_tile(gridDim.x - 1 - blockIdx.x, BM, p.query_starts, p.key_starts, p.sequences);
+    // the last tiles of sequences first: they see the most keys
+    Tile tile = find_longest_tile<true>(blockIdx.y, BM, p.query_starts, p.key_starts, p.sequences);
     if (tile.queries == 0) return;
     if (threadIdx.x == 0) {
         barrier_init(&s.full_q, 1);
@@ -295,7 +295,7 @@ __device__ __forceinline__ void attention(const CUtensorMap* q, const CUtensorMa
     }
     __syncthreads();
     Range range(tile, p.window);
-    int head = blockIdx.y;
+    int head = blockIdx.x;
     if (threadIdx.x < 128) {
         give_registers<24>();
         if (threadIdx.x == 0) produce(s, q, k, v, tile, range, head, p.group);

@@ -191,6 +191,13 @@ __device__ __forceinline__ uint32_t pack(float low, float high) {
     return *reinterpret_cast<uint32_t*>(&pair);
 }
 
+// 2^x to 2 ulp; what would be a denormal number is 0, which spares the scaling that exp2f puts around it.
+__device__ __forceinline__ float exp2_fast(float x) {
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+
 #define R8(d, i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3]), "+f"(d[i + 4]), "+f"(d[i + 5]), "+f"(d[i + 6]), "+f"(d[i + 7])
 #define R32(d, i) R8(d, i), R8(d, i + 8), R8(d, i + 16), R8(d, i + 24)
 

@@ -42,3 +42,51 @@ __device__ inline Tile find_tile(int index, int height, const int* query_starts,
     }
     return Tile{0, 0, 0, 0, 0, 0};
 }
+
+// The tile with that index when those at the head of their sequences' longest remainders come first: of all tiles, ordered by
+// how many tiles of their sequence follow them. Where the remainder is the work (the queries that see a block of keys), the
+// longest work is begun first, and what is left over at the end is short. FROM_END: by how many go before them instead.
+template <bool FROM_END>
+__device__ inline Tile find_longest_tile(int index, int height, const int* query_starts, const int* key_starts, int sequences) {
+    const int* starts = FROM_END ? query_starts : key_starts;
+    int lane = threadIdx.x % 32;
+    auto tiles_of = [&](int sequence) {
+        return sequence < sequences ? (starts[sequence + 1] - starts[sequence] + height - 1) / height : 0;
+    };
+    int most = 0;
+    for (int first = 0; first < sequences; first += 32) most = max(most, tiles_of(first + lane));
+    most = __reduce_max_sync(~0u, most);
+    // tiles with at least `rank` of their sequence from them on, themselves included
+    auto count = [&](int rank) {
+        int found = 0;
+        for (int first = 0; first < sequences; first += 32) found += max(0, tiles_of(first + lane) - rank + 1);
+        return __reduce_add_sync(~0u, found);
+    };
+    int rank = 0, above = most + 1;  // count(rank) > index, count(above) <= index
+    while (above - rank > 1) {
+        int middle = (rank + above) / 2;
+        (count(middle) > index ? rank : above) = middle;
+    }
+    if (rank == 0) return Tile{0, 0, 0, 0, 0, 0};
+    int skip = index - (above > most ? 0 : count(above));
+    for (int first = 0;; first += 32) {
+        int tiles = tiles_of(first + lane);
+        unsigned owners = __ballot_sync(~0u, tiles >= rank);
+        if (skip >= __popc(owners)) {
+            skip -= __popc(owners);
+            continue;
+        }
+        int owner = __fns(owners, 0, skip + 1);
+        int sequence = first + owner;
+        int query_start = query_starts[sequence], key_start = key_starts[sequence];
+        int before = FROM_END ? rank - 1 : __shfl_sync(~0u, tiles, owner) - rank;
+        return Tile{before * height, query_starts[sequence + 1] - query_start, key_starts[sequence + 1] - key_start,
+                    query_start, key_start, sequence};
+    }
+}
+
+// Where what is kept for a tile of `height` queries stands: tiles of different sequences never share a number.
+__device__ __forceinline__ long tile_number(const Tile& tile, int m, int height, int head, int queries, int sequences) {
+    int tiles = queries / height + sequences + 1;
+    return (long)head * tiles + tile.query_start / height + tile.sequence + m;
+}

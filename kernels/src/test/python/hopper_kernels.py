@@ -245,7 +245,7 @@ def smem_fwd(D):
 
 
 def smem_bwd(D):
-    return 2 * 128 * D * 2 + 2 * 2 * 64 * D * 2 + 2 * 128 * 64 * 2 + 64 * D * 4 + 2048 + 1024 + 1024
+    return 2 * 128 * D * 2 + 2 * 3 * 64 * D * 2 + 2 * 128 * 64 * 2 + 64 * D * 4 + 3 * 2 * 64 * 4 + 512
 
 
 class Att:
@@ -278,8 +278,8 @@ class Att:
         nm = f"{D}" + ("_cap" if cap else "")
         s.f = fn(fw, f"attention_{nm}_sm90", smem_fwd(D))
         s.b = fn(bw, f"attention_backward_{nm}_sm90", smem_bwd(D))
-        s.fd = fn(bw, f"attention_delta_{D}", 0)
-        s.ff = fn(bw, f"attention_finish_dq_{D}", 0)
+        s.fd = fn(ends, f"attention_delta_{D}", 0)
+        s.ff = fn(ends, f"attention_finish_dq_{D}", 0)
         s.mq, s.mk, s.mv = tmap(s.q, 128), tmap(s.k, 128), tmap(s.v, 128)
         s.mq64, s.mdo = tmap(s.q, 64), tmap(s.do, 64)
         s.qt = sum((l + 127) // 128 for l in lens) + 3
@@ -289,7 +289,7 @@ class Att:
     def forward(s):
         launch2(
             s.f,
-            (s.qt, s.H),
+            (s.H, s.qt),
             384,
             smem_fwd(s.D),
             [
@@ -321,7 +321,7 @@ class Att:
         )
         launch2(
             s.b,
-            (s.kt, s.KV),
+            (s.KV, s.kt),
             384,
             smem_bwd(s.D),
             [
@@ -387,8 +387,8 @@ def err(a, b):
 
 
 def attention():
-    global fw, bw
-    fw, bw = build("attention_sm90"), build("attention_backward_sm90")
+    global fw, bw, ends
+    fw, bw, ends = (build(name) for name in ("attention_sm90", "attention_backward_sm90", "attention_backward_ends"))
     torch.manual_seed(1)
     cases = [
         (4, 2, 128, [256], None, 0, 0.0),
@@ -400,6 +400,7 @@ def attention():
         (4, 2, 128, [3, 1, 70], [200, 129, 300], 0, 0.0),
         (32, 8, 128, [2048, 1000], None, 0, 0.0),
         (9, 3, 64, [512] * 3 + [50] * 40, None, 0, 0.0),
+        (4, 2, 128, [64, 0, 257], None, 0, 0.0),
     ]
     for H, KV, D, lens, klens, w, cap in cases:
         a = Att(sum(lens), H, KV, D, lens, klens, w, cap)

@@ -6,16 +6,21 @@ import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Tensor;
 import jcuda.driver.JCudaDriver;
 
-/** Attention by attention_sm90.cu and attention_backward_sm90.cu: bf16, aligned, heads of 64 or 128 elements. */
+/**
+ * Attention by attention_sm90.cu, attention_backward_sm90.cu and attention_backward_ends.cu: bf16, aligned, heads of 64 or
+ * 128 elements. Blocks run through the heads first, then through the tiles: the kernels count those from the longest on.
+ */
 final class HopperAttention {
 
     private static final String FORWARD = "attention_sm90";
     private static final String BACKWARD = "attention_backward_sm90";
+    private static final String ENDS = "attention_backward_ends";
     private static final int THREADS = 384;
     private static final int SMALL_THREADS = 256;
     private static final int ROWS = 128; // queries of a block forward, keys of a block backward
     private static final int QUERIES = 64; // of a tile backward
-    private static final int BARRIERS = 2048; // bytes, with room to align the rest
+    private static final int STAGES = 3; // of queries, backward
+    private static final int BARRIERS = 512; // bytes, with the gap up to a multiple of 1024
 
     private final Launcher launcher;
     private final Workspace workspace;
@@ -33,20 +38,20 @@ final class HopperAttention {
             CudaKernel finish) {
 
         static Width of(CudaKernel.Library library, int size) {
-            int forward = 5 * ROWS * size * 2 + BARRIERS;
+            int forward = 5 * ROWS * size * 2 + 1024;
             int backward = 2 * ROWS * size * 2
-                    + 4 * QUERIES * size * 2
+                    + 2 * STAGES * QUERIES * size * 2
                     + 2 * ROWS * QUERIES * 2
                     + QUERIES * size * 4
-                    + 4 * QUERIES * 4 * 2
+                    + 2 * STAGES * QUERIES * 4
                     + BARRIERS;
             return new Width(
                     library.kernel(FORWARD, "attention_" + size + "_sm90", forward),
                     library.kernel(FORWARD, "attention_" + size + "_cap_sm90", forward),
                     library.kernel(BACKWARD, "attention_backward_" + size + "_sm90", backward),
                     library.kernel(BACKWARD, "attention_backward_" + size + "_cap_sm90", backward),
-                    library.kernel(BACKWARD, "attention_delta_" + size),
-                    library.kernel(BACKWARD, "attention_finish_dq_" + size));
+                    library.kernel(ENDS, "attention_delta_" + size),
+                    library.kernel(ENDS, "attention_finish_dq_" + size));
         }
     }
 
@@ -93,7 +98,7 @@ final class HopperAttention {
                 .address(call.out())
                 .address(call.logSumExp());
         sequences(call).number(Math.toIntExact(call.out().rowStride()));
-        last(settings).over(call.queryTiles(ROWS), settings.heads(), 1, THREADS);
+        last(settings).over(settings.heads(), call.queryTiles(ROWS), 1, THREADS);
     }
 
     private Launcher sequences(AttentionCall call) {
@@ -175,7 +180,7 @@ final class HopperAttention {
         sequences(call)
                 .number(Math.toIntExact(call.dk().rowStride()))
                 .number(Math.toIntExact(call.dv().rowStride()));
-        last(settings).over(call.keyTiles(ROWS), settings.kvHeads(), 1, THREADS);
+        last(settings).over(settings.kvHeads(), call.keyTiles(ROWS), 1, THREADS);
     }
 
     private void finish(AttentionCall call, Scratch scratch) {

@@ -4,8 +4,9 @@
 //
 // Traffic: half a byte an element in (and a scale, 1 or 4 bytes a block), 2 or 4 bytes out: writing is what takes the time.
 // A warp turns 512 neighbouring bytes into 1024 elements: a lane four times 4 bytes into 8 elements (16 bytes of bf16), with
-// all loads before the first use, and one scale that its neighbours ask it for. Levels lie in shared memory once for each lane,
-// 16 × 32 words, so that no two lanes ever want the same bank.
+// all loads before the first use, one scale a block that its neighbours ask it for, and one level that all ask it for: a
+// shuffle is as fast as shared memory here, and nothing has to be filled before the first element. What is read is not read
+// again soon, so it leaves the cache first; what is written stays, for the product that follows.
 #include "matrix.cuh"
 
 struct Format {
@@ -21,93 +22,69 @@ struct Format {
 namespace {
 
 constexpr int THREADS = 256;
-constexpr int UNROLL = 4;
+constexpr int LOG2_UNROLL = 2, UNROLL = 1 << LOG2_UNROLL;
 constexpr int NESTED_SHIFT = 8;
 
-struct Tables {
-    float map[256];
-    float levels[16 * 32];
-};
-
-__device__ __forceinline__ void fill(Tables& t, const float* tables) {
-    for (int i = threadIdx.x; i < 256; i += THREADS) t.map[i] = tables[i];
-    for (int i = threadIdx.x; i < 16 * 32; i += THREADS) t.levels[i] = tables[256 + i / 32];
-    __syncthreads();
-}
-
 // Rounded after each step, as bitsandbytes does.
-__device__ __forceinline__ float scale_of(const Format& f, const Tables& t, long long block, float offset) {
+__device__ __forceinline__ float scale_of(const Format& f, long long block, float offset) {
     if (f.nested_absmax == nullptr) return static_cast<const float*>(f.absmax)[block];
-    float map = t.map[static_cast<const uint8_t*>(f.absmax)[block]];
+    float map = f.tables[static_cast<const uint8_t*>(f.absmax)[block]];
     return __fadd_rn(__fmul_rn(map, f.nested_absmax[block >> NESTED_SHIFT]), offset);
 }
 
-// Element i of 8 is the high half of byte i / 2 if i is even. A code times 128 is where its row of levels begins.
-__device__ __forceinline__ void expand(const Tables& t, uint32_t bytes, float scale, float (&x)[8]) {
-    uint32_t lane = threadIdx.x % 32 * 4;
+// Element i of 8 is the high half of byte i / 2 if i is even. Lanes l and l + 16 hold the level of code l, so it doesn't
+// matter which bit stands above a code.
+__device__ __forceinline__ void expand(uint32_t bytes, float level, float scale, float (&x)[8]) {
 #pragma unroll
     for (int i = 0; i < 8; i++) {
-        int shift = i / 2 * 8 + (i % 2 == 0 ? 4 : 0) - 7;
-        uint32_t at = ((shift < 0 ? bytes << -shift : bytes >> shift) & 0x780u) | lane;
-        x[i] = __fmul_rn(*reinterpret_cast<const float*>(reinterpret_cast<const char*>(t.levels) + at), scale);
+        x[i] = __fmul_rn(__shfl_sync(~0u, level, bytes >> (i / 2 * 8 + (i % 2 == 0 ? 4 : 0))), scale);
     }
 }
 
 }  // namespace
 
-// Scales in flat order, rows of a multiple of 8 elements; a matrix without gaps comes as one row. The grid fills the chip once,
-// so that the tables are copied once a block.
+// Scales in flat order, rows of a multiple of 8 elements; a matrix without gaps comes as one row.
 extern "C" __global__ void __launch_bounds__(THREADS) dequantize_8(Format f, Matrix out, long long rows, long long cols) {
-    __shared__ Tables t;
-    constexpr int WARP_GROUPS = UNROLL * 32, WARP_SHIFT = 10;  // of 8 elements; log2 of its elements
+    constexpr int WARP_GROUPS = UNROLL * 32, WARP_SHIFT = LOG2_UNROLL + 8;  // of 8 elements; log2 of its elements
     uint32_t groups = static_cast<uint32_t>(rows * cols / 8), row_groups = static_cast<uint32_t>(cols / 8);
-    uint32_t lane = threadIdx.x % 32, warp = (blockIdx.x * THREADS + threadIdx.x) / 32;
-    uint32_t stride = gridDim.x * (THREADS / 32) * WARP_GROUPS;
-    long long blocks = (rows * cols + (1ll << f.block_shift) - 1) >> f.block_shift;
-    uint32_t in_chunk = f.block_shift >= WARP_SHIFT ? 1u : 1u << (WARP_SHIFT - f.block_shift);
-    auto read = [&](uint32_t first, uint32_t (&bytes)[UNROLL]) {
+    uint32_t lane = threadIdx.x % 32;
+    uint32_t first = (blockIdx.x * THREADS + threadIdx.x) / 32 * WARP_GROUPS;
+    if (first >= groups) return;
+    uint32_t bytes[UNROLL] = {};
 #pragma unroll
-        for (int j = 0; j < UNROLL; j++) {
-            uint32_t group = first + j * 32 + lane;
-            if (group < groups) bytes[j] = reinterpret_cast<const uint32_t*>(f.packed)[group];
-        }
-    };
-    uint32_t bytes[UNROLL];
-    uint32_t first = warp * WARP_GROUPS;
-    read(first, bytes);
+    for (int j = 0; j < UNROLL; j++) {
+        uint32_t group = first + j * 32 + lane;
+        if (group < groups) bytes[j] = __ldcs(reinterpret_cast<const uint32_t*>(f.packed) + group);
+    }
+    float level = f.tables[256 + lane % 16];
     float offset = f.nested_absmax == nullptr ? 0.f : *f.nested_offset;
-    fill(t, f.tables);
-    while (first < groups) {
-        // lane l knows the scale of the l-th block among these 1024 elements
-        long long block = (static_cast<long long>(first) * 8 >> f.block_shift) + lane;
-        float known = block < blocks && lane < in_chunk ? scale_of(f, t, block, offset) : 0.f;
-        uint32_t next[UNROLL];
-        read(first + stride, next);  // under way while these are turned and written
+    // lane l knows the scale of the l-th block among these elements
+    uint32_t in_chunk = f.block_shift >= WARP_SHIFT ? 1u : 1u << (WARP_SHIFT - f.block_shift);
+    long long blocks = (rows * cols + (1ll << f.block_shift) - 1) >> f.block_shift;
+    long long block = (static_cast<long long>(first) * 8 >> f.block_shift) + lane;
+    float known = block < blocks && lane < in_chunk ? scale_of(f, block, offset) : 0.f;
+    uint32_t first_row = rows == 1 ? 0 : first / row_groups;
 #pragma unroll
-        for (int j = 0; j < UNROLL; j++) {
-            uint32_t group = first + j * 32 + lane;
-            float scale = __shfl_sync(~0u, known, (j * 32 + lane) * 8 >> f.block_shift);
-            if (group >= groups) continue;
-            float x[8];
-            expand(t, bytes[j], scale, x);
-            uint32_t row = rows == 1 ? 0 : group / row_groups;
-            store<8>(out, row, static_cast<long long>(group - row * row_groups) * 8, x);
+    for (int j = 0; j < UNROLL; j++) {
+        float x[8];
+        expand(bytes[j], level, __shfl_sync(~0u, known, (j * 32 + lane) * 8 >> f.block_shift), x);
+        uint32_t group = first + j * 32 + lane;
+        uint32_t row = first_row, in_row = group - first_row * row_groups;
+        if (in_row >= row_groups) {
+            row += in_row / row_groups;
+            in_row %= row_groups;
         }
-#pragma unroll
-        for (int j = 0; j < UNROLL; j++) bytes[j] = next[j];
-        first += stride;
+        if (group < groups) store<8>(out, row, static_cast<long long>(in_row) * 8, x);
     }
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) dequantize_1(Format f, Matrix out, long long rows, long long cols) {
-    __shared__ Tables t;
-    fill(t, f.tables);
     float offset = f.nested_absmax == nullptr ? 0.f : *f.nested_offset;
     for_each<1>(rows, cols, [&](long long row, long long col) {
         long long element = row * cols + col;
         long long block = f.by_row ? row * (cols >> f.block_shift) + (col >> f.block_shift) : element >> f.block_shift;
         int code = f.packed[element >> 1] >> (element % 2 == 0 ? 4 : 0) & 15;
-        float x[1] = {__fmul_rn(t.levels[code * 32 + threadIdx.x % 32], scale_of(f, t, block, offset))};
+        float x[1] = {__fmul_rn(f.tables[256 + code], scale_of(f, block, offset))};
         store<1>(out, row, col, x);
     });
 }

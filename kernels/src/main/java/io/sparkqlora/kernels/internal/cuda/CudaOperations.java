@@ -51,7 +51,7 @@ record CudaOperations(
         return new CudaOperations(
                 matmul,
                 hopper ? new HopperLoraLinear(products, gradient, matmul, joined) : joined,
-                new CudaQuantization(device, context.multiprocessors(), launcher, library, workspace),
+                new CudaQuantization(device, launcher, library, workspace),
                 elementwise,
                 new CudaRmsNorm(launcher, library),
                 new CudaRope(launcher, library),

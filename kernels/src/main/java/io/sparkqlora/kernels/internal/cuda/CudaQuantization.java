@@ -25,11 +25,9 @@ final class CudaQuantization implements Quantization {
     private static final int ROW_ORDER_WIDTH = 16;
     private static final int ROW_ORDER_BLOCK_LIMIT = 2048;
     private static final int DEQUANTIZED_PER_BLOCK = THREADS * 4 * 8;
-    private static final int BLOCKS_PER_MULTIPROCESSOR = 8;
     private static final long MOST_WIDE = 1L << 34; // elements that 32 bits count by eights, with room
 
     private final Device device;
-    private final int multiprocessors;
     private final Launcher launcher;
     private final Workspace workspace;
     private final Codebooks codebooks;
@@ -39,10 +37,8 @@ final class CudaQuantization implements Quantization {
     private final CudaKernel encode;
     private final Variants dequantize;
 
-    CudaQuantization(
-            Device device, int multiprocessors, Launcher launcher, CudaKernel.Library library, Workspace workspace) {
+    CudaQuantization(Device device, Launcher launcher, CudaKernel.Library library, Workspace workspace) {
         this.device = device;
-        this.multiprocessors = multiprocessors;
         this.launcher = launcher;
         this.workspace = workspace;
         this.codebooks = new Codebooks(device);
@@ -164,8 +160,7 @@ final class CudaQuantization implements Quantization {
         format(source, byRow);
         if (wide) {
             launcher.matrix(out).number(walk.rows()).number(walk.cols());
-            long all = (out.size() + DEQUANTIZED_PER_BLOCK - 1) / DEQUANTIZED_PER_BLOCK;
-            launcher.over(Math.min(all, (long) multiprocessors * BLOCKS_PER_MULTIPROCESSOR), 1, 1, THREADS);
+            launcher.over((out.size() + DEQUANTIZED_PER_BLOCK - 1) / DEQUANTIZED_PER_BLOCK, 1, 1, THREADS);
         } else {
             launcher.matrix(out).number(out.rows()).number(out.cols());
             new Rectangle(out.rows(), out.cols(), 1).launch(launcher);

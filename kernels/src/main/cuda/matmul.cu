@@ -194,10 +194,10 @@ __device__ __forceinline__ void matmul(const Problem& p) {
     }
 
 // n: as it lies, t: transposed, for a and b
-MATMUL(matmul_nn_128_128, 128, 128, 32, 2, 4, 4, false, false)
-MATMUL(matmul_nt_128_128, 128, 128, 32, 2, 4, 4, false, true)
-MATMUL(matmul_tn_128_128, 128, 128, 32, 2, 4, 4, true, false)
-MATMUL(matmul_tt_128_128, 128, 128, 32, 2, 4, 4, true, true)
+MATMUL(matmul_nn_128_128, 128, 128, 32, 2, 2, 4, false, false)
+MATMUL(matmul_nt_128_128, 128, 128, 32, 2, 2, 4, false, true)
+MATMUL(matmul_tn_128_128, 128, 128, 32, 2, 2, 4, true, false)
+MATMUL(matmul_tt_128_128, 128, 128, 32, 2, 2, 4, true, true)
 MATMUL(matmul_nn_64_64, 64, 64, 64, 2, 2, 4, false, false)
 MATMUL(matmul_nt_64_64, 64, 64, 64, 2, 2, 4, false, true)
 MATMUL(matmul_tn_64_64, 64, 64, 64, 2, 2, 4, true, false)

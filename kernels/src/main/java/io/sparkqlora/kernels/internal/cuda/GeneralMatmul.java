@@ -29,7 +29,7 @@ final class GeneralMatmul {
         }
     }
 
-    private static final Size WHOLE = new Size(128, 128, 32, 256, 4);
+    private static final Size WHOLE = new Size(128, 128, 32, 128, 4);
     private static final Size SMALL = new Size(64, 64, 64, 128, 4);
     private static final Size TALL = new Size(128, NARROW, 64, 128, 4);
     private static final Size FLAT = new Size(NARROW, 128, 64, 128, 4);

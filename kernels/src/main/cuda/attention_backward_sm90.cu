@@ -132,8 +132,10 @@ __device__ void produce(Shared<D>& s, const CUtensorMap* q, const CUtensorMap* k
             s.log_sum_exp[stage][i * 32 + lane] = lse[i];
             s.delta[stage][i * 32 + lane] = delta[i];
         }
-        __syncwarp();
-        if (lane == 0) {
+        // each lane for what it has written itself
+        if (lane > 0) {
+            barrier_arrive(&s.full[stage]);
+        } else {
             barrier_expect_bytes(&s.full[stage], sizeof(s.q[stage]) + sizeof(s.d_out[stage]));
             for (int box = 0; box < D / BOX; box++) {
                 load_box(s.q[stage][box], q, &s.full[stage], head * D + box * BOX, tile.query_start + m * BM);
@@ -358,6 +360,8 @@ __device__ void consume(Shared<D>& s, const Problem& p, const Tile& tile, const 
         wgmma_wait<1>();
         settle(dk);
         settle(ds);
+        // one thread for all: the barriers above have gathered them. compute-sanitizer's racecheck doesn't follow that and
+        // reports the reads of log_sum_exp and delta; where every thread arrives (256 of them) it has nothing to report
         if (thread == 0 && more) barrier_arrive(&s.empty[stage]);
         multiply_keys<D>(s.v, s.d_out[next.stage], consumer, dp);
         wgmma_wait<1>();
@@ -385,7 +389,7 @@ __device__ __forceinline__ void attention_backward(const CUtensorMap* q, const C
         barrier_init(&s.full_dq, 2);
         barrier_init(&s.empty_dq, 1);
         for (int i = 0; i < STAGES; i++) {
-            barrier_init(&s.full[i], 1);
+            barrier_init(&s.full[i], 32);
             barrier_init(&s.empty[i], 2);
         }
         barrier_init_fence();

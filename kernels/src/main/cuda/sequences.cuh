@@ -53,13 +53,13 @@ __device__ inline Tile find_longest_tile(int index, int height, const int* query
     auto tiles_of = [&](int sequence) {
         return sequence < sequences ? (starts[sequence + 1] - starts[sequence] + height - 1) / height : 0;
     };
-    int most = 0;
-    for (int first = 0; first < sequences; first += 32) most = max(most, tiles_of(first + lane));
+    int mine = tiles_of(lane), most = mine;  // of the first 32, which often are all
+    for (int first = 32; first < sequences; first += 32) most = max(most, tiles_of(first + lane));
     most = __reduce_max_sync(~0u, most);
     // tiles with at least `rank` of their sequence from them on, themselves included
     auto count = [&](int rank) {
-        int found = 0;
-        for (int first = 0; first < sequences; first += 32) found += max(0, tiles_of(first + lane) - rank + 1);
+        int found = max(0, mine - rank + 1);
+        for (int first = 32; first < sequences; first += 32) found += max(0, tiles_of(first + lane) - rank + 1);
         return __reduce_add_sync(~0u, found);
     };
     int rank = 0, above = most + 1;  // count(rank) > index, count(above) <= index
@@ -70,7 +70,7 @@ __device__ inline Tile find_longest_tile(int index, int height, const int* query
     if (rank == 0) return Tile{0, 0, 0, 0, 0, 0};
     int skip = index - (above > most ? 0 : count(above));
     for (int first = 0;; first += 32) {
-        int tiles = tiles_of(first + lane);
+        int tiles = first == 0 ? mine : tiles_of(first + lane);
         unsigned owners = __ballot_sync(~0u, tiles >= rank);
         if (skip >= __popc(owners)) {
             skip -= __popc(owners);

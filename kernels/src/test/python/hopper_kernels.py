@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The Hopper kernels (matmul_sm90.cu, attention_sm90.cu, attention_backward_sm90.cu) on their own: checked against float64 and
-timed beside cuBLAS, flash-attention and cuDNN as PyTorch calls them. Needs a Hopper GPU, nvcc 13 and PyTorch; the project itself
-needs none of the last. Kernels are launched through the driver API, as CudaKernel does.
+"""The Hopper kernels (matmul_sm90.cu, attention_sm90.cu, attention_backward_sm90.cu) and some that are bound by memory on their
+own: checked against float64 and timed beside cuBLAS, flash-attention and cuDNN as PyTorch calls them. Needs a Hopper GPU, nvcc 13
+and PyTorch; the project itself needs none of the last. Kernels are launched through the driver API, as CudaKernel does. With
+`check` nothing is timed, for running under compute-sanitizer.
 
-    python3 kernels/src/test/python/hopper_kernels.py [matmul] [attention]
+    python3 kernels/src/test/python/hopper_kernels.py [check] [matmul] [attention] [memory]
 """
 
 import ctypes
@@ -180,6 +181,8 @@ def check_products(m):
 def matmul():
     m = build("matmul_sm90")
     check_products(m)
+    if CHECK_ONLY:
+        return
     layers = [
         (6144, 4096, 0, [4096, 1024, 1024]),
         (4096, 4096, 0, [4096]),
@@ -432,6 +435,8 @@ def attention():
             same,
             flush=True,
         )
+    if CHECK_ONLY:
+        return
     for H, KV, D, lens in [
         (32, 8, 128, [2048] * 4),
         (32, 8, 128, [8192]),
@@ -473,6 +478,122 @@ def attention():
         )
 
 
+# ---- kernels bound by memory ----
+
+
+class Format(ctypes.Structure):
+    _fields_ = [(n, ctypes.c_void_p) for n in ("packed", "absmax", "nested", "offset", "tables")] + [
+        ("shift", ctypes.c_int),
+        ("by_row", ctypes.c_int),
+    ]
+
+
+class Matrix(ctypes.Structure):
+    _fields_ = [("data", ctypes.c_void_p), ("stride", ctypes.c_longlong), ("type", ctypes.c_int)]
+
+
+def matrix(t):
+    return Matrix(t.data_ptr(), t.stride(0), 1 if t.dtype == torch.bfloat16 else 0)
+
+
+def launch3(f, grid, block, args):
+    kinds = {int: ctypes.c_int, float: ctypes.c_float}
+    keep = [a if isinstance(a, (ctypes.Structure, ctypes.c_longlong, ctypes.c_void_p)) else kinds[type(a)](a) for a in args]
+    arr = (ctypes.c_void_p * len(keep))(*[ctypes.addressof(a) for a in keep])
+    ck(cu.cuLaunchKernel(f, grid, 1, 1, block, 1, 1, 0, ctypes.c_void_p(S().cuda_stream), arr, None), "launch")
+
+
+def pointer(t):
+    return ctypes.c_void_p(t.data_ptr())
+
+
+class Dequantize:
+    def __init__(s, m, rows, cols, extra=0, per_block=8192, name="dequantize_8"):
+        n = rows * cols
+        s.packed = torch.randint(0, 256, (n // 2,), device="cuda", dtype=torch.uint8)
+        s.absmax = torch.randint(0, 256, (n // 64,), device="cuda", dtype=torch.uint8)
+        s.nested = torch.rand(-(-n // 64 // 256), device="cuda")
+        s.offset = torch.rand(1, device="cuda")
+        s.tables = torch.randn(272, device="cuda")
+        s.out = torch.full((rows, cols + extra), float("nan"), device="cuda").bfloat16()[:, :cols]
+        s.f, s.rows, s.cols, s.n = fn(m, name, 0), rows, cols, n
+        s.per_block, s.bytes = per_block, n * 2.5 + n / 64
+
+    def run(s):
+        f = Format(*(t.data_ptr() for t in (s.packed, s.absmax, s.nested, s.offset, s.tables)), 6, 0)
+        flat = s.out.is_contiguous()
+        walk = (1, s.n) if flat else (s.rows, s.cols)
+        launch3(s.f, -(-s.n // s.per_block), 256, [f, matrix(s.out), *map(ctypes.c_longlong, walk)])
+
+    def reference(s):
+        scale = s.tables[s.absmax.long()] * s.nested.repeat_interleave(256)[: s.absmax.numel()] + s.offset
+        codes = torch.stack([s.packed >> 4, s.packed & 15], 1).flatten().long()
+        return (s.tables[256 + codes].view(-1, 64) * scale[:, None]).view(s.rows, s.cols)
+
+
+class Rope:
+    def __init__(s, m, rows, heads, threads):
+        s.x = torch.randn(rows, heads * 128, device="cuda").bfloat16()
+        s.positions = torch.randint(0, 4096, (rows,), device="cuda", dtype=torch.int32)
+        s.cos, s.sin = (torch.randn(4096, 64, device="cuda") for _ in range(2))
+        s.f, s.rows, s.heads, s.threads, s.bytes = fn(m, "rope_8", 0), rows, heads, threads, 4 * s.x.numel()
+
+    def run(s):
+        long = ctypes.c_longlong
+        args = [matrix(s.x), pointer(s.positions), matrix(s.cos), matrix(s.sin), long(s.rows), s.heads, 128, 64, long(4096), 1.0]
+        launch3(s.f, s.rows, s.threads, args)
+
+    def reference(s):
+        x = s.x.double().view(s.rows, s.heads, 2, 64)
+        c, d = (t.double()[s.positions.long()][:, None] for t in (s.cos, s.sin))
+        a, b = x[:, :, 0], x[:, :, 1]
+        return torch.stack([a * c - b * d, b * c + a * d], 2).view(s.rows, -1)
+
+
+def burst_captured(fs, n=30):  # without the time that Python takes for a launch
+    fs[0]()
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        for r in range(n):
+            fs[r % len(fs)]()
+    return burst([graph.replay], 5) / n
+
+
+def speed(what, make):
+    sets = [make() for _ in range(3)]
+    ms = burst_captured([s.run for s in sets])
+    print(f"{what}: {ms * 1e3:.1f} us {sets[0].bytes / ms / 1e9:.2f} TB/s", flush=True)
+
+
+def memory():
+    dq, ro = build("dequantize"), build("rope")
+    torch.manual_seed(1)
+    for rows, cols, extra in [(300, 1024, 0), (300, 1024, 16), (64, 264, 8), (512, 4096, 64)]:
+        d = Dequantize(dq, rows, cols, extra)
+        d.run()
+        print("dequantize", rows, cols, extra, "equal", torch.equal(d.out, d.reference().bfloat16()))
+    for heads in (40, 5, 1):
+        r = Rope(ro, 99, heads, 256)
+        expected = r.reference()
+        r.run()
+        print("rope", heads, "%.1e" % err(r.x, expected))
+    if CHECK_ONLY:
+        return
+    a, b = (torch.randn(1 << 29, device="cuda").bfloat16() for _ in range(2))
+    ms = burst([lambda: a.copy_(b)], 10)
+    print(f"copy {4 * a.numel() / ms / 1e9:.2f} TB/s")
+    for rows, cols, extra in [(4096, 4096, 0), (4096, 4096, 16), (28672, 4096, 0), (28672, 4096, 32), (4096, 14336, 16)]:
+        speed(f"dequantize {rows} x {cols} + {extra}", lambda: Dequantize(dq, rows, cols, extra))
+    speed("rope 8192 x 40 x 128", lambda: Rope(ro, 8192, 40, 256))
+
+
+CHECK_ONLY = False
+
 if __name__ == "__main__":
-    for what in sys.argv[1:] or ["matmul", "attention"]:
-        {"matmul": matmul, "attention": attention}[what]()
+    chosen = sys.argv[1:]
+    if "check" in chosen:
+        CHECK_ONLY = True
+        chosen.remove("check")
+    for what in chosen or ["matmul", "attention", "memory"]:
+        {"matmul": matmul, "attention": attention, "memory": memory}[what]()

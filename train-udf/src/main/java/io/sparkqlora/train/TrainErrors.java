@@ -192,8 +192,6 @@ public final class TrainErrors {
                 null);
     }
 
-    // ---- generation
-
     /** A prompt that can't be continued. */
     public static QLoraException badPrompt(int prompt, String problem, String fix) {
         return input(24, "prompt " + prompt + ": " + problem + "; " + fix, null);
@@ -243,24 +241,17 @@ public final class TrainErrors {
                 null);
     }
 
-    // ---- reading weights
-
     /** A file that became shorter after it was opened. */
     public static QLoraException endedEarly(Path file, long end, long wanted) {
-        return input(
-                40,
-                file + " ends at byte " + end + ", weights reach to byte " + wanted
-                        + ": it was cut short after it was opened; " + COPY_AGAIN + ", and let nothing write to it",
-                null);
+        String cut =
+                " ends at byte " + end + ", weights reach to byte " + wanted + ": it was cut after it was opened; ";
+        return input(40, file + cut + COPY_AGAIN, null);
     }
 
     /** A read that failed. */
-    public static QLoraException readFailed(Path file, long position, Throwable cause) {
-        return input(
-                41,
-                file + " can't be read from byte " + position + " on: " + oneLine(cause.getMessage())
-                        + "; check the disk, or " + COPY_AGAIN,
-                cause);
+    public static QLoraException readFailed(Path file, long at, Throwable e) {
+        String problem = " can't be read from byte " + at + " on: " + oneLine(e.getMessage()) + "; check the disk, or ";
+        return input(41, file + problem + COPY_AGAIN, e);
     }
 
     /** A name from a file, made fit for one line. */

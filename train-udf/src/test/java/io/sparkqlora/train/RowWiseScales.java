@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train;
 
+import io.sparkqlora.kernels.DenseQuantizedLinear;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.DynamicMap;
 import io.sparkqlora.kernels.Operations;
 import io.sparkqlora.kernels.QuantFormat;
 import io.sparkqlora.kernels.Quantization;
+import io.sparkqlora.kernels.QuantizedLinear;
 import io.sparkqlora.kernels.QuantizedMatrix;
 import io.sparkqlora.kernels.Tensor;
 import java.lang.reflect.InvocationHandler;
@@ -38,7 +40,13 @@ final class RowWiseScales implements Quantization {
     /** {@code device} with the other dequantisation. */
     static Device on(Device device) {
         RowWiseScales quantization = new RowWiseScales(device);
-        Operations operations = with(Operations.class, device.ops(), "quantization", quantization);
+        Operations real = device.ops();
+        QuantizedLinear linear = new DenseQuantizedLinear(quantization, real.matmul(), real.loraLinear());
+        Operations operations = with(
+                Operations.class,
+                with(Operations.class, real, "quantization", quantization),
+                "quantizedLinear",
+                linear);
         return with(Device.class, device, "ops", operations);
     }
 

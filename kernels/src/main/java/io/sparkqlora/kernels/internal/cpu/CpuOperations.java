@@ -5,6 +5,7 @@ import io.sparkqlora.kernels.AdamW;
 import io.sparkqlora.kernels.AdamW8bit;
 import io.sparkqlora.kernels.Attention;
 import io.sparkqlora.kernels.CrossEntropy;
+import io.sparkqlora.kernels.DenseQuantizedLinear;
 import io.sparkqlora.kernels.Dropout;
 import io.sparkqlora.kernels.Elementwise;
 import io.sparkqlora.kernels.GatedActivation;
@@ -13,6 +14,7 @@ import io.sparkqlora.kernels.LoraLinear;
 import io.sparkqlora.kernels.Matmul;
 import io.sparkqlora.kernels.Operations;
 import io.sparkqlora.kernels.Quantization;
+import io.sparkqlora.kernels.QuantizedLinear;
 import io.sparkqlora.kernels.RmsNorm;
 import io.sparkqlora.kernels.Rope;
 import io.sparkqlora.kernels.RowSelect;
@@ -23,6 +25,7 @@ record CpuOperations(
         Matmul matmul,
         LoraLinear loraLinear,
         Quantization quantization,
+        QuantizedLinear quantizedLinear,
         Elementwise elementwise,
         RmsNorm rmsNorm,
         Rope rope,
@@ -39,10 +42,14 @@ record CpuOperations(
     static CpuOperations on(Workers workers, Products products) {
         Matmul matmul = new CpuMatmul(workers, products);
         Elementwise elementwise = new CpuElementwise(workers);
+        LoraLinear loraLinear = new JoinedLoraLinear(matmul, elementwise);
+        Quantization quantization = new CpuQuantization(workers);
         return new CpuOperations(
                 matmul,
-                new JoinedLoraLinear(matmul, elementwise),
-                new CpuQuantization(workers),
+                loraLinear,
+                quantization,
+                new CpuQuantizedLinear(
+                        workers, products, matmul, new DenseQuantizedLinear(quantization, matmul, loraLinear)),
                 elementwise,
                 new CpuRmsNorm(workers),
                 new CpuRope(workers),

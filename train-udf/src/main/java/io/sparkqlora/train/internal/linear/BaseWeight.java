@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train.internal.linear;
 
+import io.sparkqlora.kernels.LoraLinear;
+import io.sparkqlora.kernels.LoraLinear.Update;
 import io.sparkqlora.kernels.QuantizedMatrix;
 import io.sparkqlora.kernels.Tensor;
 import java.util.List;
@@ -9,10 +11,19 @@ import java.util.List;
 public sealed interface BaseWeight {
 
     /**
-     * The weight in the type of the pass with {@code extra} more columns on the right, whose contents are the caller's to
-     * write. It may be scratch on top of the arena: it lives until the caller releases that.
+     * {@code y = x·Wᵀ + t·Bᵀ}; see {@link LoraLinear}. Scratch is taken from the top of the arena, for the caller to release.
+     *
+     * @param lora the adapter, or null for the base alone
      */
-    Tensor matrix(Pass pass, int extra);
+    void forward(Pass pass, Tensor x, LoraGroup lora, Tensor t, Tensor y);
+
+    /**
+     * {@code dt = scaling · dy·B}, {@code dB += dyᵀ·t} and {@code dx = dy·W + dt·A}.
+     *
+     * @param lora the adapter, or null for the base alone
+     * @param a its {@code A}, or null to leave the low-rank part out of {@code dx}
+     */
+    void backward(Pass pass, Tensor dy, Tensor t, LoraGroup lora, Tensor a, Tensor dx);
 
     /**
      * Kept as it is multiplied.
@@ -23,8 +34,25 @@ public sealed interface BaseWeight {
     record Dense(Tensor storage, int inFeatures) implements BaseWeight {
 
         @Override
-        public Tensor matrix(Pass pass, int extra) {
-            return storage.colRange(0, inFeatures + extra);
+        public void forward(Pass pass, Tensor x, LoraGroup lora, Tensor t, Tensor y) {
+            if (lora == null) {
+                pass.ops().matmul().linear(x, weight(), y);
+            } else {
+                pass.ops().loraLinear().forward(x, with(lora), t, lora.updates(), y);
+            }
+        }
+
+        @Override
+        public void backward(Pass pass, Tensor dy, Tensor t, LoraGroup lora, Tensor a, Tensor dx) {
+            if (lora == null) {
+                pass.ops().matmul().multiply(dy, false, weight(), false, 1f, 0f, dx);
+            } else {
+                pass.ops().loraLinear().backward(dy, with(lora), t, lora.updates(), lora.scaling(), a, dx);
+            }
+        }
+
+        private Tensor with(LoraGroup lora) {
+            return storage.colRange(0, inFeatures + lora.width());
         }
 
         /** The weight without extra columns. */
@@ -41,17 +69,26 @@ public sealed interface BaseWeight {
         }
 
         @Override
-        public Tensor matrix(Pass pass, int extra) {
+        public void forward(Pass pass, Tensor x, LoraGroup lora, Tensor t, Tensor y) {
+            Tensor low = lora == null ? null : t;
+            pass.ops().quantizedLinear().forward(x, parts, scratch(pass, lora), low, updates(lora), y);
+        }
+
+        @Override
+        public void backward(Pass pass, Tensor dy, Tensor t, LoraGroup lora, Tensor a, Tensor dx) {
+            Tensor low = lora == null ? null : t;
+            float scaling = lora == null ? 0f : lora.scaling();
+            Tensor scratch = scratch(pass, lora);
+            pass.ops().quantizedLinear().backward(dy, parts, scratch, low, updates(lora), scaling, a, dx);
+        }
+
+        private static List<Update> updates(LoraGroup lora) {
+            return lora == null ? List.of() : lora.updates();
+        }
+
+        private Tensor scratch(Pass pass, LoraGroup lora) {
             long rows = parts.stream().mapToLong(QuantizedMatrix::rows).sum();
-            long cols = parts.get(0).cols();
-            Tensor dense = pass.matrix(rows, cols + extra);
-            long from = 0;
-            for (QuantizedMatrix part : parts) {
-                Tensor target = dense.rowRange(from, from + part.rows()).colRange(0, cols);
-                pass.ops().quantization().dequantize(part, target);
-                from += part.rows();
-            }
-            return dense;
+            return pass.matrix(rows, parts.get(0).cols() + LinearGroup.lowRankWidth(lora));
         }
     }
 }

@@ -58,12 +58,7 @@ public record LinearGroup(GroupSpec spec, BaseWeight weight, Tensor bias) {
      */
     public void forward(Pass pass, Tensor x, LoraGroup lora, Tensor t, Tensor y) {
         long mark = pass.arena().mark();
-        Tensor matrix = weight.matrix(pass, lowRankWidth(lora));
-        if (lora == null) {
-            pass.ops().matmul().linear(x, matrix, y);
-        } else {
-            pass.ops().loraLinear().forward(x, matrix, t, lora.updates(), y);
-        }
+        weight.forward(pass, x, lora, t, y);
         pass.arena().release(mark);
         if (bias != null) {
             pass.ops().elementwise().addBias(y, bias);
@@ -82,12 +77,11 @@ public record LinearGroup(GroupSpec spec, BaseWeight weight, Tensor bias) {
     public void backward(
             Pass pass, Tensor dy, Tensor t, LoraGroup lora, DropoutMasks masks, boolean inputGradient, Tensor dx) {
         long mark = pass.arena().mark();
-        Tensor matrix = inputGradient ? weight.matrix(pass, lowRankWidth(lora)) : null;
-        if (lora != null) {
-            Tensor a = masks == null ? lora.a() : null;
-            pass.ops().loraLinear().backward(dy, matrix, t, lora.updates(), lora.scaling(), a, dx);
-        } else if (inputGradient) {
-            pass.ops().matmul().multiply(dy, false, matrix, false, 1f, 0f, dx);
+        Tensor a = lora == null || masks != null ? null : lora.a();
+        if (inputGradient) {
+            weight.backward(pass, dy, t, lora, a, dx);
+        } else if (lora != null) {
+            pass.ops().loraLinear().backward(dy, null, t, lora.updates(), lora.scaling(), a, dx);
         }
         pass.arena().release(mark);
         if (lora != null && masks != null && inputGradient) {

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.kernels.internal.cpu;
+
+import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.LoraLinear;
+import io.sparkqlora.kernels.Matmul;
+import io.sparkqlora.kernels.QuantizedLinear;
+import io.sparkqlora.kernels.QuantizedMatrix;
+import io.sparkqlora.kernels.Tensor;
+import java.util.List;
+
+/**
+ * Products with 4-bit weights, a panel of the weight at a time: dequantised into a thread's own memory, where it stays in the
+ * caches, and multiplied at once. With few rows to multiply, writing a whole weight to memory and reading it again takes as
+ * long as the product. With many it does not, and cutting the rows among the threads is better.
+ */
+final class CpuQuantizedLinear implements QuantizedLinear {
+
+    /** Most rows that are multiplied by panels. */
+    private static final long MAX_ROWS = 1024;
+    /** Of a panel of rows, which are read once: about half of a second-level cache. */
+    private static final long ROW_PANEL_BYTES = 1 << 20;
+
+    private static final long ROW_PANEL_MAX = 512;
+    /** Of a panel of columns: each reads all of the gradient, so narrow ones cost more than they save. */
+    private static final long COLUMN_PANEL_BYTES = 8 << 20;
+
+    private static final long COLUMN_PANEL_MAX = 256;
+    /** oneDNN reads the inner dimension in such steps; see {@link Product#readsPastRows}. */
+    private static final long INNER_STEP = 32;
+
+    private final Workers workers;
+    private final Products products;
+    private final Matmul matmul;
+    private final QuantizedLinear dense;
+
+    CpuQuantizedLinear(Workers workers, Products products, Matmul matmul, QuantizedLinear dense) {
+        this.workers = workers;
+        this.products = products;
+        this.matmul = matmul;
+        this.dense = dense;
+    }
+
+    @Override
+    public void forward(
+            Tensor x,
+            List<QuantizedMatrix> weight,
+            Tensor scratch,
+            Tensor t,
+            List<LoraLinear.Update> updates,
+            Tensor y) {
+        if (x.rows() > MAX_ROWS) {
+            dense.forward(x, weight, scratch, t, updates, y);
+            return;
+        }
+        long in = weight.get(0).cols();
+        long inner = (in + (t == null ? 0 : t.cols()) + INNER_STEP - 1) / INNER_STEP * INNER_STEP;
+        NativeBuffer buffer = products.borrowScratch();
+        try {
+            long joined = buffer.atLeast(x.rows() * inner * x.dtype().bytes());
+            join(x.colRange(0, in), t, inner, joined);
+            byRows(x, joined, inner, weight, updates, y);
+        } finally {
+            products.giveBackScratch(buffer);
+        }
+    }
+
+    /** {@code [x | t | 0]}. */
+    private void join(Tensor x, Tensor t, long inner, long joined) {
+        int width = x.dtype().bytes();
+        workers.forRange(x.rows(), Elements.grain(inner), (from, to) -> {
+            for (long row = from; row < to; row++) {
+                long target = joined + row * inner * width;
+                Native.copy(x.address(row), target, x.cols() * width);
+                long at = x.cols();
+                if (t != null) {
+                    Native.copy(t.address(row), target + at * width, t.cols() * width);
+                    at += t.cols();
+                }
+                Native.fill(target + at * width, (inner - at) * width, (byte) 0);
+            }
+        });
+    }
+
+    private void byRows(
+            Tensor x,
+            long joined,
+            long inner,
+            List<QuantizedMatrix> weight,
+            List<LoraLinear.Update> updates,
+            Tensor y) {
+        DType dtype = x.dtype();
+        long rowBytes = inner * dtype.bytes();
+        Panels panels = Panels.of(y.cols(), Math.min(ROW_PANEL_MAX, ROW_PANEL_BYTES / rowBytes), workers.threads());
+        Product whole = new Product(
+                x.rows(), y.cols(), inner, dtype, y.dtype(), false, inner, true, inner, y.rowStride(), 1f, 0f);
+        workers.forRange(panels.count(), 1, (from, to) -> {
+            Dequantizer dequantizer = new StackedDequantizer(weight, dtype);
+            NativeBuffer buffer = products.borrowScratch();
+            try {
+                for (long i = from; i < to; i++) {
+                    Product part = whole.columns(panels.size(i));
+                    long panel = buffer.atLeast(part.n() * rowBytes);
+                    long start = panels.start(i);
+                    dequantizer.run(start, part.n(), 0, weight.get(0).cols(), panel, rowBytes);
+                    LowRankColumns.write(updates, start, part.n(), weight.get(0).cols(), inner, dtype, panel);
+                    products.run(part, joined, panel, y.address() + whole.offsetC(0, start));
+                }
+            } finally {
+                products.giveBackScratch(buffer);
+            }
+        });
+    }
+
+    @Override
+    public void backward(
+            Tensor dy,
+            List<QuantizedMatrix> weight,
+            Tensor scratch,
+            Tensor t,
+            List<LoraLinear.Update> updates,
+            float scaling,
+            Tensor a,
+            Tensor dx) {
+        if (dy.rows() > MAX_ROWS) {
+            dense.backward(dy, weight, scratch, t, updates, scaling, a, dx);
+            return;
+        }
+        Tensor input = dx.colRange(0, weight.get(0).cols());
+        byColumns(dy, weight, input);
+        if (t != null) {
+            lowRank(dy, t, updates, scaling, dx.colRange(input.cols(), dx.cols()));
+            if (a != null) {
+                matmul.multiply(dx.colRange(input.cols(), dx.cols()), false, a, false, 1f, 1f, input);
+            }
+        }
+    }
+
+    private void byColumns(Tensor dy, List<QuantizedMatrix> weight, Tensor dx) {
+        DType dtype = dy.dtype();
+        long inner = dy.cols();
+        long wanted = Math.min(COLUMN_PANEL_MAX, COLUMN_PANEL_BYTES / (inner * dtype.bytes()));
+        Panels panels = Panels.of(dx.cols(), wanted, workers.threads());
+        workers.forRange(panels.count(), 1, (from, to) -> {
+            Dequantizer dequantizer = new StackedDequantizer(weight, dtype);
+            NativeBuffer buffer = products.borrowScratch();
+            try {
+                for (long i = from; i < to; i++) {
+                    long cols = panels.size(i);
+                    Product part = new Product(
+                            dy.rows(),
+                            cols,
+                            inner,
+                            dtype,
+                            dx.dtype(),
+                            false,
+                            dy.rowStride(),
+                            false,
+                            cols,
+                            dx.rowStride(),
+                            1f,
+                            0f);
+                    long panel = buffer.atLeast(inner * cols * dtype.bytes());
+                    dequantizer.run(0, inner, panels.start(i), cols, panel, cols * dtype.bytes());
+                    products.run(part, dy.address(), panel, dx.address() + part.offsetC(0, panels.start(i)));
+                }
+            } finally {
+                products.giveBackScratch(buffer);
+            }
+        });
+    }
+
+    private void lowRank(Tensor dy, Tensor t, List<LoraLinear.Update> updates, float scaling, Tensor dt) {
+        for (int i = 0; i < updates.size(); i++) {
+            LoraLinear.Update update = updates.get(i);
+            long rank = update.b().cols();
+            Tensor own = update.output(dy);
+            matmul.multiply(own, false, update.b(), false, scaling, 0f, dt.colRange(i * rank, (i + 1) * rank));
+            matmul.multiply(own, true, t.colRange(i * rank, (i + 1) * rank), false, 1f, 1f, update.gradB());
+        }
+    }
+}

@@ -34,6 +34,14 @@ public interface Device extends AutoCloseable {
      */
     Memory allocateHost(long bytes, String purpose);
 
+    /**
+     * Has what the operations keep for themselves allocated now, not when one first needs it.
+     *
+     * @param workspaceBytes what {@link DeviceTraits#workspaceBytes} says
+     * @throws QLoraException RESOURCES, with need, have and what to change
+     */
+    default void reserve(long workspaceBytes) {}
+
     /** A queue of pages between the host's memory and the device's; whoever opens it closes it. */
     PageQueue pageQueue(int slots);
 

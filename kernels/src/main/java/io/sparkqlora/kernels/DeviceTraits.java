@@ -1,13 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.kernels;
 
-/**
- * What a plan has to know of a device.
- *
- * @param ownsMemory whether the device has memory of its own, apart from the host's
- */
-public record DeviceTraits(boolean ownsMemory) {
+/** What a plan has to know of a device. */
+public interface DeviceTraits {
 
     /** Of a device that computes in the host's memory. */
-    public static final DeviceTraits HOST = new DeviceTraits(false);
+    DeviceTraits HOST = new DeviceTraits() {
+        @Override
+        public boolean ownsMemory() {
+            return false;
+        }
+
+        @Override
+        public long workspaceBytes(Attention.Settings attention, DType dtype, long tokens, long sequences) {
+            return 0;
+        }
+    };
+
+    /** Whether the device has memory of its own, apart from the host's. */
+    boolean ownsMemory();
+
+    /**
+     * Bytes that the device itself allocates for its operations: tables, and what an operation keeps between its own kernels.
+     *
+     * @param attention the model's
+     * @param dtype type of its activations
+     * @param tokens the most at once
+     * @param sequences that these tokens are; of more and shorter ones each takes a little more
+     */
+    long workspaceBytes(Attention.Settings attention, DType dtype, long tokens, long sequences);
 }

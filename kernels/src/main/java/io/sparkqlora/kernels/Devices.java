@@ -3,6 +3,7 @@ package io.sparkqlora.kernels;
 
 import io.sparkqlora.kernels.internal.cpu.CpuDevice;
 import io.sparkqlora.kernels.internal.cuda.CudaDevice;
+import io.sparkqlora.kernels.internal.cuda.CudaTraits;
 
 /** Opens devices by name. */
 public final class Devices {
@@ -10,7 +11,7 @@ public final class Devices {
     private Devices() {}
 
     /**
-     * What a plan has to know of a device, which need not be there.
+     * What a plan has to know of a device, which need not be there; of a GPU, one of the Hopper generation.
      *
      * @param backend as for {@link #open}
      * @throws QLoraException CONFIG for a name that isn't known
@@ -20,7 +21,7 @@ public final class Devices {
             return DeviceTraits.HOST;
         }
         if (backend.equals("cuda") || backend.startsWith("cuda:")) {
-            return CudaDevice.TRAITS;
+            return new CudaTraits(true);
         }
         throw KernelErrors.unknownBackend(backend);
     }

@@ -13,7 +13,7 @@ import java.util.Map;
 /**
  * How many bytes of device memory training will take, by part, found by running the real step on a device that only counts.
  * The parts add up to what {@link Device#peakBytes()} says after a step of {@code maxTokens} tokens that all count. Not in
- * it: the Java heap, checkpoint pages that the system caches, and scratch inside a device's libraries. What is kept in the
+ * it: the Java heap, checkpoint pages that the system caches, the CUDA context and what its libraries keep. What is kept in the
  * host's memory, where the device has its own, is counted apart.
  *
  * @param baseWeights decoder layers (quantised or not) and norms
@@ -25,6 +25,7 @@ import java.util.Map;
  * @param activations what the forward pass keeps and the layers' scratch
  * @param lossWorkspace what the logits add to that
  * @param dequantization what weights turned dense for a product add to that
+ * @param workspace what the device's operations keep for themselves; a little more if rows hold several sequences
  * @param loading what reading the checkpoint takes beyond the step's buffers, which come after it
  * @param hostEmbedding token embedding in the host's memory
  * @param hostOptimizerState moments in the host's memory
@@ -39,6 +40,7 @@ public record MemoryPlan(
         long activations,
         long lossWorkspace,
         long dequantization,
+        long workspace,
         long loading,
         long hostEmbedding,
         long hostOptimizerState) {
@@ -47,6 +49,7 @@ public record MemoryPlan(
      * Counts.
      *
      * @param device what is trained on
+     * @param arguments whose recompute, optim and rows of a micro-batch count here
      * @param maxTokens the most tokens of a micro-batch
      * @throws io.sparkqlora.kernels.QLoraException CONFIG if the target modules match nothing
      */
@@ -55,10 +58,9 @@ public record MemoryPlan(
             ModelConfig model,
             QuantizationConfig quantization,
             LoraConfig lora,
-            Recompute recompute,
-            Optim optim,
+            TrainingArguments arguments,
             int maxTokens) {
-        SessionSpec spec = SessionSpec.of(device, model, quantization, lora, recompute, optim, maxTokens);
+        SessionSpec spec = SessionSpec.of(device, model, quantization, lora, arguments, maxTokens);
         return of(spec, SessionPlan.of(spec));
     }
 
@@ -80,6 +82,7 @@ public record MemoryPlan(
                 activations,
                 withLoss - activations,
                 plan.step() - withLoss,
+                plan.workspace(),
                 Math.max(0, plan.loading() - plan.step()),
                 plan.hostEmbedding(),
                 plan.hostOptimizerState());
@@ -115,6 +118,7 @@ public record MemoryPlan(
         parts.put("activations", activations);
         parts.put("loss_workspace", lossWorkspace);
         parts.put("dequantization", dequantization);
+        parts.put("workspace", workspace);
         parts.put("loading", loading);
         return parts;
     }
@@ -143,7 +147,7 @@ public record MemoryPlan(
     private String advice() {
         long base = baseWeights + embeddings;
         long trained = adapter + shadowCopies + gradients + optimizerState;
-        long step = activations + lossWorkspace + dequantization;
+        long step = activations + lossWorkspace + dequantization + workspace;
         if (step >= base && step >= trained) {
             return "set recompute: full, or lower per_device_train_batch_size or max_seq_length";
         }

@@ -102,7 +102,7 @@ public record TrainingBenchmark(
 
     /** The memory that it will take. */
     public MemoryPlan plan(DeviceTraits device) {
-        return MemoryPlan.of(device, model, quantization, lora(), recompute, optim, Math.multiplyExact(seq, batch));
+        return MemoryPlan.of(device, model, quantization, lora(), arguments(), Math.multiplyExact(seq, batch));
     }
 
     /** Random weights that are a function of the model and the seed. */
@@ -188,8 +188,8 @@ public record TrainingBenchmark(
                 .build();
     }
 
-    private TrainingSession open(Device device, WeightSource weights) {
-        TrainingArguments arguments = TrainingArguments.builder()
+    private TrainingArguments arguments() {
+        return TrainingArguments.builder()
                 .perDeviceTrainBatchSize(batch)
                 .gradientAccumulationSteps(accumulate)
                 .lrSchedulerType(LrSchedulerType.CONSTANT)
@@ -198,8 +198,11 @@ public record TrainingBenchmark(
                 .optim(optim)
                 .seed(seed)
                 .build();
+    }
+
+    private TrainingSession open(Device device, WeightSource weights) {
         return TrainingSession.open(
-                device, model, weights, quantization, lora(), arguments, Math.multiplyExact(seq, batch));
+                device, model, weights, quantization, lora(), arguments(), Math.multiplyExact(seq, batch));
     }
 
     private List<List<PackedRow>> microBatches(Random random) {

@@ -62,14 +62,8 @@ public final class TrainingSession implements AutoCloseable {
             LoraConfig lora,
             TrainingArguments arguments,
             int maxTokensPerMicroBatch) {
-        SessionSpec spec = SessionSpec.of(
-                device.traits(),
-                model,
-                quantization,
-                lora,
-                arguments.recompute(),
-                arguments.optim(),
-                maxTokensPerMicroBatch);
+        SessionSpec spec =
+                SessionSpec.of(device.traits(), model, quantization, lora, arguments, maxTokensPerMicroBatch);
         SessionPlan plan = SessionPlan.of(spec);
         MemoryPlan.requireFits(spec, plan, device);
         SessionArenas arenas = new SessionArenas(device);
@@ -88,6 +82,7 @@ public final class TrainingSession implements AutoCloseable {
             SessionArenas arenas,
             WeightSource weights,
             TrainingArguments arguments) {
+        device.reserve(plan.workspace());
         SessionBuffers session = SessionBuffers.take(spec, arenas.allocate(plan));
         BaseLoading loading = BaseLoader.load(device, weights, session.model());
         session.rope().fill(device, spec.model());

@@ -22,7 +22,15 @@ class MemoryPlanTest {
     }
 
     private static MemoryPlan plan(DeviceTraits device, String shape, Recompute recompute, Optim optim, int tokens) {
-        return MemoryPlan.of(device, ModelShapes.named(shape), NF4, LORA, recompute, optim, tokens);
+        return MemoryPlan.of(device, ModelShapes.named(shape), NF4, LORA, arguments(recompute, optim), tokens);
+    }
+
+    private static TrainingArguments arguments(Recompute recompute, Optim optim) {
+        return TrainingArguments.builder()
+                .recompute(recompute)
+                .optim(optim)
+                .perDeviceTrainBatchSize(1)
+                .build();
     }
 
     @Test
@@ -68,11 +76,21 @@ class MemoryPlanTest {
                                 ModelShapes.named("llama3-8b"),
                                 onDevice,
                                 LORA,
-                                Recompute.FULL,
-                                Optim.PAGED_ADAMW_8BIT,
+                                arguments(Recompute.FULL, Optim.PAGED_ADAMW_8BIT),
                                 512)
                         .embeddings())
                 .isEqualTo(whole.embeddings());
+    }
+
+    /** Attention's sums of dQ on Hopper, in F32 and tiles of 64 rows; 16 MiB where that is less. In one memory none is counted. */
+    @Test
+    void theWorkspaceOfAGpuIsCounted() {
+        MemoryPlan small = plan(Devices.traits("cuda"), "llama3-8b", Recompute.FULL, Optim.ADAMW_8BIT, 512);
+        assertThat(small.workspace()).isBetween(16L << 20, 17L << 20);
+        long sums = 32L * (8192 / 64 + 2) * 64 * 128 * Float.BYTES;
+        MemoryPlan large = plan(Devices.traits("cuda"), "llama3-8b", Recompute.FULL, Optim.ADAMW_8BIT, 8192);
+        assertThat(large.workspace()).isBetween(sums, sums + (2L << 20));
+        assertThat(plan("llama3-8b", Recompute.FULL, 8192).workspace()).isZero();
     }
 
     /** Two bytes an element, two scales of 256; a block's place in the table takes 8 bytes. */
@@ -125,7 +143,12 @@ class MemoryPlanTest {
     void targetsThatMatchNothingAreRefused() {
         LoraConfig none = LORA.withTargetModules(TargetModules.names("query_key_value"));
         assertThatThrownBy(() -> MemoryPlan.of(
-                        DeviceTraits.HOST, TinyModels.config(), NF4, none, Recompute.FULL, Optim.ADAMW_TORCH, 16))
+                        DeviceTraits.HOST,
+                        TinyModels.config(),
+                        NF4,
+                        none,
+                        arguments(Recompute.FULL, Optim.ADAMW_TORCH),
+                        16))
                 .isInstanceOf(QLoraException.class)
                 .hasMessageContaining("query_key_value");
     }

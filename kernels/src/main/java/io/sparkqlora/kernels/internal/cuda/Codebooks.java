@@ -16,6 +16,7 @@ final class Codebooks {
     private static final int CODES = 16;
     private static final int FLOATS = DynamicMap.SIZE + CODES;
     private static final int FP4_SECOND_ZERO = 8;
+    static final int BYTES = 3 * FLOATS * Float.BYTES;
 
     private final Device device;
     private Memory memory;
@@ -34,15 +35,14 @@ final class Codebooks {
     }
 
     private Memory upload() {
-        int bytes = 3 * FLOATS * Float.BYTES;
-        ByteBuffer tables = ByteBuffer.allocate(bytes).order(ByteOrder.nativeOrder());
+        ByteBuffer tables = ByteBuffer.allocate(BYTES).order(ByteOrder.nativeOrder());
         float[] fp4 = QuantFormat.Type.FP4.levels();
         put(tables, QuantFormat.Type.NF4.levels());
         put(tables, fp4);
         fp4[FP4_SECOND_ZERO] = -0f;
         put(tables, fp4);
-        Memory target = device.allocate(bytes, "the tables of the 4-bit formats");
-        device.copyIn(tables.flip(), Tensor.of(target, DType.U8, 1, bytes));
+        Memory target = device.allocate(BYTES, "the tables of the 4-bit formats");
+        device.copyIn(tables.flip(), Tensor.of(target, DType.U8, 1, BYTES));
         return target;
     }
 

@@ -15,6 +15,9 @@ import java.nio.ByteOrder;
 /** The 8-bit kernel in adamw.cu. */
 final class CudaAdamW8bit implements AdamW8bit {
 
+    /** Bytes of the kernel's {@code Tables}. */
+    static final int TABLE_BYTES = 2 * DynamicMap.SIZE * Float.BYTES + 2 * DynamicBins.COUNT;
+
     private static final int WARP = 32;
 
     private final Device device;
@@ -74,15 +77,14 @@ final class CudaAdamW8bit implements AdamW8bit {
     /** Address of the kernel's {@code Tables}. */
     private long tables() {
         if (tables == null) {
-            int bytes = 2 * DynamicMap.SIZE * Float.BYTES + 2 * DynamicBins.COUNT;
-            ByteBuffer content = ByteBuffer.allocate(bytes).order(ByteOrder.nativeOrder());
+            ByteBuffer content = ByteBuffer.allocate(TABLE_BYTES).order(ByteOrder.nativeOrder());
             for (float[] map : new float[][] {DynamicMap.signed(), DynamicMap.unsigned()}) {
                 content.asFloatBuffer().put(map);
                 content.position(content.position() + map.length * Float.BYTES);
             }
             content.put(DynamicBins.codes(DynamicMap.signed())).put(DynamicBins.codes(DynamicMap.unsigned()));
-            tables = device.allocate(bytes, "the tables of the 8-bit optimizer");
-            device.copyIn(content.flip(), Tensor.of(tables, DType.U8, 1, bytes));
+            tables = device.allocate(TABLE_BYTES, "the tables of the 8-bit optimizer");
+            device.copyIn(content.flip(), Tensor.of(tables, DType.U8, 1, TABLE_BYTES));
         }
         return tables.address();
     }

@@ -28,15 +28,13 @@ import jcuda.driver.JCudaDriver;
  */
 public final class CudaDevice implements Device {
 
-    /** Of GPUs. */
-    public static final DeviceTraits TRAITS = new DeviceTraits(true);
-
     private static final String NAME = "cuda";
 
     private final CudaContext context;
     private final Handles.Stream stream = new Handles.Stream();
     private final Staging staging;
     private final Launcher launcher;
+    private final Workspace workspace;
     private final Operations operations;
     private final CudaAllocations allocations;
     private final Set<PageQueue> queues = new LinkedHashSet<>();
@@ -50,7 +48,8 @@ public final class CudaDevice implements Device {
         Driver.check(JCudaDriver.cuStreamCreate(stream, CUstream_flags.CU_STREAM_NON_BLOCKING), "cuStreamCreate");
         staging = new Staging(stream);
         launcher = new Launcher(context, stream.address());
-        operations = CudaOperations.on(this, context, stream, launcher);
+        workspace = new Workspace(this);
+        operations = CudaOperations.on(this, context, stream, launcher, workspace);
     }
 
     /**
@@ -89,7 +88,13 @@ public final class CudaDevice implements Device {
 
     @Override
     public DeviceTraits traits() {
-        return TRAITS;
+        return new CudaTraits(CudaOperations.hopper(context));
+    }
+
+    /** Has the work space so large from now on, rather than when an operation finds it too small. */
+    @Override
+    public void reserve(long workspaceBytes) {
+        workspace.atLeast(workspaceBytes - CudaOperations.TABLE_BYTES);
     }
 
     @Override

@@ -36,12 +36,19 @@ record CudaOperations(
         AdamW8bit adamW8bit)
         implements Operations {
 
+    /** What the operations' tables take. */
+    static final long TABLE_BYTES = Codebooks.BYTES + CudaAdamW8bit.TABLE_BYTES;
+
     private static final int HOPPER = 90;
 
-    static CudaOperations on(CudaDevice device, CudaContext context, Handles.Stream stream, Launcher launcher) {
+    static boolean hopper(CudaContext context) {
+        return context.capability() == HOPPER && !Boolean.getBoolean(CudaMatmul.GENERAL_ONLY);
+    }
+
+    static CudaOperations on(
+            CudaDevice device, CudaContext context, Handles.Stream stream, Launcher launcher, Workspace workspace) {
         CudaKernel.Library library = new CudaKernel.Library();
-        Workspace workspace = new Workspace(device);
-        boolean hopper = context.capability() == HOPPER && !Boolean.getBoolean(CudaMatmul.GENERAL_ONLY);
+        boolean hopper = hopper(context);
         TensorMaps maps = hopper ? new TensorMaps() : null;
         HopperMatmul products = hopper ? new HopperMatmul(context.multiprocessors(), launcher, library, maps) : null;
         Matmul matmul = new CudaMatmul(context, launcher, library, workspace, products);

@@ -69,9 +69,12 @@ final class HopperAttention {
         this.wide = Width.of(library, 128);
     }
 
+    static boolean fits(int headDim) {
+        return headDim == 64 || headDim == 128;
+    }
+
     boolean fits(AttentionCall call) {
-        int headDim = call.settings().headDim();
-        if (call.q().dtype() != DType.BF16 || (headDim != 64 && headDim != 128)) {
+        if (call.q().dtype() != DType.BF16 || !fits(call.settings().headDim())) {
             return false;
         }
         for (Tensor tensor :
@@ -115,17 +118,34 @@ final class HopperAttention {
                 .number(settings.softCap());
     }
 
+    /** What backward keeps in the work space. */
+    static long scratchBytes(Settings settings, long queries, long sequences) {
+        return Scratch.deltaBytes(settings, queries)
+                + Scratch.turnBytes(settings, queries, sequences)
+                + Scratch.tiles(settings, queries, sequences) * QUERIES * settings.headDim() * Float.BYTES;
+    }
+
     /** Where the parts of backward lie in the work space. */
     private record Scratch(long delta, long turns, long turnBytes, long sums) {
 
         static Scratch of(AttentionCall call, Workspace workspace) {
-            long heads = call.settings().heads();
-            long tiles = heads * (call.queries() / QUERIES + call.count() + 1L);
-            long deltaBytes = aligned(heads * call.queries() * Float.BYTES);
-            long turnBytes = aligned(tiles * Integer.BYTES);
-            long sumBytes = tiles * QUERIES * call.settings().headDim() * Float.BYTES;
-            long base = workspace.atLeast(deltaBytes + turnBytes + sumBytes);
+            Settings settings = call.settings();
+            long deltaBytes = deltaBytes(settings, call.queries());
+            long turnBytes = turnBytes(settings, call.queries(), call.count());
+            long base = workspace.atLeast(scratchBytes(settings, call.queries(), call.count()));
             return new Scratch(base, base + deltaBytes, turnBytes, base + deltaBytes + turnBytes);
+        }
+
+        static long deltaBytes(Settings settings, long queries) {
+            return aligned(settings.heads() * queries * Float.BYTES);
+        }
+
+        static long turnBytes(Settings settings, long queries, long sequences) {
+            return aligned(tiles(settings, queries, sequences) * Integer.BYTES);
+        }
+
+        static long tiles(Settings settings, long queries, long sequences) {
+            return settings.heads() * (queries / QUERIES + sequences + 1L);
         }
 
         private static long aligned(long bytes) {

@@ -42,10 +42,14 @@ final class PlainAttention {
                 .over(call.keyTiles(WARPS), call.settings().kvHeads(), 1, THREADS);
     }
 
+    static long scratchBytes(Settings settings, long queries) {
+        return settings.heads() * queries * Float.BYTES;
+    }
+
     /** Σ dO ∘ O of each row and head, [heads][queries] in the work space. */
     long delta(AttentionCall call) {
         int heads = call.settings().heads();
-        long sums = workspace.atLeast((long) heads * call.queries() * Float.BYTES);
+        long sums = workspace.atLeast(scratchBytes(call.settings(), call.queries()));
         problem(delta, call, sums)
                 .moves(call.out(), call.dOut())
                 .over((call.queries() + WARPS - 1L) / WARPS, heads, 1, THREADS);

@@ -19,6 +19,11 @@ final class Workspace {
         this.device = device;
     }
 
+    /** How large it is made for so many bytes. */
+    static long size(long bytes) {
+        return Math.max(SMALLEST, bytes);
+    }
+
     /** Address of at least so many bytes, their contents undefined. */
     long atLeast(long bytes) {
         if (memory == null || memory.bytes() < bytes) {
@@ -27,7 +32,7 @@ final class Workspace {
                 memory.close();
                 memory = null;
             }
-            memory = device.allocate(Math.max(SMALLEST, bytes), "the work space of the GPU's operations");
+            memory = device.allocate(size(bytes), "the work space of the GPU's operations");
         }
         return memory.address();
     }

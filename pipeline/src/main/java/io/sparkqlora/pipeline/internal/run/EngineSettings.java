@@ -77,14 +77,7 @@ public final class EngineSettings {
 
     /** The memory that a job takes when its micro-batches have at most so many tokens. */
     public static MemoryPlan memory(JobConfig config, DeviceTraits device, ModelConfig model, int maxTokens) {
-        return MemoryPlan.of(
-                device,
-                model,
-                quantization(config),
-                lora(config),
-                recompute(config.get(ConfigKeys.RECOMPUTE)),
-                Optim.named(config.get(ConfigKeys.OPTIM)),
-                maxTokens);
+        return MemoryPlan.of(device, model, quantization(config), lora(config), arguments(config), maxTokens);
     }
 
     private static String upper(String name) {

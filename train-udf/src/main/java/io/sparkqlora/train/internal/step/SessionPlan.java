@@ -2,6 +2,7 @@
 package io.sparkqlora.train.internal.step;
 
 import io.sparkqlora.kernels.Arena;
+import io.sparkqlora.kernels.Attention;
 import io.sparkqlora.kernels.Memory.Kind;
 import io.sparkqlora.kernels.PlanningDevice;
 import io.sparkqlora.kernels.Tensor;
@@ -24,6 +25,7 @@ import io.sparkqlora.train.internal.model.Recordings;
  * @param optimizerState both moments
  * @param hostOptimizerState the same, where they are kept in the host's memory
  * @param step the buffers of a step: activations, scratch, a chunk of logits
+ * @param workspace what the device's operations keep for themselves
  * @param loading the staging buffer, which is gone before the step's buffers come
  */
 public record SessionPlan(
@@ -35,6 +37,7 @@ public record SessionPlan(
         long optimizerState,
         long hostOptimizerState,
         long step,
+        long workspace,
         long loading) {
 
     /** Counts. */
@@ -50,7 +53,13 @@ public record SessionPlan(
                 arenas.optimizerState().peakBytes(),
                 hostBytes(arenas.hostOptimizerState()),
                 stepBytes(spec, HostBatch.largest(spec.maxTokens())),
+                workspaceBytes(spec),
                 BaseLoader.stagingBytes(buffers.model()));
+    }
+
+    private static long workspaceBytes(SessionSpec spec) {
+        Attention.Settings attention = ModelForward.attentionSettings(spec.model());
+        return spec.device().workspaceBytes(attention, spec.compute(), spec.maxTokens(), spec.rows());
     }
 
     private static SessionBuffers.Arenas arenas(PlanningDevice planning) {
@@ -93,7 +102,7 @@ public record SessionPlan(
 
     /** The most bytes at once: the checkpoint is read when all but the step's buffers is there. */
     public long total() {
-        return baseWeights + embeddings + adapter + gradients + optimizerState + Math.max(loading, step);
+        return baseWeights + embeddings + adapter + gradients + optimizerState + workspace + Math.max(loading, step);
     }
 
     /** The most bytes at once in the host's memory. */

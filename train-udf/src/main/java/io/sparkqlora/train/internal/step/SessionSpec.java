@@ -8,6 +8,7 @@ import io.sparkqlora.train.ModelConfig;
 import io.sparkqlora.train.Optim;
 import io.sparkqlora.train.QuantizationConfig;
 import io.sparkqlora.train.Recompute;
+import io.sparkqlora.train.TrainingArguments;
 import io.sparkqlora.train.internal.linear.AdapterLayout;
 import io.sparkqlora.train.internal.linear.LoraTargets;
 import io.sparkqlora.train.internal.model.ModelLayout;
@@ -22,6 +23,7 @@ import io.sparkqlora.train.internal.model.ModelLayout;
  * @param recompute what is kept for backward
  * @param optim how the moments are held
  * @param maxTokens the most tokens of a micro-batch
+ * @param rows of a micro-batch
  * @param layout the base's linear layers
  * @param adapter the adapter's tensors
  */
@@ -33,6 +35,7 @@ public record SessionSpec(
         Recompute recompute,
         Optim optim,
         int maxTokens,
+        int rows,
         ModelLayout layout,
         AdapterLayout adapter) {
 
@@ -46,19 +49,28 @@ public record SessionSpec(
             ModelConfig model,
             QuantizationConfig quantization,
             LoraConfig lora,
-            Recompute recompute,
-            Optim optim,
+            TrainingArguments arguments,
             int maxTokens) {
         ModelLayout layout = ModelLayout.of(model);
         AdapterLayout adapter = new AdapterLayout(
                 layout.groups(), LoraTargets.resolve(lora.targetModules(), layout.moduleNames()), lora.r());
-        return new SessionSpec(device, model, quantization, lora, recompute, optim, maxTokens, layout, adapter);
+        return new SessionSpec(
+                device,
+                model,
+                quantization,
+                lora,
+                arguments.recompute(),
+                arguments.optim(),
+                maxTokens,
+                arguments.perDeviceTrainBatchSize(),
+                layout,
+                adapter);
     }
 
     /** The same with a base that is not quantised. */
     public SessionSpec dense() {
         return new SessionSpec(
-                device, model, quantization.unquantized(), lora, recompute, optim, maxTokens, layout, adapter);
+                device, model, quantization.unquantized(), lora, recompute, optim, maxTokens, rows, layout, adapter);
     }
 
     /** Type of products and activations. */

@@ -2,9 +2,11 @@
 package io.sparkqlora.tokenize;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.tokenize.internal.NativeTokenizer;
+import io.sparkqlora.tokenize.internal.PieceEncoder;
 import io.sparkqlora.tokenize.internal.TokenizerFiles;
 import io.sparkqlora.tokenize.internal.Vocabulary;
 import java.nio.file.Path;
@@ -19,6 +21,7 @@ public final class TextTokenizer implements AutoCloseable {
 
     private final Path dir;
     private final NativeTokenizer tokenizer;
+    private final PieceEncoder pieces;
     private final Vocabulary vocabulary;
     private final Map<String, String> specialTokens;
     private final String chatTemplate;
@@ -33,7 +36,9 @@ public final class TextTokenizer implements AutoCloseable {
         this.toolTemplate = files.chatTemplate("tool_use");
         this.sha256 = files.sha256();
         this.tokenizer = load(dir, json);
-        this.vocabulary = vocabulary(dir, json);
+        JsonNode parsed = parse(dir, json);
+        this.vocabulary = vocabulary(dir, parsed);
+        this.pieces = PieceEncoder.of(tokenizer, parsed).orElse(null);
     }
 
     /**
@@ -55,13 +60,17 @@ public final class TextTokenizer implements AutoCloseable {
         }
     }
 
-    private Vocabulary vocabulary(Path folder, String json) {
+    private static Vocabulary vocabulary(Path folder, JsonNode json) {
+        Vocabulary tokens = Vocabulary.of(json);
+        if (tokens.ids().isEmpty()) {
+            throw TokenizeErrors.badTokenizerFile(folder.resolve("tokenizer.json"), "it has no vocabulary", null);
+        }
+        return tokens;
+    }
+
+    private static JsonNode parse(Path folder, String json) {
         try {
-            Vocabulary tokens = Vocabulary.of(new ObjectMapper().readTree(json));
-            if (tokens.ids().isEmpty()) {
-                throw TokenizeErrors.badTokenizerFile(folder.resolve("tokenizer.json"), "it has no vocabulary", null);
-            }
-            return tokens;
+            return new ObjectMapper().readTree(json);
         } catch (JsonProcessingException e) {
             throw TokenizeErrors.badTokenizerFile(folder.resolve("tokenizer.json"), e.getOriginalMessage(), e);
         }
@@ -125,12 +134,17 @@ public final class TextTokenizer implements AutoCloseable {
      * @param addSpecialTokens whether the tokenizer's post-processor adds its tokens, such as a beginning-of-sequence
      */
     public int[] encode(String text, boolean addSpecialTokens) {
-        return tokenizer.encode(text, addSpecialTokens);
+        return pieces == null
+                ? tokenizer.encode(text, addSpecialTokens)
+                : pieces.encode(text, addSpecialTokens).ids();
     }
 
     /** The token ids of a text with the UTF-16 units that each covers. */
     TokenOffsets encodeWithOffsets(String text, boolean addSpecialTokens) {
-        return TokenOffsets.of(text, tokenizer.encodeWithOffsets(text, addSpecialTokens));
+        return TokenOffsets.of(
+                pieces == null
+                        ? tokenizer.encodeWithOffsets(text, addSpecialTokens)
+                        : pieces.encode(text, addSpecialTokens));
     }
 
     /** The text of token ids. */

@@ -10,39 +10,8 @@ import io.sparkqlora.tokenize.template.TemplateSpan;
  */
 record TokenOffsets(int[] ids, int[] starts, int[] ends) {
 
-    static TokenOffsets of(String text, Encoded encoded) {
-        if (hasSurrogates(text)) {
-            int[] units = units(text);
-            toUnits(encoded.starts(), units);
-            toUnits(encoded.ends(), units);
-        }
+    static TokenOffsets of(Encoded encoded) {
         return new TokenOffsets(encoded.ids(), encoded.starts(), encoded.ends());
-    }
-
-    private static boolean hasSurrogates(String text) {
-        for (int i = 0; i < text.length(); i++) {
-            if (Character.isSurrogate(text.charAt(i))) {
-                return true;
-            }
-        }
-        return false;
-    }
-
-    /** The UTF-16 index of each code point, and of the end. */
-    private static int[] units(String text) {
-        int[] units = new int[text.codePointCount(0, text.length()) + 1];
-        int unit = 0;
-        for (int i = 0; i < units.length; i++) {
-            units[i] = unit;
-            unit += unit < text.length() ? Character.charCount(text.codePointAt(unit)) : 0;
-        }
-        return units;
-    }
-
-    private static void toUnits(int[] offsets, int[] units) {
-        for (int i = 0; i < offsets.length; i++) {
-            offsets[i] = units[offsets[i]];
-        }
     }
 
     /**

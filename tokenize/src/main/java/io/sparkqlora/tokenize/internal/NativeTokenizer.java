@@ -70,9 +70,9 @@ public final class NativeTokenizer implements AutoCloseable {
         return encoding(text, addSpecialTokens, NativeTokenizer::ids);
     }
 
-    /** The token ids of a text and the code points that each token covers. */
+    /** The token ids of a text and what each token covers. */
     public Encoded encodeWithOffsets(String text, boolean addSpecialTokens) {
-        return encoding(text, addSpecialTokens, encoding -> {
+        Encoded encoded = encoding(text, addSpecialTokens, encoding -> {
             int[] ids = ids(encoding);
             CharSpan[] spans = LIBRARY.getTokenCharSpans(encoding);
             int[] starts = new int[ids.length];
@@ -83,6 +83,8 @@ public final class NativeTokenizer implements AutoCloseable {
             }
             return new Encoded(ids, starts, ends);
         });
+        CodePoints.toUnits(text, encoded.starts(), encoded.ends());
+        return encoded;
     }
 
     /** The text of token ids. */
@@ -139,12 +141,17 @@ public final class NativeTokenizer implements AutoCloseable {
         }
     }
 
+    /** @throws IllegalStateException if it is closed */
+    void requireOpen() {
+        using(handle -> handle);
+    }
+
     /**
      * Tokens with what they cover.
      *
      * @param ids the token ids
-     * @param starts the first code point of each token; 0 for tokens that the post-processor added
-     * @param ends the code point after its last; 0 for tokens that the post-processor added
+     * @param starts the first UTF-16 unit of each token; 0 for tokens that the post-processor added
+     * @param ends the UTF-16 unit after its last; 0 for tokens that the post-processor added
      */
     public record Encoded(int[] ids, int[] starts, int[] ends) {}
 }

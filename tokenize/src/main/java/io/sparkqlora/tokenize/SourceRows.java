@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.tokenize;
 
-import io.sparkqlora.tokenize.internal.JsonColumns;
+import io.sparkqlora.tokenize.internal.JsonReader;
 import java.util.List;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -34,7 +34,7 @@ public record SourceRows(Dataset<Row> rows, boolean jsonText, List<String> colum
     }
 
     /** Rows of JSON text. */
-    static SourceRows ofJson(Dataset<Row> lines, Lineage lineage) {
-        return new SourceRows(lines, true, JsonColumns.of(lines), lineage);
+    static SourceRows ofJson(JsonReader json, Lineage lineage) {
+        return new SourceRows(json.rows(), true, json.columns(), lineage);
     }
 }

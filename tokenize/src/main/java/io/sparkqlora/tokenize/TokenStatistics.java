@@ -14,6 +14,7 @@ import java.util.TreeMap;
  * @param sequences rows that became a sequence
  * @param truncatedSequences sequences that were cut at {@code max_seq_length}
  * @param packedRows rows of token shards
+ * @param maxNumTokens of the longest row of token shards
  * @param tokens of all sequences
  * @param targetTokens tokens that count in the loss
  * @param fillRatio {@code tokens / (packedRows · max_seq_length)}
@@ -25,6 +26,7 @@ public record TokenStatistics(
         long sequences,
         long truncatedSequences,
         long packedRows,
+        int maxNumTokens,
         long tokens,
         long targetTokens,
         double fillRatio) {

@@ -2,32 +2,32 @@
 package io.sparkqlora.tokenize.internal;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import java.util.Iterator;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import org.apache.spark.sql.Dataset;
-import org.apache.spark.sql.Row;
 
 /** The keys that the first rows of JSON have. */
-public final class JsonColumns {
+final class JsonColumns {
 
-    private static final int LOOKED_AT = 1000;
+    /** How many rows are looked at. */
+    static final int LOOKED_AT = 1000;
 
     private JsonColumns() {}
 
     /** The keys of the first rows that are objects, in the order in which they are met. */
-    public static List<String> of(Dataset<Row> lines) {
+    static List<String> of(Iterator<String> rows) {
         Set<String> keys = new LinkedHashSet<>();
-        for (Row line : lines.takeAsList(LOOKED_AT)) {
-            addKeys(line.getString(0), keys);
+        for (int i = 0; i < LOOKED_AT && rows.hasNext(); i++) {
+            addKeys(rows.next(), keys);
         }
         return List.copyOf(keys);
     }
 
-    private static void addKeys(String line, Set<String> into) {
+    private static void addKeys(String row, Set<String> into) {
         try {
-            if (Json.read(line) instanceof Map<?, ?> object) {
+            if (Json.read(row) instanceof Map<?, ?> object) {
                 object.keySet().forEach(key -> into.add((String) key));
             }
         } catch (JsonProcessingException e) {

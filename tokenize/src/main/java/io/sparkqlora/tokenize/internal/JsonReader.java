@@ -3,8 +3,13 @@ package io.sparkqlora.tokenize.internal;
 
 import io.sparkqlora.tokenize.DataFormat;
 import io.sparkqlora.tokenize.TokenizeErrors;
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.io.compress.CompressionCodec;
@@ -15,21 +20,47 @@ import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 
-/** JSON files as rows of text, one object a row, in a column named {@code value}. */
-public final class JsonReader {
-
-    private JsonReader() {}
+/**
+ * JSON files as rows of text, one object a row.
+ *
+ * @param rows one column, named {@code value}
+ * @param columns the keys that the first rows have
+ */
+public record JsonReader(Dataset<Row> rows, List<String> columns) {
 
     /** The rows: the lines, or the elements of the arrays that the files are. */
-    public static Dataset<Row> read(SparkSession spark, SourceFiles files, DataFormat format) {
+    public static JsonReader read(SparkSession spark, SourceFiles files, DataFormat format) {
         if (format == DataFormat.JSON && startsWithArray(spark, files)) {
-            return spark.read()
+            Dataset<String> elements = spark.read()
                     .option("wholetext", true)
                     .textFile(files.paths())
-                    .flatMap((FlatMapFunction<String, String>) JsonArrayElements::new, Encoders.STRING())
-                    .toDF("value");
+                    .flatMap((FlatMapFunction<String, String>) JsonArrayElements::new, Encoders.STRING());
+            List<String> first = elements.takeAsList(JsonColumns.LOOKED_AT);
+            return new JsonReader(elements.toDF("value"), JsonColumns.of(first.iterator()));
         }
-        return spark.read().text(files.paths());
+        List<String> columns = JsonColumns.of(firstLines(spark, files).iterator());
+        return new JsonReader(spark.read().text(files.paths()), columns);
+    }
+
+    /** Read here, not by a job: in a new session a job for a few lines takes as long as ten thousands of them. */
+    private static List<String> firstLines(SparkSession spark, SourceFiles files) {
+        List<String> lines = new ArrayList<>();
+        for (FileStatus file : files.files()) {
+            try (BufferedReader reader = new BufferedReader(
+                    new InputStreamReader(open(SourceFiles.configuration(spark), file), StandardCharsets.UTF_8))) {
+                String line = reader.readLine();
+                while (line != null && lines.size() < JsonColumns.LOOKED_AT) {
+                    lines.add(line);
+                    line = reader.readLine();
+                }
+            } catch (IOException e) {
+                throw unreadable(file, e);
+            }
+            if (lines.size() == JsonColumns.LOOKED_AT) {
+                break;
+            }
+        }
+        return lines;
     }
 
     /** Whether the first character of the first file that has one opens an array. */
@@ -44,10 +75,14 @@ public final class JsonReader {
                     return first == '[';
                 }
             } catch (IOException e) {
-                throw TokenizeErrors.unreadable(file.getPath().toString(), e.getMessage(), e);
+                throw unreadable(file, e);
             }
         }
         return false;
+    }
+
+    private static RuntimeException unreadable(FileStatus file, IOException e) {
+        return TokenizeErrors.unreadable(file.getPath().toString(), e.getMessage(), e);
     }
 
     /** Blanks, and the bytes of UTF-8's byte order mark. */

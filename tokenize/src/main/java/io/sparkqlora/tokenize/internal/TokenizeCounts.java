@@ -11,6 +11,7 @@ import static org.apache.spark.sql.functions.sum;
 import static org.apache.spark.sql.functions.when;
 import static org.apache.spark.sql.functions.xxhash64;
 
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -52,9 +53,11 @@ public record TokenizeCounts(
                         min(TokenizedRows.DETAIL),
                         bit_xor(xor0),
                         bit_xor(xor1))
+                .collectAsList()
+                .stream()
                 // the order decides the example and the hash
-                .orderBy(TokenizedRows.REASON)
-                .collectAsList();
+                .sorted(Comparator.comparing((Row row) -> row.getString(0), Comparator.nullsFirst(String::compareTo)))
+                .toList();
         return of(rows);
     }
 

@@ -5,6 +5,7 @@ import static org.apache.spark.sql.functions.broadcast;
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.count;
 import static org.apache.spark.sql.functions.lit;
+import static org.apache.spark.sql.functions.max;
 import static org.apache.spark.sql.functions.pmod;
 import static org.apache.spark.sql.functions.row_number;
 import static org.apache.spark.sql.functions.size;
@@ -12,6 +13,7 @@ import static org.apache.spark.sql.functions.xxhash64;
 
 import io.sparkqlora.tokenize.TokenizeOptions;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
@@ -78,7 +80,7 @@ final class TokenizeJob {
                 .withColumn(COPY, row_number().over(Window.partitionBy(key).orderBy(key)))
                 .withColumn(PLACE, xxhash64(key[0], key[1], col(COPY)))
                 .withColumn(WINDOW, pmod(col(PLACE), lit((long) windows)).cast(DataTypes.IntegerType))
-                .repartition(partitions(windows), col(WINDOW))
+                .repartition(partitions(windows), Spread.evenly(WINDOW, partitions(windows)))
                 .sortWithinPartitions(col(WINDOW), col(PLACE), key[0], key[1], col(COPY))
                 .select(WINDOW, TokenizedRows.NUM_TOKENS, TokenizedRows.TOKENS)
                 .mapPartitions(
@@ -94,13 +96,12 @@ final class TokenizeJob {
                 Math.max(cores, spark.sessionState().conf().numShufflePartitions()));
     }
 
-    /** How many packed rows each window has, in the order of windows: (window, rows). */
+    /** How many packed rows each window has and the tokens of its longest, in the order of windows. */
     List<Row> rowsOfWindows(Dataset<Row> packed) {
-        // one small row a window, that is, one a million tokens
-        return packed.groupBy(WINDOW)
-                .agg(count(lit(1)).as("rows"))
-                .orderBy(WINDOW)
-                .collectAsList();
+        // one small row a window, that is, one a million tokens: sorting them here saves two of Spark's jobs
+        return packed.groupBy(WINDOW).agg(count(lit(1)), max(size(col("inputIds")))).collectAsList().stream()
+                .sorted(Comparator.comparingInt((Row window) -> window.getInt(0)))
+                .toList();
     }
 
     /** Numbers the packed rows 0…n−1, window after window, and gives them the columns of token shards. */

@@ -60,13 +60,12 @@ public final class Tokenizing {
         Dataset<Row> packed = job.pack(tokenized, counts.tokens()).persist(StorageLevel.MEMORY_AND_DISK());
         try {
             List<Row> windows = job.rowsOfWindows(packed);
-            long rows = windows.stream().mapToLong(window -> window.getLong(1)).sum();
             return new TokenizationResult(
                     id,
                     lineage,
                     job.shards(packed, windows, id),
                     TokenizeJob.rejected(tokenized, id),
-                    statistics(counts, rows),
+                    statistics(counts, windows),
                     () -> {
                         packed.unpersist();
                         tokenized.unpersist();
@@ -86,7 +85,9 @@ public final class Tokenizing {
         }
     }
 
-    private TokenStatistics statistics(TokenizeCounts counts, long packedRows) {
+    private TokenStatistics statistics(TokenizeCounts counts, List<Row> windows) {
+        long packedRows =
+                windows.stream().mapToLong(window -> window.getLong(1)).sum();
         return new TokenStatistics(
                 counts.rows(),
                 counts.rows() - counts.sequences(),
@@ -94,6 +95,7 @@ public final class Tokenizing {
                 counts.sequences(),
                 counts.truncated(),
                 packedRows,
+                windows.stream().mapToInt(window -> window.getInt(2)).max().orElse(0),
                 counts.tokens(),
                 counts.targetTokens(),
                 (double) counts.tokens() / ((double) packedRows * options.maxSeqLength()));

@@ -60,7 +60,7 @@ class TokenizingTest {
             long tokens = texts.stream().mapToLong(String::length).sum();
             assertThat(statistics)
                     .isEqualTo(new TokenStatistics(
-                            700, 0, Map.of(), 700, 0, rows.size(), tokens, tokens - 700, statistics.fillRatio()));
+                            700, 0, Map.of(), 700, 0, rows.size(), MAX, tokens, tokens - 700, statistics.fillRatio()));
             assertThat(statistics.fillRatio())
                     .isEqualTo((double) tokens / (rows.size() * (double) MAX))
                     .isGreaterThan(0.9);

@@ -66,15 +66,45 @@ public final class TokenDatasets {
     private TokenData make(SourceRows rows, TextTokenizer tokenizer, TokenizeOptions options) {
         work.observer().onMessage("tokenising " + source);
         try (TokenizationResult result = Tokenization.run(work.spark(), rows, tokenizer, options)) {
-            check.accept(result.shards().agg(max("num_tokens")).first().getInt(0));
-            String id = result.datasetId();
-            work.tables().append(Table.REJECTED_ROWS, result.rejected(), "spark-qlora:" + id + ":rejected_rows", 0);
-            // the shards come last: where they are, everything is
-            work.tables().append(Table.TOKEN_SHARDS, result.shards(), "spark-qlora:" + id + ":token_shards", 0);
+            check.accept(result.statistics().maxNumTokens());
+            // a new table surely gets the rows; one that was there may have had them once, and drops them then
+            boolean anew = !work.tables().exists(Table.TOKEN_SHARDS);
+            write(result);
             report(result.statistics());
+            if (anew) {
+                return data(result, tokenizer.sha256());
+            }
+            String id = result.datasetId();
             return find(id, result.lineage().version(), tokenizer.sha256(), false)
                     .orElseThrow(() -> new IllegalStateException("dataset " + id + " was written and is not there"));
         }
+    }
+
+    private void write(TokenizationResult result) {
+        JobTables tables = work.tables();
+        String id = result.datasetId();
+        if (result.statistics().rejectedRows() == 0) {
+            tables.create(Table.REJECTED_ROWS);
+        } else {
+            tables.append(Table.REJECTED_ROWS, result.rejected(), "spark-qlora:" + id + ":rejected_rows", 0);
+        }
+        // the shards come last: where they are, everything is
+        tables.append(Table.TOKEN_SHARDS, result.shards(), "spark-qlora:" + id + ":token_shards", 0);
+    }
+
+    private TokenData data(TokenizationResult result, String tokenizerHash) {
+        TokenStatistics statistics = result.statistics();
+        return new TokenData(
+                result.datasetId(),
+                source,
+                result.lineage().version(),
+                tokenizerHash,
+                statistics.packedRows(),
+                statistics.maxNumTokens(),
+                statistics.tokens(),
+                statistics.targetTokens(),
+                statistics.rejectedRows(),
+                false);
     }
 
     private void report(TokenStatistics statistics) {
@@ -87,6 +117,9 @@ public final class TokenDatasets {
 
     private Optional<TokenData> find(String id, String version, String tokenizerHash, boolean reused) {
         JobTables tables = work.tables();
+        if (!tables.exists(Table.TOKEN_SHARDS)) {
+            return Optional.empty();
+        }
         Row totals = tables.read(Table.TOKEN_SHARDS)
                 .where(col("dataset_id").equalTo(id))
                 .agg(count(lit(1)), max("num_tokens"), sum("num_tokens"), sum("num_target_tokens"))

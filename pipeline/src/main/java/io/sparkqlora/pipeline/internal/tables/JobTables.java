@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.tables;
 
+import static org.apache.spark.sql.functions.col;
+
 import io.delta.tables.DeltaTable;
 import io.sparkqlora.pipeline.PipelineErrors;
 import java.io.IOException;
 import java.net.URI;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.Column;
+import org.apache.spark.sql.CreateTableWriter;
 import org.apache.spark.sql.DataFrameWriter;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.catalyst.analysis.TableAlreadyExistsException;
+import org.apache.spark.sql.functions;
 
 /** Reads and writes the tables under one output directory. */
 public final class JobTables {
@@ -90,18 +96,56 @@ public final class JobTables {
      * dropped.
      */
     public void append(Table table, Dataset<Row> rows, String appId, long version) {
-        create(table);
-        retrying(() -> writer(table, rows)
-                .mode("append")
+        retrying(() -> {
+            if (!createWith(table, rows, appId, version)) {
+                append(table, rows, Map.of("txnAppId", appId, "txnVersion", String.valueOf(version)));
+            }
+        });
+    }
+
+    private void append(Table table, Dataset<Row> rows, Map<String, String> options) {
+        writer(table, rows).options(options).mode("append").save(path(table));
+    }
+
+    /**
+     * Makes a table and puts its first rows in, in one commit: creating it first costs another one, and a query over the
+     * table's log to see whether that commit was already there. Gives false, having done nothing, where the table is.
+     */
+    private boolean createWith(Table table, Dataset<Row> rows, String appId, long version) {
+        if (created.contains(table) || exists(table)) {
+            created.add(table);
+            return false;
+        }
+        CreateTableWriter<Row> writer = rows.select(columns(table, rows))
+                .writeTo("delta.`" + path(table).replace("`", "``") + "`")
+                .using("delta")
+                .tableProperty("comment", table.comment())
                 .option("txnAppId", appId)
-                .option("txnVersion", version)
-                .save(path(table)));
+                .option("txnVersion", String.valueOf(version));
+        try {
+            partitioned(writer, table).create();
+        } catch (TableAlreadyExistsException e) {
+            // somebody else was faster
+            return false;
+        }
+        created.add(table);
+        return true;
+    }
+
+    private static CreateTableWriter<Row> partitioned(CreateTableWriter<Row> writer, Table table) {
+        return switch (table.partitionedBy().size()) {
+            case 0 -> writer;
+            case 1 -> writer.partitionedBy(col(table.partitionedBy().get(0)));
+            default -> writer.partitionedBy(
+                    col(table.partitionedBy().get(0)),
+                    table.partitionedBy().stream().skip(1).map(functions::col).toArray(Column[]::new));
+        };
     }
 
     /** Appends rows, again if it is called again. */
     public void append(Table table, Dataset<Row> rows) {
         create(table);
-        retrying(() -> writer(table, rows).mode("append").save(path(table)));
+        retrying(() -> append(table, rows, Map.of()));
     }
 
     /** As {@link #append(Table, Dataset, String, long)}, and in the same transaction deletes what matches a condition on partition columns. */
@@ -126,10 +170,15 @@ public final class JobTables {
     }
 
     private static DataFrameWriter<Row> writer(Table table, Dataset<Row> rows) {
-        Column[] columns = table.columns().stream()
-                .map(column -> rows.col(column.name()).cast(column.type()).as(column.name()))
+        return rows.select(columns(table, rows)).write().format("delta").option("mergeSchema", true);
+    }
+
+    private static Column[] columns(Table table, Dataset<Row> rows) {
+        return table.columns().stream()
+                .map(column -> rows.col(column.name())
+                        .cast(column.type())
+                        .as(column.name(), column.field().metadata()))
                 .toArray(Column[]::new);
-        return rows.select(columns).write().format("delta").option("mergeSchema", true);
     }
 
     /** Other runs write to the same tables: a commit that lost a race is made again on what is there now. */

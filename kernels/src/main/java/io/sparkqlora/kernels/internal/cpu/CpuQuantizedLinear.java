@@ -90,21 +90,32 @@ final class CpuQuantizedLinear implements QuantizedLinear {
             List<LoraLinear.Update> updates,
             Tensor y) {
         DType dtype = x.dtype();
+        long in = weight.get(0).cols();
         long rowBytes = inner * dtype.bytes();
-        Panels panels = Panels.of(y.cols(), Math.min(ROW_PANEL_MAX, ROW_PANEL_BYTES / rowBytes), workers.threads());
+        Panels panels = Panels.of(y.cols(), Math.min(ROW_PANEL_MAX, ROW_PANEL_BYTES / rowBytes), workers);
         Product whole = new Product(
                 x.rows(), y.cols(), inner, dtype, y.dtype(), false, inner, true, inner, y.rowStride(), 1f, 0f);
+        eachPanel(panels, weight, dtype, (i, dequantizer, buffer) -> {
+            Product part = whole.columns(panels.size(i));
+            long panel = buffer.atLeast(part.n() * rowBytes);
+            dequantizer.run(panels.start(i), part.n(), 0, in, panel, rowBytes);
+            LowRankColumns.write(updates, panels.start(i), part.n(), in, inner, dtype, panel);
+            products.run(part, joined, panel, y.address() + whole.offsetC(0, panels.start(i)));
+        });
+    }
+
+    @FunctionalInterface
+    private interface PanelBody {
+        void run(long panel, Dequantizer dequantizer, NativeBuffer buffer);
+    }
+
+    private void eachPanel(Panels panels, List<QuantizedMatrix> weight, DType dtype, PanelBody body) {
         workers.forRange(panels.count(), 1, (from, to) -> {
             Dequantizer dequantizer = new StackedDequantizer(weight, dtype);
             NativeBuffer buffer = products.borrowScratch();
             try {
                 for (long i = from; i < to; i++) {
-                    Product part = whole.columns(panels.size(i));
-                    long panel = buffer.atLeast(part.n() * rowBytes);
-                    long start = panels.start(i);
-                    dequantizer.run(start, part.n(), 0, weight.get(0).cols(), panel, rowBytes);
-                    LowRankColumns.write(updates, start, part.n(), weight.get(0).cols(), inner, dtype, panel);
-                    products.run(part, joined, panel, y.address() + whole.offsetC(0, start));
+                    body.run(i, dequantizer, buffer);
                 }
             } finally {
                 products.giveBackScratch(buffer);
@@ -140,33 +151,15 @@ final class CpuQuantizedLinear implements QuantizedLinear {
         DType dtype = dy.dtype();
         long inner = dy.cols();
         long wanted = Math.min(COLUMN_PANEL_MAX, COLUMN_PANEL_BYTES / (inner * dtype.bytes()));
-        Panels panels = Panels.of(dx.cols(), wanted, workers.threads());
-        workers.forRange(panels.count(), 1, (from, to) -> {
-            Dequantizer dequantizer = new StackedDequantizer(weight, dtype);
-            NativeBuffer buffer = products.borrowScratch();
-            try {
-                for (long i = from; i < to; i++) {
-                    long cols = panels.size(i);
-                    Product part = new Product(
-                            dy.rows(),
-                            cols,
-                            inner,
-                            dtype,
-                            dx.dtype(),
-                            false,
-                            dy.rowStride(),
-                            false,
-                            cols,
-                            dx.rowStride(),
-                            1f,
-                            0f);
-                    long panel = buffer.atLeast(inner * cols * dtype.bytes());
-                    dequantizer.run(0, inner, panels.start(i), cols, panel, cols * dtype.bytes());
-                    products.run(part, dy.address(), panel, dx.address() + part.offsetC(0, panels.start(i)));
-                }
-            } finally {
-                products.giveBackScratch(buffer);
-            }
+        Panels panels = Panels.of(dx.cols(), wanted, workers);
+        eachPanel(panels, weight, dtype, (i, dequantizer, buffer) -> {
+            long cols = panels.size(i);
+            long ldc = dx.rowStride();
+            Product part = new Product(
+                    dy.rows(), cols, inner, dtype, dx.dtype(), false, dy.rowStride(), false, cols, ldc, 1f, 0f);
+            long panel = buffer.atLeast(inner * cols * dtype.bytes());
+            dequantizer.run(0, inner, panels.start(i), cols, panel, cols * dtype.bytes());
+            products.run(part, dy.address(), panel, dx.address() + part.offsetC(0, panels.start(i)));
         });
     }
 

@@ -72,6 +72,11 @@ final class Workers implements AutoCloseable {
         return threads;
     }
 
+    /** The most pieces that a loop is cut into. */
+    long pieces() {
+        return threads == 1 ? 1 : (long) threads * PIECES_PER_THREAD;
+    }
+
     /**
      * Runs {@code body} over 0 to {@code n}, in pieces that start at multiples of {@code grain}, and waits for it. Throws
      * what the first failing piece threw.
@@ -83,8 +88,7 @@ final class Workers implements AutoCloseable {
             throw new IllegalArgumentException("a loop of " + n + " by " + grain);
         }
         long grains = (n + grain - 1) / grain;
-        long maxPieces = threads == 1 ? 1 : (long) threads * PIECES_PER_THREAD;
-        long piece = grain * Math.max(1, (grains + maxPieces - 1) / maxPieces);
+        long piece = grain * Math.max(1, (grains + pieces() - 1) / pieces());
         run(new SharedLoop(n, piece, body));
     }
 

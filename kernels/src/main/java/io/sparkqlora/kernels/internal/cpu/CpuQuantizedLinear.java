@@ -22,6 +22,8 @@ final class CpuQuantizedLinear implements QuantizedLinear {
     private static final long ROW_PANEL_BYTES = 1 << 20;
 
     private static final long ROW_PANEL_MAX = 512;
+    /** With fewer, oneDNN is slower than a panel too large for the cache makes it. */
+    private static final long ROW_PANEL_MIN = 128;
     /** Of a panel of columns: each reads all of the gradient, so narrow ones cost more than they save. */
     private static final long COLUMN_PANEL_BYTES = 8 << 20;
 
@@ -92,7 +94,8 @@ final class CpuQuantizedLinear implements QuantizedLinear {
         DType dtype = x.dtype();
         long in = weight.get(0).cols();
         long rowBytes = inner * dtype.bytes();
-        Panels panels = Panels.of(y.cols(), Math.min(ROW_PANEL_MAX, ROW_PANEL_BYTES / rowBytes), workers);
+        long wanted = Math.max(ROW_PANEL_MIN, Math.min(ROW_PANEL_MAX, ROW_PANEL_BYTES / rowBytes));
+        Panels panels = Panels.of(y.cols(), wanted, workers);
         Product whole = new Product(
                 x.rows(), y.cols(), inner, dtype, y.dtype(), false, inner, true, inner, y.rowStride(), 1f, 0f);
         eachPanel(panels, weight, dtype, (i, dequantizer, buffer) -> {

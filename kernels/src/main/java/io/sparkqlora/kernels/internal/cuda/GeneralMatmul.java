@@ -17,6 +17,10 @@ final class GeneralMatmul {
     private static final int MAX_SPLITS = 64;
     private static final long MAX_PARTS_BYTES = 32L << 20;
     private static final int NARROW = 32;
+    /** The adapters of several layers side by side take one or two tiles of this width, where the other side is long. */
+    private static final int HALF_NARROW = 64;
+
+    private static final int LONG = 2048;
 
     /** A size of tile. */
     private record Size(int rows, int cols, int depth, int threads, int stages) {
@@ -33,6 +37,8 @@ final class GeneralMatmul {
     private static final Size SMALL = new Size(64, 64, 64, 128, 4);
     private static final Size TALL = new Size(128, NARROW, 64, 128, 4);
     private static final Size FLAT = new Size(NARROW, 128, 64, 128, 4);
+    private static final Size TALL_WIDER = new Size(128, HALF_NARROW, 64, 128, 4);
+    private static final Size FLAT_HIGHER = new Size(HALF_NARROW, 128, 64, 128, 4);
 
     private final int multiprocessors;
     private final Launcher launcher;
@@ -73,7 +79,13 @@ final class GeneralMatmul {
         if (p.m() <= NARROW && p.transposeA() && !p.transposeB()) {
             return FLAT;
         }
-        return Math.min(p.m(), p.n()) <= 64 ? SMALL : WHOLE;
+        if (p.n() <= 2 * HALF_NARROW && p.m() >= LONG && !p.transposeA() && p.transposeB()) {
+            return TALL_WIDER;
+        }
+        if (p.m() <= 2 * HALF_NARROW && p.n() >= LONG && p.transposeA() && !p.transposeB()) {
+            return FLAT_HIGHER;
+        }
+        return Math.min(p.m(), p.n()) <= HALF_NARROW ? SMALL : WHOLE;
     }
 
     private int splits(Product p, Size size, int steps) {

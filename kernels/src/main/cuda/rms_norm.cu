@@ -2,7 +2,7 @@
 //
 // Root-mean-square normalisation, forward and backward: see RmsNorm.java for the contract.
 //
-// Traffic: forward x and y once; backward dy, x, addTo, dx and, where it is made again, y once; the weight comes from L2. A block takes one row and keeps
+// Traffic: forward x and y once, and what is added and the sum; backward dy, x, addTo, dx and, where it is made again, y once; the weight comes from L2. A block takes one row and keeps
 // it in registers between the sum and the result, 16 elements a thread; what a row of more than 8192 has beyond is read again.
 // Sums are in f32: a thread's own elements, then the threads in a fixed tree.
 #include "matrix.cuh"
@@ -11,50 +11,78 @@ namespace {
 
 constexpr int KEPT = 2;  // vectors of V elements in registers
 
+struct Forward {
+    Matrix x, add_to, sum, weight, y;
+    float* rstd;
+    int n;
+    float offset, eps;
+};
+
+// x, or the sum with what is added to it, written and rounded as it lies.
 template <int V>
-__device__ __forceinline__ void forward(const Matrix& x, const Matrix& weight, const Matrix& y, float* rstd, int n, float offset,
-                                        float eps) {
+__device__ __forceinline__ void load_input(const Forward& p, long long row, int col, float (&v)[V]) {
+    load<V>(p.x, row, col, v);
+    if (p.add_to.data == nullptr) return;
+    float more[V];
+    load<V>(p.add_to, row, col, more);
+#pragma unroll
+    for (int i = 0; i < V; i++) v[i] += more[i];
+    store<V>(p.sum, row, col, v);
+    if (p.sum.type == BF16) {
+#pragma unroll
+        for (int i = 0; i < V; i++) v[i] = __bfloat162float(__float2bfloat16_rn(v[i]));
+    }
+}
+
+template <int V>
+__device__ __forceinline__ float square(const float (&v)[V]) {
+    float sum = 0.f;
+#pragma unroll
+    for (int i = 0; i < V; i++) sum += v[i] * v[i];
+    return sum;
+}
+
+template <int V>
+__device__ __forceinline__ void forward(const Forward& p) {
     __shared__ float scratch[32];
     long long row = blockIdx.x;
-    int step = blockDim.x * V;
+    int first = threadIdx.x * V, step = blockDim.x * V;
     float kept[KEPT][V];
     float sum = 0.f;
 #pragma unroll
     for (int j = 0; j < KEPT; j++) {
-        int col = threadIdx.x * V + j * step;
-        if (col < n) load<V>(x, row, col, kept[j]);
+        if (first + j * step < p.n) load_input<V>(p, row, first + j * step, kept[j]);
     }
 #pragma unroll
     for (int j = 0; j < KEPT; j++) {
-        if (threadIdx.x * V + j * step < n) {
-#pragma unroll
-            for (int i = 0; i < V; i++) sum += kept[j][i] * kept[j][i];
-        }
+        if (first + j * step < p.n) sum += square<V>(kept[j]);
     }
-    for (int col = threadIdx.x * V + KEPT * step; col < n; col += step) {
+    for (int col = first + KEPT * step; col < p.n; col += step) {
         float v[V];
-        load<V>(x, row, col, v);
-#pragma unroll
-        for (int i = 0; i < V; i++) sum += v[i] * v[i];
+        load_input<V>(p, row, col, v);
+        sum += square<V>(v);
     }
     sum = reduce_block<Sum>(sum, scratch);
-    float r = 1.f / sqrtf(sum / n + eps);
-    if (threadIdx.x == 0) rstd[row] = r;
+    float r = 1.f / sqrtf(sum / p.n + p.eps);
+    if (threadIdx.x == 0) p.rstd[row] = r;
     auto write = [&](int col, float (&v)[V]) {
         float w[V];
-        load<V>(weight, 0, col, w);
+        load<V>(p.weight, 0, col, w);
 #pragma unroll
-        for (int i = 0; i < V; i++) v[i] = v[i] * r * (w[i] + offset);
-        store<V>(y, row, col, v);
+        for (int i = 0; i < V; i++) v[i] = v[i] * r * (w[i] + p.offset);
+        store<V>(p.y, row, col, v);
     };
 #pragma unroll
     for (int j = 0; j < KEPT; j++) {
-        int col = threadIdx.x * V + j * step;
-        if (col < n) write(col, kept[j]);
+        if (first + j * step < p.n) write(first + j * step, kept[j]);
     }
-    for (int col = threadIdx.x * V + KEPT * step; col < n; col += step) {
+    for (int col = first + KEPT * step; col < p.n; col += step) {
         float v[V];
-        load<V>(x, row, col, v);
+        if (p.add_to.data == nullptr) {
+            load<V>(p.x, row, col, v);
+        } else {
+            load<V>(p.sum, row, col, v);
+        }
         write(col, v);
     }
 }
@@ -176,8 +204,9 @@ __device__ __forceinline__ void backward(const Backward& p) {
 
 #define FORWARD(V)                                                                                                          \
     extern "C" __global__ void __launch_bounds__(512)                                                                       \
-        rms_norm_forward_##V(Matrix x, Matrix weight, Matrix y, float* rstd, int n, float offset, float eps) {              \
-        forward<V>(x, weight, y, rstd, n, offset, eps);                                                                     \
+        rms_norm_forward_##V(Matrix x, Matrix add_to, Matrix sum, Matrix weight, Matrix y, float* rstd, int n,              \
+                             float offset, float eps) {                                                                     \
+        forward<V>(Forward{x, add_to, sum, weight, y, rstd, n, offset, eps});                                               \
     }
 
 #define BACKWARD(NAME, V, PACKED)                                                                                           \

@@ -18,6 +18,16 @@ public interface RmsNorm {
     void forward(Tensor x, Tensor weight, float weightOffset, float eps, Tensor y, Tensor rstd);
 
     /**
+     * The same of {@code sum = x + addTo}, which is rounded to its type first: to the bit what adding and then normalising gives.
+     *
+     * @param addTo [rows, n]
+     * @param sum [rows, n]; may be {@code x} or {@code addTo}
+     * @param y [rows, n], another tensor
+     */
+    void addForward(
+            Tensor x, Tensor addTo, Tensor sum, Tensor weight, float weightOffset, float eps, Tensor y, Tensor rstd);
+
+    /**
      * The gradient with respect to {@code x} (the weight is frozen):
      * {@code dx = rstd · (g − x · rstd² · mean(g · x))} with {@code g = dy · (weight + weightOffset)}.
      *

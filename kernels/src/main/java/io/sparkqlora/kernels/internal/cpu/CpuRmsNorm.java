@@ -17,6 +17,18 @@ final class CpuRmsNorm implements RmsNorm {
 
     @Override
     public void forward(Tensor x, Tensor weight, float weightOffset, float eps, Tensor y, Tensor rstd) {
+        forward(x, null, x, weight, weightOffset, eps, y, rstd);
+    }
+
+    @Override
+    public void addForward(
+            Tensor x, Tensor addTo, Tensor sum, Tensor weight, float weightOffset, float eps, Tensor y, Tensor rstd) {
+        Checks.sameShape(x, addTo, sum);
+        forward(x, addTo, sum, weight, weightOffset, eps, y, rstd);
+    }
+
+    private void forward(
+            Tensor x, Tensor addTo, Tensor sum, Tensor weight, float weightOffset, float eps, Tensor y, Tensor rstd) {
         Checks.sameShape(x, y);
         Checks.sameShape(weight, 1, x.cols());
         Checks.vector(rstd, DType.F32, x.rows());
@@ -26,12 +38,23 @@ final class CpuRmsNorm implements RmsNorm {
             float[] gain = gain(weight, weightOffset, n, buffers[1]);
             for (long row = from; row < to; row++) {
                 Rows.load(x, row, 0, n, buffers[0], 0);
+                if (addTo != null) {
+                    addRow(addTo, sum, row, n, buffers);
+                }
                 float r = (float) (1 / Math.sqrt(Sums.dot(buffers[0], buffers[0], n) / n + eps));
                 normalise(buffers[0], r, gain, n);
                 Rows.store(buffers[0], 0, n, y, row, 0);
                 Native.putFloat(rstd.address() + 4 * row, r);
             }
         });
+    }
+
+    /** Leaves the sum in {@code buffers[0]} as it was rounded. */
+    private static void addRow(Tensor addTo, Tensor sum, long row, int n, float[][] buffers) {
+        Rows.load(addTo, row, 0, n, buffers[2], 0);
+        add(buffers[0], buffers[2], n);
+        Rows.store(buffers[0], 0, n, sum, row, 0);
+        Rows.load(sum, row, 0, n, buffers[0], 0);
     }
 
     private static float[] gain(Tensor weight, float offset, int n, float[] gain) {

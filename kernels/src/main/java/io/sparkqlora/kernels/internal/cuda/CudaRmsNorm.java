@@ -27,12 +27,26 @@ final class CudaRmsNorm implements RmsNorm {
 
     @Override
     public void forward(Tensor x, Tensor weight, float weightOffset, float eps, Tensor y, Tensor rstd) {
-        Checks.alike(x, y);
+        forward(x, null, null, weight, weightOffset, eps, y, rstd);
+    }
+
+    @Override
+    public void addForward(
+            Tensor x, Tensor addTo, Tensor sum, Tensor weight, float weightOffset, float eps, Tensor y, Tensor rstd) {
+        forward(x, addTo, sum, weight, weightOffset, eps, y, rstd);
+    }
+
+    private void forward(
+            Tensor x, Tensor addTo, Tensor sum, Tensor weight, float weightOffset, float eps, Tensor y, Tensor rstd) {
+        Tensor[] all = addTo == null ? new Tensor[] {x, y} : new Tensor[] {x, y, addTo, sum};
+        Checks.alike(x, all);
         check(x, weight, rstd);
-        Rectangle walk = Rectangle.byRow(x, y, weight);
+        Rectangle walk = Rectangle.byRow(x, y, weight, all[all.length - 2], all[all.length - 1]);
         launcher.of(forward.of(walk))
-                .moves(x, y)
+                .moves(all)
                 .matrix(x)
+                .matrix(addTo)
+                .matrix(sum)
                 .matrix(weight)
                 .matrix(y)
                 .address(rstd)

@@ -82,6 +82,29 @@ class RmsNormTest {
         }
     }
 
+    @ParameterizedTest
+    @MethodSource("io.sparkqlora.kernels.internal.cpu.Shapes#all")
+    void addingAndNormalisingAtOnceGivesTheBitsOfBoth(DType dtype, boolean strided, int rows, int cols) {
+        for (int aliased = 0; aliased < 3; aliased++) {
+            Matrix x = Shapes.matrix(device, dtype, strided, rows, cols).random(1, 2);
+            Matrix addTo = Shapes.matrix(device, dtype, !strided, rows, cols).random(2, 1);
+            Matrix weight = Matrix.contiguous(device, DType.F32, 1, cols).random(3, 1);
+            Matrix rstd = Matrix.contiguous(device, DType.F32, 1, rows);
+            Matrix expectedSum = Matrix.strided(device, dtype, rows, cols);
+            Matrix expected = Matrix.strided(device, dtype, rows, cols);
+            device.ops().elementwise().add(x.tensor, addTo.tensor, expectedSum.tensor);
+            ops.forward(expectedSum.tensor, weight.tensor, 0f, EPS, expected.tensor, rstd.tensor);
+            double[][] scales = rstd.values();
+            Matrix sum = aliased == 0 ? x : aliased == 1 ? addTo : Matrix.strided(device, dtype, rows, cols);
+            Matrix y = Matrix.strided(device, dtype, rows, cols);
+            ops.addForward(x.tensor, addTo.tensor, sum.tensor, weight.tensor, 0f, EPS, y.tensor, rstd.tensor);
+            assertThat(sum.values()).as("sum").isDeepEqualTo(expectedSum.values());
+            assertThat(y.values()).as("normalised").isDeepEqualTo(expected.values());
+            assertThat(rstd.values()).as("rstd").isDeepEqualTo(scales);
+            y.assertGapsUntouched();
+        }
+    }
+
     private static double[][] gradient(double[][] dy, double[][] x, double[] weight, double[][] addTo) {
         int n = weight.length;
         double[][] dx = new double[x.length][n];

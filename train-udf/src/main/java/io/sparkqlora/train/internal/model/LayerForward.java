@@ -39,8 +39,10 @@ record LayerForward(
         linear(layer.qkv(), lora.qkv(), a.normed(), a.low().qkv(), project, a.qkv());
         attend(layer.index(), a);
         linear(layer.o(), lora.o(), a.attended(), a.low().o(), project, a.middle());
-        pass.ops().elementwise().add(a.middle(), input, a.middle());
-        normalize(a.middle(), layer.postAttentionNorm(), layer.gateUp(), a.middleNormed(), a.middleRstd());
+        Tensor normed = layer.gateUp().input(a.middleNormed());
+        Tensor weight = layer.postAttentionNorm();
+        float eps = config.rmsNormEps();
+        pass.ops().rmsNorm().addForward(a.middle(), input, a.middle(), weight, 0f, eps, normed, a.middleRstd());
         linear(layer.gateUp(), lora.gateUp(), a.middleNormed(), a.low().gateUp(), project, a.gateUp());
     }
 

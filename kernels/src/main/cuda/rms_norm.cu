@@ -11,6 +11,34 @@ namespace {
 
 constexpr int KEPT = 2;  // vectors of V elements in registers
 
+// V elements as they come from memory. PACKED: 8 of bf16 as they lie, in half of the registers; and since nothing is done to them
+// until they are unpacked, several are on their way at once.
+template <int V, bool PACKED>
+struct Held {
+    float values[V];
+    __device__ __forceinline__ void fetch(const Matrix& m, long long row, int col) { load<V>(m, row, col, values); }
+    __device__ __forceinline__ void unpack(float (&x)[V]) const {
+#pragma unroll
+        for (int i = 0; i < V; i++) x[i] = values[i];
+    }
+};
+
+template <>
+struct Held<8, true> {
+    uint4 raw;
+    __device__ __forceinline__ void fetch(const Matrix& m, long long row, int col) {
+        raw = *reinterpret_cast<const uint4*>(static_cast<const __nv_bfloat16*>(m.data) + m.at(row, col));
+    }
+    __device__ __forceinline__ void unpack(float (&x)[8]) const {
+        const uint32_t pairs[4] = {raw.x, raw.y, raw.z, raw.w};
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            x[2 * i] = low_bf16(pairs[i]);
+            x[2 * i + 1] = high_bf16(pairs[i]);
+        }
+    }
+};
+
 struct Forward {
     Matrix x, add_to, sum, weight, y;
     float* rstd;
@@ -18,21 +46,31 @@ struct Forward {
     float offset, eps;
 };
 
-// x, or the sum with what is added to it, written and rounded as it lies.
-template <int V>
-__device__ __forceinline__ void load_input(const Forward& p, long long row, int col, float (&v)[V]) {
-    load<V>(p.x, row, col, v);
-    if (p.add_to.data == nullptr) return;
-    float more[V];
-    load<V>(p.add_to, row, col, more);
-#pragma unroll
-    for (int i = 0; i < V; i++) v[i] += more[i];
-    store<V>(p.sum, row, col, v);
-    if (p.sum.type == BF16) {
-#pragma unroll
-        for (int i = 0; i < V; i++) v[i] = __bfloat162float(__float2bfloat16_rn(v[i]));
+// A piece of a row: all is fetched before any of the sum is written, which may lie where the rest comes from.
+template <int V, bool PACKED>
+struct Input {
+    Held<V, PACKED> x, more;
+
+    __device__ __forceinline__ void fetch(const Forward& p, long long row, int col) {
+        x.fetch(p.x, row, col);
+        if (p.add_to.data != nullptr) more.fetch(p.add_to, row, col);
     }
-}
+
+    // The elements; the sum, if there is one, is written, and rounded as it lies there.
+    __device__ __forceinline__ void take(const Forward& p, long long row, int col, float (&v)[V]) const {
+        x.unpack(v);
+        if (p.add_to.data == nullptr) return;
+        float add[V];
+        more.unpack(add);
+#pragma unroll
+        for (int i = 0; i < V; i++) v[i] += add[i];
+        store<V>(p.sum, row, col, v);
+        if (p.sum.type == BF16) {
+#pragma unroll
+            for (int i = 0; i < V; i++) v[i] = __bfloat162float(__float2bfloat16_rn(v[i]));
+        }
+    }
+};
 
 template <int V>
 __device__ __forceinline__ float square(const float (&v)[V]) {
@@ -42,24 +80,29 @@ __device__ __forceinline__ float square(const float (&v)[V]) {
     return sum;
 }
 
-template <int V>
+template <int V, bool PACKED>
 __device__ __forceinline__ void forward(const Forward& p) {
     __shared__ float scratch[32];
     long long row = blockIdx.x;
     int first = threadIdx.x * V, step = blockDim.x * V;
+    Input<V, PACKED> input[KEPT];
     float kept[KEPT][V];
     float sum = 0.f;
 #pragma unroll
     for (int j = 0; j < KEPT; j++) {
-        if (first + j * step < p.n) load_input<V>(p, row, first + j * step, kept[j]);
+        if (first + j * step < p.n) input[j].fetch(p, row, first + j * step);
     }
 #pragma unroll
     for (int j = 0; j < KEPT; j++) {
-        if (first + j * step < p.n) sum += square<V>(kept[j]);
+        if (first + j * step >= p.n) continue;
+        input[j].take(p, row, first + j * step, kept[j]);
+        sum += square<V>(kept[j]);
     }
     for (int col = first + KEPT * step; col < p.n; col += step) {
+        Input<V, PACKED> piece;
         float v[V];
-        load_input<V>(p, row, col, v);
+        piece.fetch(p, row, col);
+        piece.take(p, row, col, v);
         sum += square<V>(v);
     }
     sum = reduce_block<Sum>(sum, scratch);
@@ -86,33 +129,6 @@ __device__ __forceinline__ void forward(const Forward& p) {
         write(col, v);
     }
 }
-
-// V elements between the sum and the result. PACKED: 8 of bf16 as they lie, which takes half of the registers.
-template <int V, bool PACKED>
-struct Held {
-    float values[V];
-    __device__ __forceinline__ void fetch(const Matrix& m, long long row, int col) { load<V>(m, row, col, values); }
-    __device__ __forceinline__ void unpack(float (&x)[V]) const {
-#pragma unroll
-        for (int i = 0; i < V; i++) x[i] = values[i];
-    }
-};
-
-template <>
-struct Held<8, true> {
-    uint4 raw;
-    __device__ __forceinline__ void fetch(const Matrix& m, long long row, int col) {
-        raw = *reinterpret_cast<const uint4*>(static_cast<const __nv_bfloat16*>(m.data) + m.at(row, col));
-    }
-    __device__ __forceinline__ void unpack(float (&x)[8]) const {
-        const uint32_t pairs[4] = {raw.x, raw.y, raw.z, raw.w};
-#pragma unroll
-        for (int i = 0; i < 4; i++) {
-            x[2 * i] = low_bf16(pairs[i]);
-            x[2 * i + 1] = high_bf16(pairs[i]);
-        }
-    }
-};
 
 struct Backward {
     Matrix dy, x, weight, add_to, dx, y;
@@ -202,11 +218,11 @@ __device__ __forceinline__ void backward(const Backward& p) {
 
 }  // namespace
 
-#define FORWARD(V)                                                                                                          \
+#define FORWARD(NAME, V, PACKED)                                                                                                  \
     extern "C" __global__ void __launch_bounds__(512)                                                                       \
-        rms_norm_forward_##V(Matrix x, Matrix add_to, Matrix sum, Matrix weight, Matrix y, float* rstd, int n,              \
+        rms_norm_forward_##NAME(Matrix x, Matrix add_to, Matrix sum, Matrix weight, Matrix y, float* rstd, int n,              \
                              float offset, float eps) {                                                                     \
-        forward<V>(Forward{x, add_to, sum, weight, y, rstd, n, offset, eps});                                               \
+        forward<V, PACKED>(Forward{x, add_to, sum, weight, y, rstd, n, offset, eps});                                               \
     }
 
 #define BACKWARD(NAME, V, PACKED)                                                                                           \
@@ -215,8 +231,9 @@ __device__ __forceinline__ void backward(const Backward& p) {
         backward<V, PACKED>(Backward{dy, x, weight, add_to, dx, y, rstd, n, offset});                                       \
     }
 
-FORWARD(8)
-FORWARD(1)
+FORWARD(8, 8, false)
+FORWARD(1, 1, false)
+FORWARD(bf16, 8, true)
 BACKWARD(8, 8, false)
 BACKWARD(1, 1, false)
 BACKWARD(bf16, 8, true)

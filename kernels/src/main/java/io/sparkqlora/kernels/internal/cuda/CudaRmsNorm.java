@@ -16,12 +16,14 @@ final class CudaRmsNorm implements RmsNorm {
     private final Launcher launcher;
     private final Variants forward;
     private final Variants backward;
+    private final CudaKernel packedForward;
     private final CudaKernel packedBackward;
 
     CudaRmsNorm(Launcher launcher, CudaKernel.Library library) {
         this.launcher = launcher;
         this.forward = Variants.of(library, "rms_norm", "rms_norm_forward");
         this.backward = Variants.of(library, "rms_norm", "rms_norm_backward");
+        this.packedForward = library.kernel("rms_norm", "rms_norm_forward_bf16");
         this.packedBackward = library.kernel("rms_norm", "rms_norm_backward_bf16");
     }
 
@@ -42,7 +44,7 @@ final class CudaRmsNorm implements RmsNorm {
         Checks.alike(x, all);
         check(x, weight, rstd);
         Rectangle walk = Rectangle.byRow(x, y, weight, all[all.length - 2], all[all.length - 1]);
-        launcher.of(forward.of(walk))
+        launcher.of(packed(walk, all) ? packedForward : forward.of(walk))
                 .moves(all)
                 .matrix(x)
                 .matrix(addTo)
@@ -64,9 +66,7 @@ final class CudaRmsNorm implements RmsNorm {
         Checks.alike(x, dy, dx, residual, again);
         check(x, weight, rstd);
         Rectangle walk = Rectangle.byRow(x, dy, weight, dx, residual, again);
-        boolean packed = walk.width() > 1
-                && Stream.of(dy, x, dx, residual, again).allMatch(tensor -> tensor.dtype() == DType.BF16);
-        launcher.of(packed ? packedBackward : backward.of(walk))
+        launcher.of(packed(walk, dy, x, dx, residual, again) ? packedBackward : backward.of(walk))
                 .moves(dx, dy, x, addTo, y)
                 .matrix(dy)
                 .matrix(x)
@@ -78,6 +78,10 @@ final class CudaRmsNorm implements RmsNorm {
                 .number(Math.toIntExact(x.cols()))
                 .number(weightOffset);
         launcher.over(x.rows(), 1, 1, threads(walk));
+    }
+
+    private static boolean packed(Rectangle walk, Tensor... tensors) {
+        return walk.width() > 1 && Stream.of(tensors).allMatch(tensor -> tensor.dtype() == DType.BF16);
     }
 
     private static void check(Tensor x, Tensor weight, Tensor rstd) {

@@ -17,8 +17,8 @@ final class GeneralMatmul {
     private static final int MAX_SPLITS = 64;
     private static final long MAX_PARTS_BYTES = 32L << 20;
     private static final int NARROW = 32;
-    /** The adapters of several layers side by side take one or two tiles of this width, where the other side is long. */
-    private static final int HALF_NARROW = 64;
+    /** The adapters of several layers side by side take tiles of this width where the other side is long. */
+    private static final int WIDER = 64;
 
     private static final int LONG = 2048;
 
@@ -37,8 +37,8 @@ final class GeneralMatmul {
     private static final Size SMALL = new Size(64, 64, 64, 128, 4);
     private static final Size TALL = new Size(128, NARROW, 64, 128, 4);
     private static final Size FLAT = new Size(NARROW, 128, 64, 128, 4);
-    private static final Size TALL_WIDER = new Size(128, HALF_NARROW, 64, 128, 4);
-    private static final Size FLAT_HIGHER = new Size(HALF_NARROW, 128, 64, 128, 4);
+    private static final Size TALL_WIDER = new Size(128, WIDER, 64, 128, 4);
+    private static final Size FLAT_HIGHER = new Size(WIDER, 128, 64, 128, 4);
 
     private final int multiprocessors;
     private final Launcher launcher;
@@ -79,13 +79,13 @@ final class GeneralMatmul {
         if (p.m() <= NARROW && p.transposeA() && !p.transposeB()) {
             return FLAT;
         }
-        if (p.n() <= 2 * HALF_NARROW && p.m() >= LONG && !p.transposeA() && p.transposeB()) {
+        if (p.n() <= WIDER && p.m() >= LONG && !p.transposeA() && p.transposeB()) {
             return TALL_WIDER;
         }
-        if (p.m() <= 2 * HALF_NARROW && p.n() >= LONG && p.transposeA() && !p.transposeB()) {
+        if (p.m() <= 2 * WIDER && p.n() >= LONG && p.transposeA() && !p.transposeB()) {
             return FLAT_HIGHER;
         }
-        return Math.min(p.m(), p.n()) <= HALF_NARROW ? SMALL : WHOLE;
+        return Math.min(p.m(), p.n()) <= WIDER ? SMALL : WHOLE;
     }
 
     private int splits(Product p, Size size, int steps) {

@@ -17,8 +17,8 @@ final class LoraGradient {
     private static final int WARPS = 8;
     private static final int THREADS = 32 * WARPS;
     private static final int SLICE = 16; // of the rank
-    /** Each slice reads the gradient, and the parts of the sums grow with the rank. */
-    private static final int MAX_RANK = 64;
+    /** Each slice reads the gradient, and up to here the parts of the sums fit into attention's work space, which is planned. */
+    private static final int MAX_RANK = 32;
 
     /** As the kernel lays it out: a ring of stages of dy and t, two buffers of the warps' shares of dt. */
     private static final int SHARED_BYTES =

@@ -8,7 +8,7 @@ import io.sparkqlora.kernels.Tensor;
  * {@code + scaling · drop(x)·Aᵀ·Bᵀ}.
  *
  * <p>The low-rank part costs no pass of its own over what is wide: {@code x·Wᵀ + t·Bᵀ} with the low-rank activations
- * {@code t = scaling · drop(x)·Aᵀ} is one operation, which rounds every element once, and so is its backward
+ * {@code t = scaling · drop(x)·Aᵀ} is one operation, and so is its backward
  * {@code dy·W + dt·A}. Buffers of inputs and their gradients have room for {@code t} behind the input's own columns; see
  * {@link io.sparkqlora.kernels.LoraLinear}.
  *

@@ -5,6 +5,7 @@ import io.sparkqlora.kernels.AdamW8bit;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.DynamicMap;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.internal.Checks;
 import io.sparkqlora.kernels.internal.DynamicBins;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;

@@ -2,9 +2,8 @@
 package io.sparkqlora.kernels.internal.cpu;
 
 import io.sparkqlora.kernels.Attention;
-import io.sparkqlora.kernels.DType;
-import io.sparkqlora.kernels.KernelErrors;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.internal.AttentionChecks;
 import java.util.List;
 
 /**
@@ -27,7 +26,7 @@ final class CpuAttention implements Attention {
     @Override
     public void forward(
             Tensor q, Tensor k, Tensor v, Sequences sequences, Settings settings, Tensor out, Tensor logSumExp) {
-        check(q, k, v, sequences, settings);
+        AttentionChecks.check(q, k, v, sequences, settings);
         AttentionTiles tiles = AttentionTiles.of(q.dtype(), settings, longest(sequences));
         List<AttentionItem> items = AttentionItem.of(sequences, settings.kvHeads(), FORWARD_CHUNK);
         eachItem(items, (item, scratch) -> {
@@ -49,7 +48,7 @@ final class CpuAttention implements Attention {
             Tensor dq,
             Tensor dk,
             Tensor dv) {
-        check(q, k, v, sequences, settings);
+        AttentionChecks.check(q, k, v, sequences, settings);
         AttentionTiles tiles = AttentionTiles.of(q.dtype(), settings, longest(sequences));
         List<AttentionItem> items = AttentionItem.of(sequences, settings.kvHeads(), Integer.MAX_VALUE);
         var inputs = new AttentionBackward.Inputs(dOut, q, k, v, out, logSumExp);
@@ -83,42 +82,5 @@ final class CpuAttention implements Attention {
                     Math.max(longest, sequences.queryStarts()[s + 1] - sequences.queryStarts()[s]);
         }
         return longest;
-    }
-
-    private static void check(Tensor q, Tensor k, Tensor v, Sequences sequences, Settings settings) {
-        if (q.dtype() != DType.F32 && q.dtype() != DType.BF16) {
-            throw KernelErrors.unsupportedDType(q.dtype(), "F32 or BF16");
-        }
-        long queryCols = (long) settings.heads() * settings.headDim();
-        long keyCols = (long) settings.kvHeads() * settings.headDim();
-        if (settings.heads() % settings.kvHeads() != 0
-                || q.cols() != queryCols
-                || k.cols() != keyCols
-                || v.cols() != keyCols
-                || k.dtype() != q.dtype()
-                || v.dtype() != q.dtype()) {
-            throw new IllegalArgumentException("attention of q [" + q.rows() + ", " + q.cols() + "] " + q.dtype()
-                    + ", k [" + k.rows() + ", " + k.cols() + "] " + k.dtype() + ", v [" + v.rows() + ", " + v.cols()
-                    + "] " + v.dtype() + " with " + settings);
-        }
-        checkSequences(sequences, q.rows(), k.rows());
-    }
-
-    private static void checkSequences(Sequences sequences, long queryRows, long keyRows) {
-        int[] queries = sequences.queryStarts();
-        int[] keys = sequences.keyStarts();
-        boolean good = queries.length == keys.length
-                && queries[0] >= 0
-                && keys[0] >= 0
-                && queries[queries.length - 1] <= queryRows
-                && keys[keys.length - 1] <= keyRows;
-        for (int s = 0; good && s + 1 < queries.length; s++) {
-            int n = queries[s + 1] - queries[s];
-            good = n >= 0 && keys[s + 1] - keys[s] >= n;
-        }
-        if (!good) {
-            throw new IllegalArgumentException("query starts " + java.util.Arrays.toString(queries) + " and key starts "
-                    + java.util.Arrays.toString(keys) + " don't fit " + queryRows + " and " + keyRows + " rows");
-        }
     }
 }

@@ -4,6 +4,7 @@ package io.sparkqlora.kernels.internal.cpu;
 import io.sparkqlora.kernels.CrossEntropy;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.internal.Checks;
 
 /**
  * Softmax cross-entropy, a row at a time. The row is staged in F32 (192 KiB for a vocabulary of 49,152, so it stays in the

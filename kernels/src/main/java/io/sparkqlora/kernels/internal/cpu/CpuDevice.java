@@ -10,6 +10,7 @@ import io.sparkqlora.kernels.Operations;
 import io.sparkqlora.kernels.PageQueue;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.kernels.Upload;
+import io.sparkqlora.kernels.internal.Checks;
 import java.nio.ByteBuffer;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -95,7 +96,7 @@ public final class CpuDevice implements Device {
 
     @Override
     public void copyIn(ByteBuffer source, Tensor target) {
-        check(source, target);
+        Checks.sameBytes(source, target);
         HostCopy.in(source, target.address());
     }
 
@@ -106,15 +107,8 @@ public final class CpuDevice implements Device {
 
     @Override
     public void copyOut(Tensor source, ByteBuffer target) {
-        check(target, source);
+        Checks.sameBytes(target, source);
         HostCopy.out(source.address(), target);
-    }
-
-    private static void check(ByteBuffer buffer, Tensor tensor) {
-        if (!tensor.contiguous() || buffer.remaining() != tensor.bytes()) {
-            throw new IllegalArgumentException("a buffer of " + buffer.remaining() + " bytes and a "
-                    + (tensor.contiguous() ? "" : "strided ") + "tensor of " + tensor.bytes() + " bytes don't match");
-        }
     }
 
     @Override

@@ -3,6 +3,7 @@ package io.sparkqlora.kernels.internal.cpu;
 
 import io.sparkqlora.kernels.Elementwise;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.internal.Checks;
 import jdk.incubator.vector.FloatVector;
 
 /** Operations on each element. All are bound by memory traffic: each operand is read once, the result written once. */
@@ -52,7 +53,7 @@ final class CpuElementwise implements Elementwise {
 
     @Override
     public void addBias(Tensor out, Tensor bias) {
-        Checks.sameShape(bias, 1, out.cols());
+        Checks.shape(bias, 1, out.cols());
         int cols = Math.toIntExact(out.cols());
         workers.forRange(out.rows(), Elements.grain(cols), (from, to) -> {
             float[][] buffers = Elements.buffers(cols);

@@ -4,6 +4,7 @@ package io.sparkqlora.kernels.internal.cpu;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.GradientClip;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.internal.Checks;
 
 /**
  * Sums in F64 over chunks of 4096 elements, then over the chunks in order: the order does not depend on the threads, so the

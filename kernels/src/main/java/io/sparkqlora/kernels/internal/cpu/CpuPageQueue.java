@@ -3,6 +3,7 @@ package io.sparkqlora.kernels.internal.cpu;
 
 import io.sparkqlora.kernels.PageQueue;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.internal.Checks;
 import java.util.List;
 
 /** Copies at once: all memory is the host's. */

@@ -6,6 +6,7 @@ import io.sparkqlora.kernels.QuantFormat;
 import io.sparkqlora.kernels.Quantization;
 import io.sparkqlora.kernels.QuantizedMatrix;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.internal.Checks;
 
 /** 4-bit block formats on the CPU, parallel over blocks and over rows. */
 final class CpuQuantization implements Quantization {
@@ -21,7 +22,7 @@ final class CpuQuantization implements Quantization {
 
     @Override
     public void quantize(Tensor source, QuantizedMatrix out) {
-        Checks.sameShape(source, out.rows(), out.cols());
+        Checks.shape(source, out.rows(), out.cols());
         Checks.contiguous(source);
         checkParts(out);
         QuantFormat format = out.format();
@@ -40,7 +41,7 @@ final class CpuQuantization implements Quantization {
 
     @Override
     public void dequantize(QuantizedMatrix source, Tensor out) {
-        Checks.sameShape(out, source.rows(), source.cols());
+        Checks.shape(out, source.rows(), source.cols());
         checkParts(source);
         long grain = Math.max(1, GRAIN / Math.max(1, source.cols()));
         long rowBytes = out.rowStride() * out.dtype().bytes();

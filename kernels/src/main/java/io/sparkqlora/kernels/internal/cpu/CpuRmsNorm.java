@@ -4,6 +4,7 @@ package io.sparkqlora.kernels.internal.cpu;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.RmsNorm;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.internal.Checks;
 import jdk.incubator.vector.FloatVector;
 
 /** Root-mean-square normalisation, a row at a time: each tensor is read or written once. */
@@ -30,7 +31,7 @@ final class CpuRmsNorm implements RmsNorm {
     private void forward(
             Tensor x, Tensor addTo, Tensor sum, Tensor weight, float weightOffset, float eps, Tensor y, Tensor rstd) {
         Checks.sameShape(x, y);
-        Checks.sameShape(weight, 1, x.cols());
+        Checks.shape(weight, 1, x.cols());
         Checks.vector(rstd, DType.F32, x.rows());
         int n = Math.toIntExact(x.cols());
         workers.forRange(x.rows(), Elements.grain(n), (from, to) -> {
@@ -77,7 +78,7 @@ final class CpuRmsNorm implements RmsNorm {
     public void backward(
             Tensor dy, Tensor x, Tensor weight, float weightOffset, Tensor rstd, Tensor addTo, Tensor dx, Tensor y) {
         Checks.sameShape(x, dy, dx, addTo == null ? dx : addTo, y == null ? dx : y);
-        Checks.sameShape(weight, 1, x.cols());
+        Checks.shape(weight, 1, x.cols());
         Checks.vector(rstd, DType.F32, x.rows());
         int n = Math.toIntExact(x.cols());
         workers.forRange(x.rows(), Elements.grain(n), (from, to) -> {

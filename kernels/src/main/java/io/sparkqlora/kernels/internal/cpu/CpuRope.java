@@ -4,6 +4,7 @@ package io.sparkqlora.kernels.internal.cpu;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Rope;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.internal.Checks;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
 

@@ -4,6 +4,7 @@ package io.sparkqlora.kernels.internal.cpu;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.RowSelect;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.internal.Checks;
 
 /** Rows by index. Rows that keep type and scale are copied as bytes. */
 final class CpuRowSelect implements RowSelect {
@@ -17,7 +18,7 @@ final class CpuRowSelect implements RowSelect {
     @Override
     public void gather(Tensor table, Tensor indices, float scale, Tensor out) {
         Checks.vector(indices, DType.I32, out.rows());
-        Checks.sameShape(out, out.rows(), table.cols());
+        Checks.shape(out, out.rows(), table.cols());
         workers.forRange(out.rows(), Elements.grain(out.cols()), (from, to) -> {
             for (long row = from; row < to; row++) {
                 move(table, index(indices, row, table.rows()), scale, out, row);
@@ -28,7 +29,7 @@ final class CpuRowSelect implements RowSelect {
     @Override
     public void scatter(Tensor rows, Tensor indices, Tensor out) {
         Checks.vector(indices, DType.I32, rows.rows());
-        Checks.sameShape(out, out.rows(), rows.cols());
+        Checks.shape(out, out.rows(), rows.cols());
         workers.forRange(rows.rows(), Elements.grain(rows.cols()), (from, to) -> {
             for (long row = from; row < to; row++) {
                 move(rows, row, 1f, out, index(indices, row, out.rows()));

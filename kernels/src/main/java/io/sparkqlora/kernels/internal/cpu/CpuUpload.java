@@ -4,6 +4,7 @@ package io.sparkqlora.kernels.internal.cpu;
 import io.sparkqlora.kernels.ByteSource;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.kernels.Upload;
+import io.sparkqlora.kernels.internal.Checks;
 import io.sparkqlora.kernels.internal.upload.ReadAhead;
 import java.nio.ByteBuffer;
 import java.util.List;

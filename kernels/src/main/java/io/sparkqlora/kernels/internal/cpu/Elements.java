@@ -2,6 +2,7 @@
 package io.sparkqlora.kernels.internal.cpu;
 
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.internal.Checks;
 
 /**
  * Loops over matrices of one shape, a part of a row at a time, and the {@code float[]} buffers that parts are staged in. A

@@ -5,7 +5,8 @@ import io.sparkqlora.kernels.Attention.Sequences;
 import io.sparkqlora.kernels.Attention.Settings;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Tensor;
-import java.util.Arrays;
+import io.sparkqlora.kernels.internal.AttentionChecks;
+import io.sparkqlora.kernels.internal.Checks;
 
 /** One call of attention, forward or backward, checked; what forward has no use for is null. */
 record AttentionCall(
@@ -22,12 +23,13 @@ record AttentionCall(
         Tensor dv) {
 
     AttentionCall {
-        Checks.floating(q);
-        checkOperands(q, k, v, settings);
+        AttentionChecks.check(q, k, v, sequences, settings);
         long queryCols = (long) settings.heads() * settings.headDim();
         same(out, q.dtype(), q.rows(), queryCols);
         Checks.vector(logSumExp, DType.F32, settings.heads() * q.rows());
-        checkSequences(sequences, q.rows(), k.rows());
+        int starts = sequences.queryStarts().length;
+        Checks.vector(sequences.deviceQueryStarts(), DType.I32, starts);
+        Checks.vector(sequences.deviceKeyStarts(), DType.I32, starts);
         if (dOut != null) {
             same(dOut, q.dtype(), q.rows(), queryCols);
             same(dq, q.dtype(), q.rows(), queryCols);
@@ -42,44 +44,6 @@ record AttentionCall(
             throw new IllegalArgumentException(
                     "attention's tensors are of one type, not " + dtype + " and " + tensor.dtype());
         }
-    }
-
-    private static void checkOperands(Tensor q, Tensor k, Tensor v, Settings settings) {
-        long keyCols = (long) settings.kvHeads() * settings.headDim();
-        boolean fit = settings.heads() % settings.kvHeads() == 0
-                && q.cols() == (long) settings.heads() * settings.headDim()
-                && k.cols() == keyCols
-                && v.cols() == keyCols
-                && v.rows() == k.rows()
-                && k.dtype() == q.dtype()
-                && v.dtype() == q.dtype();
-        if (!fit) {
-            throw new IllegalArgumentException("attention of q [" + q.rows() + ", " + q.cols() + "] " + q.dtype()
-                    + ", k [" + k.rows() + ", " + k.cols() + "] " + k.dtype() + ", v [" + v.rows() + ", " + v.cols()
-                    + "] " + v.dtype() + " with " + settings);
-        }
-    }
-
-    /** A sequence has at least as many keys as queries. */
-    private static void checkSequences(Sequences sequences, long queryRows, long keyRows) {
-        int[] queries = sequences.queryStarts();
-        int[] keys = sequences.keyStarts();
-        boolean fit = queries.length == keys.length
-                && queries.length > 0
-                && queries[0] >= 0
-                && keys[0] >= 0
-                && queries[queries.length - 1] <= queryRows
-                && keys[keys.length - 1] <= keyRows;
-        for (int s = 0; fit && s + 1 < queries.length; s++) {
-            int n = queries[s + 1] - queries[s];
-            fit = n >= 0 && keys[s + 1] - keys[s] >= n;
-        }
-        if (!fit) {
-            throw new IllegalArgumentException("query starts " + Arrays.toString(queries) + " and key starts "
-                    + Arrays.toString(keys) + " don't fit " + queryRows + " and " + keyRows + " rows");
-        }
-        Checks.vector(sequences.deviceQueryStarts(), DType.I32, queries.length);
-        Checks.vector(sequences.deviceKeyStarts(), DType.I32, keys.length);
     }
 
     /** Pairs of a query head's row and a key that it sees, over all heads. */

@@ -4,6 +4,7 @@ package io.sparkqlora.kernels.internal.cuda;
 import io.sparkqlora.kernels.AdamW;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.internal.Checks;
 
 /** Kernels in adamw.cu. */
 final class CudaAdamW implements AdamW {

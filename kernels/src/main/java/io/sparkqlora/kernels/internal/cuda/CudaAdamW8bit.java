@@ -8,6 +8,7 @@ import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.DynamicMap;
 import io.sparkqlora.kernels.Memory;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.internal.Checks;
 import io.sparkqlora.kernels.internal.DynamicBins;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

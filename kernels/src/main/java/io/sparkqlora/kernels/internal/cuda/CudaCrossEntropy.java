@@ -4,6 +4,7 @@ package io.sparkqlora.kernels.internal.cuda;
 import io.sparkqlora.kernels.CrossEntropy;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.internal.Checks;
 
 /** Kernels in cross_entropy.cu: a block a row. A label outside the vocabulary stops the kernel, which the next wait reports. */
 final class CudaCrossEntropy implements CrossEntropy {

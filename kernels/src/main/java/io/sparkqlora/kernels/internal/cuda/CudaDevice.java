@@ -14,6 +14,7 @@ import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.kernels.Recording;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.kernels.Upload;
+import io.sparkqlora.kernels.internal.Checks;
 import java.nio.ByteBuffer;
 import java.util.LinkedHashSet;
 import java.util.List;

@@ -4,6 +4,7 @@ package io.sparkqlora.kernels.internal.cuda;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Dropout;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.internal.Checks;
 
 /** Kernels in dropout.cu, with the mask of the CPU. */
 final class CudaDropout implements Dropout {

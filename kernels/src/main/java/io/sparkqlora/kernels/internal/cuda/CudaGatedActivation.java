@@ -3,6 +3,7 @@ package io.sparkqlora.kernels.internal.cuda;
 
 import io.sparkqlora.kernels.GatedActivation;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.internal.Checks;
 
 /** Kernels in gated_activation.cu. */
 final class CudaGatedActivation implements GatedActivation {

@@ -4,6 +4,7 @@ package io.sparkqlora.kernels.internal.cuda;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.GradientClip;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.internal.Checks;
 
 /** Kernels in gradient_clip.cu. */
 final class CudaGradientClip implements GradientClip {

@@ -3,6 +3,7 @@ package io.sparkqlora.kernels.internal.cuda;
 
 import io.sparkqlora.kernels.PageQueue;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.internal.Checks;
 import java.util.List;
 import jcuda.driver.CUevent;
 import jcuda.driver.CUevent_flags;

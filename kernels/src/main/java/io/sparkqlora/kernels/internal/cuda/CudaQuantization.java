@@ -9,6 +9,7 @@ import io.sparkqlora.kernels.QuantFormat.ScaleOrder;
 import io.sparkqlora.kernels.Quantization;
 import io.sparkqlora.kernels.QuantizedMatrix;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.internal.Checks;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 

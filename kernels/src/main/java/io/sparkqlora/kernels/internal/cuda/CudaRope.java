@@ -4,6 +4,7 @@ package io.sparkqlora.kernels.internal.cuda;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Rope;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.internal.Checks;
 
 /** Kernels in rope.cu: a block a token. */
 final class CudaRope implements Rope {

@@ -4,6 +4,7 @@ package io.sparkqlora.kernels.internal.cuda;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.RowSelect;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.internal.Checks;
 
 /** Kernels in row_select.cu. An index outside its table stops the kernel, which the next wait reports. */
 final class CudaRowSelect implements RowSelect {

@@ -4,6 +4,7 @@ package io.sparkqlora.kernels.internal.cuda;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.LoraLinear.Update;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.internal.Checks;
 import java.util.List;
 import java.util.function.ToLongFunction;
 

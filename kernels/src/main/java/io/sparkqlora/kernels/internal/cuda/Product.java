@@ -4,6 +4,7 @@ package io.sparkqlora.kernels.internal.cuda;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.KernelErrors;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.internal.Checks;
 
 /** One matrix product: {@code c = alpha · op(a) · op(b) + beta · c}, checked. */
 record Product(Tensor a, boolean transposeA, Tensor b, boolean transposeB, float alpha, float beta, Tensor c) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package io.sparkqlora.kernels.internal.cuda;
+package io.sparkqlora.kernels.internal;
 
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.KernelErrors;
@@ -7,40 +7,51 @@ import io.sparkqlora.kernels.Tensor;
 import java.nio.ByteBuffer;
 
 /** What operations demand of their arguments. A failure is a fault of the caller, never of the user. */
-final class Checks {
+public final class Checks {
 
     private Checks() {}
 
-    static void sameBytes(ByteBuffer buffer, Tensor tensor) {
+    /** Of one size, the tensor without gaps. */
+    public static void sameBytes(ByteBuffer buffer, Tensor tensor) {
         if (!tensor.contiguous() || buffer.remaining() != tensor.bytes()) {
             throw new IllegalArgumentException("a buffer of " + buffer.remaining() + " bytes and a "
                     + (tensor.contiguous() ? "" : "strided ") + "tensor of " + tensor.bytes() + " bytes don't match");
         }
     }
 
-    static void shape(Tensor tensor, long rows, long cols) {
+    /** A matrix of this shape. */
+    public static void shape(Tensor tensor, long rows, long cols) {
         if (tensor.rows() != rows || tensor.cols() != cols) {
             throw new IllegalArgumentException(
                     "a tensor of " + rows + "×" + cols + " is needed, not of " + tensor.rows() + "×" + tensor.cols());
         }
     }
 
-    /** All of the first one's shape, and of types that kernels read and write. */
-    static void alike(Tensor first, Tensor... others) {
-        floating(first);
+    /** All of the first one's shape. */
+    public static void sameShape(Tensor first, Tensor... others) {
         for (Tensor other : others) {
-            floating(other);
             shape(other, first.rows(), first.cols());
         }
     }
 
-    static void floating(Tensor tensor) {
+    /** All of the first one's shape, and of types that kernels read and write. */
+    public static void alike(Tensor first, Tensor... others) {
+        floating(first);
+        for (Tensor other : others) {
+            floating(other);
+        }
+        sameShape(first, others);
+    }
+
+    /** Of a type that operations compute with. */
+    public static void floating(Tensor tensor) {
         if (tensor.dtype() != DType.F32 && tensor.dtype() != DType.BF16) {
             throw KernelErrors.unsupportedDType(tensor.dtype(), "F32 and BF16");
         }
     }
 
-    static void contiguous(Tensor tensor) {
+    /** Without gaps between its rows. */
+    public static void contiguous(Tensor tensor) {
         if (!tensor.contiguous()) {
             throw new IllegalArgumentException("a contiguous tensor is needed, not one of " + tensor.rows() + "×"
                     + tensor.cols() + " with row stride " + tensor.rowStride());
@@ -48,7 +59,7 @@ final class Checks {
     }
 
     /** A contiguous tensor of one type and so many elements. */
-    static void vector(Tensor tensor, DType dtype, long size) {
+    public static void vector(Tensor tensor, DType dtype, long size) {
         if (tensor.dtype() != dtype || tensor.size() != size) {
             throw new IllegalArgumentException(
                     "a vector of " + size + " " + dtype + " is needed, not of " + tensor.size() + " " + tensor.dtype());

@@ -76,7 +76,7 @@ final class CudaAdamW8bit implements AdamW8bit {
     }
 
     /** Address of the kernel's {@code Tables}. */
-    private long tables() {
+    long tables() {
         if (tables == null) {
             ByteBuffer content = ByteBuffer.allocate(TABLE_BYTES).order(ByteOrder.nativeOrder());
             for (float[] map : new float[][] {DynamicMap.signed(), DynamicMap.unsigned()}) {

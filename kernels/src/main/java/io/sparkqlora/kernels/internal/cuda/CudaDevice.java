@@ -36,7 +36,7 @@ public final class CudaDevice implements Device {
     private final Staging staging;
     private final Launcher launcher;
     private final Workspace workspace;
-    private final Operations operations;
+    private final CudaOperations operations;
     private final CudaAllocations allocations;
     private final Set<PageQueue> queues = new LinkedHashSet<>();
     private CudaProfiler profiler;
@@ -92,9 +92,10 @@ public final class CudaDevice implements Device {
         return new CudaTraits(CudaOperations.hopper(context));
     }
 
-    /** Has the work space so large from now on, rather than when an operation finds it too small. */
+    /** Has the tables, and the work space so large from now on, rather than when an operation finds it too small. */
     @Override
     public void reserve(long workspaceBytes) {
+        operations.prepare();
         workspace.atLeast(workspaceBytes - CudaOperations.TABLE_BYTES);
     }
 

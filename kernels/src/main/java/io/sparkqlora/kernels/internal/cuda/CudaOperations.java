@@ -2,7 +2,6 @@
 package io.sparkqlora.kernels.internal.cuda;
 
 import io.sparkqlora.kernels.AdamW;
-import io.sparkqlora.kernels.AdamW8bit;
 import io.sparkqlora.kernels.Attention;
 import io.sparkqlora.kernels.CrossEntropy;
 import io.sparkqlora.kernels.Dropout;
@@ -12,7 +11,6 @@ import io.sparkqlora.kernels.GradientClip;
 import io.sparkqlora.kernels.LoraLinear;
 import io.sparkqlora.kernels.Matmul;
 import io.sparkqlora.kernels.Operations;
-import io.sparkqlora.kernels.Quantization;
 import io.sparkqlora.kernels.RmsNorm;
 import io.sparkqlora.kernels.Rope;
 import io.sparkqlora.kernels.RowSelect;
@@ -22,7 +20,7 @@ import io.sparkqlora.kernels.internal.JoinedLoraLinear;
 record CudaOperations(
         Matmul matmul,
         LoraLinear loraLinear,
-        Quantization quantization,
+        CudaQuantization quantization,
         Elementwise elementwise,
         RmsNorm rmsNorm,
         Rope rope,
@@ -33,13 +31,19 @@ record CudaOperations(
         Dropout dropout,
         GradientClip gradientClip,
         AdamW adamW,
-        AdamW8bit adamW8bit)
+        CudaAdamW8bit adamW8bit)
         implements Operations {
 
     /** What the operations' tables take. */
     static final long TABLE_BYTES = Codebooks.BYTES + CudaAdamW8bit.TABLE_BYTES;
 
     private static final int HOPPER = 90;
+
+    /** Has the tables on the device now. */
+    void prepare() {
+        quantization.prepare();
+        adamW8bit.tables();
+    }
 
     static boolean hopper(CudaContext context) {
         return context.capability() == HOPPER && !Boolean.getBoolean(CudaMatmul.GENERAL_ONLY);

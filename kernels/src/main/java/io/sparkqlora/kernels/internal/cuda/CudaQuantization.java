@@ -50,6 +50,11 @@ final class CudaQuantization implements Quantization {
         this.dequantize = Variants.of(library, "dequantize", "dequantize");
     }
 
+    /** Has the tables on the device now. */
+    void prepare() {
+        codebooks.address(QuantFormat.Type.NF4, false);
+    }
+
     @Override
     public void quantize(Tensor source, QuantizedMatrix out) {
         Checks.shape(source, out.rows(), out.cols());

@@ -3,6 +3,7 @@
 
     python tokenize_benchmark.py data DIR ROWS      generated conversations and an 8k byte-level BPE tokenizer
     python tokenize_benchmark.py map DIR PROCESSES  tokenises them: ids alone, then ids with the assistant mask
+    python tokenize_benchmark.py once DIR PROCESSES the mask alone, in a fresh process: time it beside ./qlora tokenize
 """
 import itertools
 import json
@@ -79,14 +80,20 @@ def cpu():
     return times.user + times.system + times.children_user + times.children_system
 
 
-def run_map(folder, processes):
+def run_once(folder, processes):
+    run_map(folder, processes, masks=(True,))
+
+
+def run_map(folder, processes, masks=(False, True)):
+    start = time.time()
     import datasets
     from transformers import AutoTokenizer
 
     datasets.disable_progress_bars()
     datasets.disable_caching()
     tokenizer = AutoTokenizer.from_pretrained(folder + "/tokenizer")
-    for mask in (False, True):
+    print(json.dumps({"import_seconds": round(time.time() - start, 2)}), flush=True)
+    for mask in masks:
 
         def tokenize(row):
             encoded = tokenizer.apply_chat_template(
@@ -110,4 +117,4 @@ def run_map(folder, processes):
 
 
 if __name__ == "__main__":
-    {"data": make, "map": run_map}[sys.argv[1]](sys.argv[2], int(sys.argv[3]))
+    {"data": make, "map": run_map, "once": run_once}[sys.argv[1]](sys.argv[2], int(sys.argv[3]))

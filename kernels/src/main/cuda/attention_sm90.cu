@@ -5,10 +5,10 @@
 // Operations 4·D for each query and each key that it sees; traffic: q and out once, k and v once for every 128 queries of a
 // head, from L2 where the heads of a group run side by side.
 //
-// A block takes 128 queries of one head: warpgroup 0 drives the copy engine, warpgroups 1 and 2 hold 64 queries each. Keys
-// come in blocks of 128, the last one first, so that those which need a mask come first. A warpgroup starts the scores of
-// the next block before it weighs the values of this one, and the two take turns (named barriers): while one computes
-// exponentials, the other one multiplies.
+// A block takes tiles of 128 queries of one head, as many as come to it: warpgroup 0 drives the copy engine and is a tile ahead,
+// warpgroups 1 and 2 hold 64 queries each. Keys come in blocks of 128, the last one first, so that those which need a mask come
+// first. A warpgroup starts the scores of the next block before it weighs the values of this one, and the two take turns (named
+// barriers): while one computes exponentials, the other one multiplies.
 #include "hopper.cuh"
 #include "sequences.cuh"
 
@@ -26,10 +26,13 @@ constexpr float LN_2 = 0.6931471805599453f;
 
 template <int D>
 struct __align__(1024) Shared {
-    bf16 q[D / BOX][BM * BOX];  // becomes the output
+    bf16 q[D / BOX][BM * BOX];
+    bf16 out[D / BOX][BM * BOX];
     bf16 k[STAGES][D / BOX][BN * BOX];
     bf16 v[STAGES][D / BOX][BN * BOX];
-    uint64_t full_q;
+    Tile tile;  // of q
+    int head;
+    uint64_t full_q, empty_q;
     uint64_t full_k[STAGES], empty_k[STAGES], full_v[STAGES], empty_v[STAGES];
 };
 
@@ -38,7 +41,7 @@ struct Problem {
     float* log_sum_exp;
     const int* query_starts;
     const int* key_starts;
-    int sequences, queries, out_stride, group, window;
+    int sequences, queries, out_stride, heads, group, window;
     float scale, cap;
 };
 
@@ -65,27 +68,57 @@ struct Range {
     }
 };
 
+// A ring's place and the parity of its barriers.
+struct Ring {
+    int stage = 0;
+    uint32_t phase = 0;
+
+    __device__ __forceinline__ Ring next() const { return stage + 1 == STAGES ? Ring{0, phase ^ 1} : Ring{stage + 1, phase}; }
+};
+
 template <int D>
-__device__ void produce(Shared<D>& s, const CUtensorMap* q, const CUtensorMap* k, const CUtensorMap* v, const Tile& tile,
-                        const Range& range, int head, int group) {
+__device__ __forceinline__ void load_tile(Shared<D>& s, const CUtensorMap* q, const CUtensorMap* k, const CUtensorMap* v, const Problem& p,
+                                          const Tile& tile, int head, Ring& ring) {
     barrier_expect_bytes(&s.full_q, sizeof(s.q));
     for (int box = 0; box < D / BOX; box++) {
         load_box(s.q[box], q, &s.full_q, head * D + box * BOX, tile.query_start + tile.row);
     }
-    int stage = 0;
-    uint32_t phase = 0;
+    Range range(tile, p.window);
+    int column = head / p.group * D;
     for (int j = range.last; j >= range.first; j--) {
-        int row = tile.key_start + j * BN;
-        barrier_wait(&s.empty_k[stage], phase ^ 1);
+        int row = tile.key_start + j * BN, stage = ring.stage;
+        barrier_wait(&s.empty_k[stage], ring.phase ^ 1);
         barrier_expect_bytes(&s.full_k[stage], sizeof(s.k[stage]));
-        for (int box = 0; box < D / BOX; box++) load_box(s.k[stage][box], k, &s.full_k[stage], head / group * D + box * BOX, row);
-        barrier_wait(&s.empty_v[stage], phase ^ 1);
+        for (int box = 0; box < D / BOX; box++) load_box(s.k[stage][box], k, &s.full_k[stage], column + box * BOX, row);
+        barrier_wait(&s.empty_v[stage], ring.phase ^ 1);
         barrier_expect_bytes(&s.full_v[stage], sizeof(s.v[stage]));
-        for (int box = 0; box < D / BOX; box++) load_box(s.v[stage][box], v, &s.full_v[stage], head / group * D + box * BOX, row);
-        if (++stage == STAGES) {
-            stage = 0;
-            phase ^= 1;
+        for (int box = 0; box < D / BOX; box++) load_box(s.v[stage][box], v, &s.full_v[stage], column + box * BOX, row);
+        ring = ring.next();
+    }
+}
+
+// One warp: finds tiles and loads what they need.
+template <int D>
+__device__ void produce(Shared<D>& s, const CUtensorMap* q, const CUtensorMap* k, const CUtensorMap* v, const Problem& p) {
+    Ring ring;
+    for (int round = 0;; round++) {
+        // there and back over the blocks, since the work of tiles falls along their order
+        int place = round % 2 ? gridDim.x - 1 - blockIdx.x : blockIdx.x;
+        int number = round * gridDim.x + place;
+        // the last tiles of sequences first: they see the most keys
+        Tile tile = find_longest_tile<true>(number / p.heads, BM, p.query_starts, p.key_starts, p.sequences);
+        int head = number % p.heads;
+        if (threadIdx.x % 32 == 0) {
+            barrier_wait(&s.empty_q, (round & 1) ^ 1);
+            s.tile = tile;
+            s.head = head;
+            if (tile.queries == 0) {
+                barrier_arrive(&s.full_q);
+            } else {
+                load_tile(s, q, k, v, p, tile, head, ring);
+            }
         }
+        if (tile.queries == 0) return;
     }
 }
 
@@ -183,10 +216,11 @@ __device__ void store(Shared<D>& s, const Problem& p, const Tile& tile, int head
 #pragma unroll
     for (int r = 0; r < 2; r++) inverse[r] = 1.f / softmax.sum[r];
     int line = warp * 16 + lane % 16;
+    __syncwarp();  // what the warp kept here of the tile before has been read
 #pragma unroll
     for (int j = 0; j < D / 16; j++) {
         const float* v = out + j * 8;
-        char* box = reinterpret_cast<char*>(s.q[j / 4] + consumer * 64 * BOX);
+        char* box = reinterpret_cast<char*>(s.out[j / 4] + consumer * 64 * BOX);
         int chunk = (j % 4 * 2 + lane / 16) ^ (line % 8);
         store_matrix_x4(box + line * 128 + chunk * 16, pack(v[0] * inverse[0], v[1] * inverse[0]), pack(v[2] * inverse[1], v[3] * inverse[1]),
                         pack(v[4] * inverse[0], v[5] * inverse[0]), pack(v[6] * inverse[1], v[7] * inverse[1]));
@@ -206,7 +240,7 @@ __device__ void store(Shared<D>& s, const Problem& p, const Tile& tile, int head
     for (int i = lane; i < 16 * CHUNKS; i += 32) {
         int r = warp * 16 + i / CHUNKS, c = i % CHUNKS;
         if (first + r >= tile.queries) continue;
-        const char* box = reinterpret_cast<const char*>(s.q[c / 8] + consumer * 64 * BOX);
+        const char* box = reinterpret_cast<const char*>(s.out[c / 8] + consumer * 64 * BOX);
         int4 value = *reinterpret_cast<const int4*>(box + r * 128 + ((c % 8) ^ (r % 8)) * 16);
         *reinterpret_cast<int4*>(p.out + (long)(tile.query_start + first + r) * p.out_stride + head * D + c * 8) = value;
     }
@@ -222,69 +256,76 @@ __device__ __forceinline__ void your_turn(int consumer) {
 }
 
 template <int D, bool CAP>
-__device__ void consume(Shared<D>& s, const Problem& p, const Tile& tile, const Range& range, int head) {
-    int consumer = threadIdx.x / 128 - 1;
+__device__ __forceinline__ void consume_tile(Shared<D>& s, const Problem& p, const Tile& tile, int head, int consumer, Ring& ring) {
+    Range range(tile, p.window);
     int row = tile.row + consumer * 64;
     float scale = CAP ? LOG2_E : p.scale * LOG2_E;
     float scores[64], out[D / 2], factor[2];
     uint32_t weights[32];
     Softmax softmax;
-    if (consumer == 1) your_turn(consumer);
-
-    barrier_wait(&s.full_q, 0);
-    barrier_wait(&s.full_k[0], 0);
+    barrier_wait(&s.full_k[ring.stage], ring.phase);
     my_turn(consumer);
-    multiply_scores(s, 0, consumer, scores);
+    multiply_scores(s, ring.stage, consumer, scores);
     your_turn(consumer);
     wgmma_wait<0>();
     settle(scores);
-    if (threadIdx.x % 128 == 0) barrier_arrive(&s.empty_k[0]);
+    if (threadIdx.x % 128 == 0) barrier_arrive(&s.empty_k[ring.stage]);
     mask_and_cap<CAP>(scores, range, p, row, range.last);
     softmax.update(scores, scale, factor);
     pack_weights(scores, weights);
-
-    int stage = 0;
-    uint32_t phase = 0;
     for (int j = range.last - 1; j >= range.first; j--) {
-        int next = stage ^ 1;
-        uint32_t next_phase = phase ^ (next == 0);
-        barrier_wait(&s.full_k[next], next_phase);
+        Ring next = ring.next();
+        barrier_wait(&s.full_k[next.stage], next.phase);
         my_turn(consumer);
-        multiply_scores(s, next, consumer, scores);
-        barrier_wait(&s.full_v[stage], phase);
-        multiply_values(s, stage, weights, out, j == range.last - 1);
+        multiply_scores(s, next.stage, consumer, scores);
+        barrier_wait(&s.full_v[ring.stage], ring.phase);
+        multiply_values(s, ring.stage, weights, out, j == range.last - 1);
         your_turn(consumer);
         wgmma_wait<1>();
         settle(scores);
-        if (threadIdx.x % 128 == 0) barrier_arrive(&s.empty_k[next]);
+        if (threadIdx.x % 128 == 0) barrier_arrive(&s.empty_k[next.stage]);
         mask_and_cap<CAP>(scores, range, p, row, j);
         softmax.update(scores, scale, factor);
         wgmma_wait<0>();
         settle(out);
         settle(weights);
-        if (threadIdx.x % 128 == 0) barrier_arrive(&s.empty_v[stage]);
+        if (threadIdx.x % 128 == 0) barrier_arrive(&s.empty_v[ring.stage]);
 #pragma unroll
         for (int i = 0; i < D / 2; i++) out[i] *= factor[i % 4 / 2];
         pack_weights(scores, weights);
-        stage = next;
-        phase = next_phase;
+        ring = next;
     }
-    barrier_wait(&s.full_v[stage], phase);
-    multiply_values(s, stage, weights, out, range.first == range.last);
+    if (threadIdx.x % 128 == 0) barrier_arrive(&s.empty_q);
+    barrier_wait(&s.full_v[ring.stage], ring.phase);
+    multiply_values(s, ring.stage, weights, out, range.first == range.last);
     wgmma_wait<0>();
     settle(out);
+    if (threadIdx.x % 128 == 0) barrier_arrive(&s.empty_v[ring.stage]);
+    ring = ring.next();
     store(s, p, tile, head, consumer, out, softmax);
+}
+
+template <int D, bool CAP>
+__device__ void consume(Shared<D>& s, const Problem& p) {
+    int consumer = threadIdx.x / 128 - 1;
+    Ring ring;
+    if (consumer == 1) your_turn(consumer);
+    for (int round = 0;; round++) {
+        barrier_wait(&s.full_q, round & 1);
+        Tile tile = s.tile;
+        int head = s.head;
+        if (tile.queries == 0) return;
+        consume_tile<D, CAP>(s, p, tile, head, consumer, ring);
+    }
 }
 
 template <int D, bool CAP>
 __device__ __forceinline__ void attention(const CUtensorMap* q, const CUtensorMap* k, const CUtensorMap* v, const Problem& p) {
     extern __shared__ __align__(1024) uint8_t memory[];
     Shared<D>& s = *reinterpret_cast<Shared<D>*>(memory);
-    // the last tiles of sequences first: they see the most keys
-    Tile tile = find_longest_tile<true>(blockIdx.y, BM, p.query_starts, p.key_starts, p.sequences);
-    if (tile.queries == 0) return;
     if (threadIdx.x == 0) {
         barrier_init(&s.full_q, 1);
+        barrier_init(&s.empty_q, 2);
         for (int i = 0; i < STAGES; i++) {
             barrier_init(&s.full_k[i], 1);
             barrier_init(&s.full_v[i], 1);
@@ -294,14 +335,12 @@ __device__ __forceinline__ void attention(const CUtensorMap* q, const CUtensorMa
         barrier_init_fence();
     }
     __syncthreads();
-    Range range(tile, p.window);
-    int head = blockIdx.x;
     if (threadIdx.x < 128) {
         give_registers<24>();
-        if (threadIdx.x == 0) produce(s, q, k, v, tile, range, head, p.group);
+        if (threadIdx.x < 32) produce(s, q, k, v, p);
     } else {
         take_registers<240>();
-        consume<D, CAP>(s, p, tile, range, head);
+        consume<D, CAP>(s, p);
     }
 }
 
@@ -311,9 +350,9 @@ __device__ __forceinline__ void attention(const CUtensorMap* q, const CUtensorMa
     extern "C" __global__ void __launch_bounds__(THREADS, 1)                                                                    \
         NAME(const __grid_constant__ CUtensorMap q, const __grid_constant__ CUtensorMap k, const __grid_constant__ CUtensorMap v, \
              bf16* out, float* log_sum_exp, const int* query_starts, const int* key_starts, int sequences, int queries,          \
-             int out_stride, int group, int window, float scale, float cap) {                                                    \
+             int out_stride, int heads, int group, int window, float scale, float cap) {                                                    \
         attention<D, CAP>(&q, &k, &v,                                                                                           \
-                          Problem{out, log_sum_exp, query_starts, key_starts, sequences, queries, out_stride, group, window, scale, cap}); \
+                          Problem{out, log_sum_exp, query_starts, key_starts, sequences, queries, out_stride, heads, group, window, scale, cap}); \
     }
 
 ATTENTION(attention_64_sm90, 64, false)

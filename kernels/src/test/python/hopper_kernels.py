@@ -244,7 +244,7 @@ def launch2(f, grid, block, smem, args):
 
 
 def smem_fwd(D):
-    return 1024 + (128 * D * 2) + 2 * 2 * 128 * D * 2 + 1024
+    return 6 * 128 * D * 2 + 1024
 
 
 def smem_bwd(D):
@@ -292,7 +292,7 @@ class Att:
     def forward(s):
         launch2(
             s.f,
-            (s.H, s.qt),
+            (torch.cuda.get_device_properties(0).multi_processor_count, 1),
             384,
             smem_fwd(s.D),
             [
@@ -306,6 +306,7 @@ class Att:
                 s.n,
                 s.T,
                 s.out.stride(0),
+                s.H,
                 s.H // s.KV,
                 s.window,
                 s.scale,

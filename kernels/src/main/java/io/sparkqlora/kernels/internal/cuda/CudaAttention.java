@@ -18,6 +18,7 @@ final class CudaAttention implements Attention {
 
     /** @param maps null where the chip is no Hopper */
     CudaAttention(
+            int multiprocessors,
             Launcher launcher,
             CudaKernel.Library library,
             Workspace workspace,
@@ -25,7 +26,8 @@ final class CudaAttention implements Attention {
             Handles.Stream stream) {
         this.plain = new PlainAttention(launcher, library, workspace);
         this.general = new GeneralAttention(launcher, library, plain);
-        this.hopper = maps == null ? null : new HopperAttention(launcher, library, workspace, maps, stream);
+        this.hopper =
+                maps == null ? null : new HopperAttention(multiprocessors, launcher, library, workspace, maps, stream);
     }
 
     @Override

@@ -66,7 +66,7 @@ record CudaOperations(
                 elementwise,
                 new CudaRmsNorm(launcher, library),
                 new CudaRope(launcher, library),
-                new CudaAttention(launcher, library, workspace, maps, stream),
+                new CudaAttention(context.multiprocessors(), launcher, library, workspace, maps, stream),
                 new CudaGatedActivation(launcher, library),
                 new CudaRowSelect(launcher, library),
                 new CudaCrossEntropy(launcher, library),

@@ -8,7 +8,8 @@ import jcuda.driver.JCudaDriver;
 
 /**
  * Attention by attention_sm90.cu, attention_backward_sm90.cu and attention_backward_ends.cu: bf16, aligned, heads of 64 or
- * 128 elements. Blocks run through the heads first, then through the tiles: the kernels count those from the longest on.
+ * 128 elements. Forward, a block takes one tile after another; backward, blocks run through the heads first, then through the
+ * tiles. The kernels count those from the longest on.
  */
 final class HopperAttention {
 
@@ -22,6 +23,7 @@ final class HopperAttention {
     private static final int STAGES = 3; // of queries, backward
     private static final int BARRIERS = 512; // bytes, with the gap up to a multiple of 1024
 
+    private final int multiprocessors;
     private final Launcher launcher;
     private final Workspace workspace;
     private final Handles.Stream stream;
@@ -38,7 +40,7 @@ final class HopperAttention {
             CudaKernel finish) {
 
         static Width of(CudaKernel.Library library, int size) {
-            int forward = 5 * ROWS * size * 2 + 1024;
+            int forward = 6 * ROWS * size * 2 + 1024;
             int backward = 2 * ROWS * size * 2
                     + 2 * STAGES * QUERIES * size * 2
                     + 2 * ROWS * QUERIES * 2
@@ -56,11 +58,13 @@ final class HopperAttention {
     }
 
     HopperAttention(
+            int multiprocessors,
             Launcher launcher,
             CudaKernel.Library library,
             Workspace workspace,
             TensorMaps maps,
             Handles.Stream stream) {
+        this.multiprocessors = multiprocessors;
         this.launcher = launcher;
         this.workspace = workspace;
         this.stream = stream;
@@ -101,7 +105,9 @@ final class HopperAttention {
                 .address(call.out())
                 .address(call.logSumExp());
         sequences(call).number(Math.toIntExact(call.out().rowStride()));
-        last(settings).over(settings.heads(), call.queryTiles(ROWS), 1, THREADS);
+        launcher.number(settings.heads());
+        // as many as fit at once: each takes tiles until there are none
+        last(settings).over(multiprocessors, 1, 1, THREADS);
     }
 
     private Launcher sequences(AttentionCall call) {

@@ -91,10 +91,10 @@ public final class ConversationTokenizer implements ExampleTokenizer {
         }
         check(conversation.messages());
         if (!settings.assistantOnlyLoss()) {
-            return all(tokenizer.encode(spans.render(conversation).text(), false));
+            return all(tokenizer.encode(wellFormed(spans.render(conversation).text()), false));
         }
         Rendered rendered = spans.renderWithSpans(conversation);
-        TokenOffsets tokens = tokenizer.encodeWithOffsets(rendered.text(), false);
+        TokenOffsets tokens = tokenizer.encodeWithOffsets(wellFormed(rendered.text()), false);
         boolean[] counted = new boolean[tokens.ids().length];
         int from = 0;
         for (TemplateSpan span : rendered.assistantSpans()) {
@@ -126,7 +126,7 @@ public final class ConversationTokenizer implements ExampleTokenizer {
     }
 
     private Outcome promptCompletion(PromptCompletion pair) throws RejectedExample {
-        String text = pair.prompt() + ended(pair.completion());
+        String text = wellFormed(pair.prompt() + ended(pair.completion()));
         if (!settings.completionOnlyLoss()) {
             return all(tokenizer.encode(text, true));
         }
@@ -137,7 +137,23 @@ public final class ConversationTokenizer implements ExampleTokenizer {
     }
 
     private Outcome text(String text) throws RejectedExample {
-        return all(tokenizer.encode(ended(text), true));
+        return all(tokenizer.encode(wellFormed(ended(text)), true));
+    }
+
+    /** JSON can write half of a surrogate pair; it is no character, and a tokenizer, which reads UTF-8, can't be given it. */
+    private static String wellFormed(String text) throws RejectedExample {
+        for (int i = 0; i < text.length(); i++) {
+            if (Character.isSurrogate(text.charAt(i))) {
+                if (!Character.isSupplementaryCodePoint(text.codePointAt(i))) {
+                    throw new RejectedExample(
+                            RejectionReason.INVALID_UNICODE,
+                            "the text has \\u" + Integer.toHexString(text.charAt(i)) + " at character " + (i + 1)
+                                    + ", half of a surrogate pair without the other half");
+                }
+                i++;
+            }
+        }
+        return text;
     }
 
     /** As in TRL the end-of-sequence token is part of the text, and not written twice. */

@@ -20,6 +20,8 @@ public enum RejectionReason {
     EMPTY_ASSISTANT_MASK,
     /** The template has no marks, and the rendering of a conversation's beginning isn't the beginning of its rendering. */
     NOT_A_PREFIX,
+    /** Half of a surrogate pair, which JSON can write and UTF-8 can't. */
+    INVALID_UNICODE,
     /** No token counts in the loss, or those that did were cut off. */
     NO_TARGET_TOKENS;
 

@@ -83,6 +83,18 @@ class ConversationTokenizerTest {
     }
 
     @Test
+    void halfASurrogatePairIsRejectedWhereverItStands() {
+        for (String half : List.of("\ud83d", "a \udc4d", "👍\ud83d x")) {
+            String detail = "half of a surrogate pair without the other half";
+            assertRejected(
+                    tokenizer(null, 64), conversation("user", half, "assistant", "b"), "invalid_unicode", detail);
+            assertRejected(tokenizer(null, 64), new PromptCompletion("p", half), "invalid_unicode", detail);
+            assertRejected(tokenizer(null, 64), new Text(half), "invalid_unicode", detail);
+        }
+        assertThat(tokenizer(null, 64).tokenize(new Text("👍👍"))).isInstanceOf(Tokenized.class);
+    }
+
+    @Test
     void masksAsTransformersDoes() {
         JsonNode reference = Resources.json("bpe/reference.json");
         assertThat(reference.get("conversations")).hasSizeGreaterThan(50);

@@ -24,13 +24,18 @@ final class AddedTokens {
 
     private AddedTokens() {}
 
-    /** Those of a parsed tokenizer.json. */
-    static AddedTokens of(JsonNode tokenizer) {
+    /** Those of a parsed tokenizer.json, with the ids that the tokenizer gives them: ids that leave gaps it makes its own. */
+    static AddedTokens of(JsonNode json, NativeTokenizer tokenizer) {
         AddedTokens tokens = new AddedTokens();
-        for (JsonNode each : tokenizer.path("added_tokens")) {
+        for (JsonNode each : json.path("added_tokens")) {
             String content = each.path("content").asText();
             if (!each.path("normalized").asBoolean() && !content.isEmpty()) {
-                tokens.add(new Token(content, each.path("id").asInt()));
+                int[] ids = tokenizer.encode(content, false);
+                if (ids.length != 1) {
+                    throw new IllegalStateException(
+                            "the added token " + content + " becomes " + ids.length + " tokens");
+                }
+                tokens.add(new Token(content, ids[0]));
             }
         }
         tokens.byStart

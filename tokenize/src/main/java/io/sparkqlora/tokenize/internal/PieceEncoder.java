@@ -42,7 +42,7 @@ public final class PieceEncoder {
     /** The encoder of a parsed tokenizer.json, or empty where nothing tells where its text comes apart. */
     public static Optional<PieceEncoder> of(NativeTokenizer tokenizer, JsonNode json) {
         return PieceRules.hold(json)
-                ? Optional.of(new PieceEncoder(tokenizer, AddedTokens.of(json)))
+                ? Optional.of(new PieceEncoder(tokenizer, AddedTokens.of(json, tokenizer)))
                 : Optional.empty();
     }
 

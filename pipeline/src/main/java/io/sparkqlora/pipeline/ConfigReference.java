@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline;
 
+import io.sparkqlora.train.TargetModules;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -41,7 +42,7 @@ public final class ConfigReference {
         StringBuilder text = new StringBuilder("%nKeys of the job file (docs/CONFIG.md says more):%n");
         bySection().forEach((section, keys) -> {
             text.append("  ").append(section).append("%n");
-            keys.forEach(key -> text.append(String.format("    %-28s %s", key.name(), ConfigKeys.defaultText(key)))
+            keys.forEach(key -> text.append(String.format("    %-28s %s", key.name(), defaultText(key)))
                     .append("%n"));
         });
         return text.toString();
@@ -50,8 +51,8 @@ public final class ConfigReference {
     private static String row(ConfigKey<?> key) {
         String name = "`" + key.name() + "`" + (key.identity() ? "" : "*");
         String also = key.aliases().isEmpty() ? "" : " Also: `" + String.join("`, `", key.aliases()) + "`.";
-        return "| " + name + " | " + ConfigKeys.defaultText(key) + " | "
-                + key.type().allowed() + " | " + key.doc() + also + " |\n";
+        return "| " + name + " | " + defaultText(key) + " | " + key.type().allowed() + " | " + key.doc() + also
+                + " |\n";
     }
 
     private static Map<String, List<ConfigKey<?>>> bySection() {
@@ -61,5 +62,14 @@ public final class ConfigReference {
                     .add(key);
         }
         return sections;
+    }
+
+    /** A key's default as the reference writes it. */
+    private static String defaultText(ConfigKey<?> key) {
+        Object value = key.defaultValue();
+        if (value == null) {
+            return key.required() ? "required" : "none";
+        }
+        return value instanceof TargetModules targets ? String.valueOf(targets.toConfigValue()) : value.toString();
     }
 }

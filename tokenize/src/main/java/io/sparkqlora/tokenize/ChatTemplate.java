@@ -5,6 +5,8 @@ import io.sparkqlora.tokenize.template.Template;
 import io.sparkqlora.tokenize.template.Template.Rendered;
 import io.sparkqlora.tokenize.template.TemplateException;
 import java.time.Clock;
+import java.time.LocalDate;
+import java.time.ZoneOffset;
 import java.util.Map;
 import java.util.regex.Pattern;
 
@@ -29,6 +31,14 @@ public final class ChatTemplate {
     /** Compiles a template; throws {@link TemplateException} with jinja2's message and the line if it can't. */
     public static ChatTemplate compile(String source) {
         return compile(source, Clock.systemDefaultZone());
+    }
+
+    /**
+     * Compiles a template for which it is always midnight of a day: what it renders is a function of the conversation
+     * alone.
+     */
+    public static ChatTemplate compile(String source, LocalDate today) {
+        return compile(source, Clock.fixed(today.atStartOfDay().toInstant(ZoneOffset.UTC), ZoneOffset.UTC));
     }
 
     /** Compiles a template whose {@code strftime_now} reads the given clock. */

@@ -11,6 +11,7 @@ import io.sparkqlora.tokenize.internal.Outcome;
 import io.sparkqlora.tokenize.template.Template.Rendered;
 import io.sparkqlora.tokenize.template.TemplateException;
 import io.sparkqlora.tokenize.template.TemplateSpan;
+import java.time.LocalDate;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -34,12 +35,24 @@ public final class ConversationTokenizer implements ExampleTokenizer {
      * What counts, and how much of it.
      *
      * @param chatTemplate a template in place of the tokenizer's own, or null
+     * @param chatTemplateDate the day that {@code strftime_now} tells a template
      * @param maxSeqLength the longest sequence in tokens; what is longer is cut at its end
      * @param assistantOnlyLoss whether only the assistant's turns of a conversation count
      * @param completionOnlyLoss whether only the completion counts beside its prompt
      */
     public record Settings(
-            String chatTemplate, int maxSeqLength, boolean assistantOnlyLoss, boolean completionOnlyLoss) {}
+            String chatTemplate,
+            LocalDate chatTemplateDate,
+            int maxSeqLength,
+            boolean assistantOnlyLoss,
+            boolean completionOnlyLoss) {
+
+        /** The same on {@link TokenizeOptions#DEFAULT_DATE}. */
+        public Settings(
+                String chatTemplate, int maxSeqLength, boolean assistantOnlyLoss, boolean completionOnlyLoss) {
+            this(chatTemplate, TokenizeOptions.DEFAULT_DATE, maxSeqLength, assistantOnlyLoss, completionOnlyLoss);
+        }
+    }
 
     /** @throws QLoraException QLORA-D003 if the chat template doesn't compile */
     public ConversationTokenizer(TextTokenizer tokenizer, Settings settings) {
@@ -55,7 +68,7 @@ public final class ConversationTokenizer implements ExampleTokenizer {
 
     private ChatTemplate compile(String source) {
         try {
-            return ChatTemplate.compile(source);
+            return ChatTemplate.compile(source, settings.chatTemplateDate());
         } catch (TemplateException e) {
             String origin = settings.chatTemplate() == null ? tokenizer.dir().toString() : "the key chat_template";
             throw TokenizeErrors.badTemplate(origin, e.getMessage(), e.line());

@@ -67,6 +67,7 @@ public final class Tokenization {
     private static ConversationTokenizer.Settings settings(TokenizeOptions options) {
         return new ConversationTokenizer.Settings(
                 options.chatTemplate(),
+                options.chatTemplateDate(),
                 options.maxSeqLength(),
                 options.assistantOnlyLoss(),
                 options.completionOnlyLoss());

@@ -2,6 +2,7 @@
 package io.sparkqlora.tokenize;
 
 import java.io.Serializable;
+import java.time.LocalDate;
 
 /**
  * What the tokenise job does with a row. Names and defaults are those of TRL's {@code SFTConfig} where it has one.
@@ -12,6 +13,8 @@ import java.io.Serializable;
  * @param completionColumn the column of completions, or null to find it
  * @param textColumn the column of plain text, or null to find it
  * @param chatTemplate a Jinja template in place of the tokenizer's own, or null
+ * @param chatTemplateDate the day that {@code strftime_now} tells a template, so that the same rows always give the same
+ *     tokens
  * @param maxSeqLength the longest sequence and the capacity of a packed row, in tokens
  * @param packing whether rows hold several sequences
  * @param assistantOnlyLoss whether, in a conversation, only the assistant's turns count
@@ -24,11 +27,15 @@ public record TokenizeOptions(
         String completionColumn,
         String textColumn,
         String chatTemplate,
+        LocalDate chatTemplateDate,
         int maxSeqLength,
         boolean packing,
         boolean assistantOnlyLoss,
         boolean completionOnlyLoss)
         implements Serializable {
+
+    /** The day that Llama 3's templates take where no clock is given. */
+    public static final LocalDate DEFAULT_DATE = LocalDate.of(2024, 7, 26);
 
     private static final long serialVersionUID = 1L;
 
@@ -79,6 +86,7 @@ public record TokenizeOptions(
         private String completionColumn;
         private String textColumn;
         private String chatTemplate;
+        private LocalDate chatTemplateDate = DEFAULT_DATE;
         private int maxSeqLength = 1024;
         private boolean packing = true;
         private boolean assistantOnlyLoss = true;
@@ -116,6 +124,11 @@ public record TokenizeOptions(
             return this;
         }
 
+        public Builder chatTemplateDate(LocalDate value) {
+            chatTemplateDate = value;
+            return this;
+        }
+
         public Builder maxSeqLength(int value) {
             maxSeqLength = value;
             return this;
@@ -144,6 +157,7 @@ public record TokenizeOptions(
                     completionColumn,
                     textColumn,
                     chatTemplate,
+                    chatTemplateDate,
                     maxSeqLength,
                     packing,
                     assistantOnlyLoss,

@@ -13,6 +13,7 @@ import io.sparkqlora.tokenize.internal.Example.Text;
 import io.sparkqlora.tokenize.internal.Outcome.Rejected;
 import io.sparkqlora.tokenize.internal.Outcome.Tokenized;
 import java.nio.file.Path;
+import java.time.LocalDate;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -41,6 +42,17 @@ class ConversationTokenizerTest {
     @AfterAll
     static void close() {
         bpe.close();
+    }
+
+    @Test
+    void aTemplateThatAsksForTheTimeIsToldTheJobsDay() throws Exception {
+        String template = "{{ strftime_now('%d %b %Y %H:%M') }} " + PLAIN;
+        Conversation example = conversation("user", "When?", "assistant", "Then.");
+        Settings settings = new Settings(template, LocalDate.of(2030, 2, 1), 99, true, true);
+        Tokenized tokens = (Tokenized) new ConversationTokenizer(bpe, settings).tokenize(example);
+        assertThat(bpe.decode(tokens.inputIds(), false)).startsWith("01 Feb 2030 00:00 ");
+        Tokenized byDefault = (Tokenized) tokenizer(template, 99).tokenize(example);
+        assertThat(bpe.decode(byDefault.inputIds(), false)).startsWith("26 Jul 2024 00:00 ");
     }
 
     private static ConversationTokenizer tokenizer(String template, int length) {

@@ -10,6 +10,7 @@ import io.sparkqlora.tokenize.internal.Outcome.Tokenized;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.LocalDate;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
@@ -67,7 +68,13 @@ class TokenizationTest {
                             Tokenization.datasetId(
                                     source,
                                     tokenizer,
-                                    TokenizeOptions.builder().packing(false).build())))
+                                    TokenizeOptions.builder().packing(false).build()),
+                            Tokenization.datasetId(
+                                    source,
+                                    tokenizer,
+                                    TokenizeOptions.builder()
+                                            .chatTemplateDate(LocalDate.of(2030, 2, 1))
+                                            .build())))
                     .doesNotHaveDuplicates()
                     .allMatch(id -> id.orElseThrow().matches("[0-9a-f]{32}"));
             SourceRows frame = SourceRows.of(spark.range(1).selectExpr("'a' AS text"), "memory");

@@ -9,6 +9,7 @@ import java.io.Serializable;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.LocalDate;
 import java.util.Comparator;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -27,12 +28,17 @@ public final class ProcessTokenizers implements ExampleTokenizer.Source {
 
     /** What {@link ConversationTokenizer.Settings} are made of, as Java can serialise it. */
     private record Key(
-            String sha256, String chatTemplate, int maxSeqLength, boolean assistantOnlyLoss, boolean completionOnlyLoss)
+            String sha256,
+            String chatTemplate,
+            LocalDate chatTemplateDate,
+            int maxSeqLength,
+            boolean assistantOnlyLoss,
+            boolean completionOnlyLoss)
             implements Serializable {
 
         ConversationTokenizer.Settings settings() {
             return new ConversationTokenizer.Settings(
-                    chatTemplate, maxSeqLength, assistantOnlyLoss, completionOnlyLoss);
+                    chatTemplate, chatTemplateDate, maxSeqLength, assistantOnlyLoss, completionOnlyLoss);
         }
     }
 
@@ -52,6 +58,7 @@ public final class ProcessTokenizers implements ExampleTokenizer.Source {
         Key key = new Key(
                 tokenizer.sha256(),
                 settings.chatTemplate(),
+                settings.chatTemplateDate(),
                 settings.maxSeqLength(),
                 settings.assistantOnlyLoss(),
                 settings.completionOnlyLoss());

@@ -2,6 +2,8 @@
 package io.sparkqlora.pipeline.internal.config;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.time.LocalDate;
+import java.time.format.DateTimeParseException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -19,6 +21,19 @@ public final class ConfigTypes {
     /** Any text, not blank. */
     public static ConfigType<String> text(String allowed) {
         return new ConfigType<>("string", allowed, ConfigTypes::string, value -> !value.isBlank());
+    }
+
+    /** A day in ISO's spelling, kept as text. */
+    public static ConfigType<String> day() {
+        return text("a day, as 2024-07-26").where("a day, as 2024-07-26", ConfigTypes::isDay);
+    }
+
+    private static boolean isDay(String text) {
+        try {
+            return LocalDate.parse(text) != null;
+        } catch (DateTimeParseException e) {
+            return false;
+        }
     }
 
     /** {@code true} or {@code false}. */

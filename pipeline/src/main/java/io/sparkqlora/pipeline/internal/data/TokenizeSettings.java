@@ -8,6 +8,7 @@ import io.sparkqlora.tokenize.TokenizeOptions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.LocalDate;
 
 /** A job's data keys in the tokenise module's terms. */
 public final class TokenizeSettings {
@@ -23,11 +24,17 @@ public final class TokenizeSettings {
                 .completionColumn(config.get(ConfigKeys.COMPLETION_COLUMN))
                 .textColumn(config.get(ConfigKeys.TEXT_COLUMN))
                 .chatTemplate(chatTemplate(config))
+                .chatTemplateDate(chatTemplateDate(config))
                 .maxSeqLength(config.get(ConfigKeys.MAX_SEQ_LENGTH))
                 .packing(config.get(ConfigKeys.PACKING))
                 .assistantOnlyLoss(config.get(ConfigKeys.ASSISTANT_ONLY_LOSS))
                 .completionOnlyLoss(config.get(ConfigKeys.COMPLETION_ONLY_LOSS))
                 .build();
+    }
+
+    /** The day that templates are told. */
+    public static LocalDate chatTemplateDate(JobConfig config) {
+        return LocalDate.parse(config.get(ConfigKeys.CHAT_TEMPLATE_DATE));
     }
 
     /** The template that the job sets, or null. */

@@ -18,7 +18,8 @@ public final class ChatPrompt {
     /** With the job's template, or else the tokenizer's. */
     public ChatPrompt(JobConfig config, TextTokenizer tokenizer) {
         String own = TokenizeSettings.chatTemplate(config);
-        this.template = ChatTemplate.compile(own == null ? tokenizer.requireChatTemplate() : own);
+        this.template = ChatTemplate.compile(
+                own == null ? tokenizer.requireChatTemplate() : own, TokenizeSettings.chatTemplateDate(config));
         this.tokenizer = tokenizer;
     }
 

@@ -6,6 +6,7 @@ import static io.sparkqlora.pipeline.ConfigKey.of;
 import io.sparkqlora.pipeline.internal.config.ConfigTypes;
 import io.sparkqlora.pipeline.internal.config.Range;
 import io.sparkqlora.pipeline.internal.config.TargetModulesType;
+import io.sparkqlora.tokenize.TokenizeOptions;
 import io.sparkqlora.train.Optim;
 import io.sparkqlora.train.TargetModules;
 import java.util.List;
@@ -36,9 +37,10 @@ public final class ConfigKeys {
     public static final ConfigKey<String> BACKEND = of(
             MODEL,
             "backend",
-            ConfigTypes.oneOf("cpu"),
-            "cpu",
-            "What the numbers run on. Only the CPU in this version.");
+            ConfigTypes.oneOf("auto", "cpu", "cuda"),
+            "auto",
+            "What the numbers run on. auto is cuda where the build has its kernels and a GPU is found, else cpu, and the run is "
+                    + "one of what it became. On a cluster, cuda is the GPU that Spark gave the task, else the first one.");
 
     public static final ConfigKey<String> DATASET = of(
                     DATA,
@@ -90,6 +92,14 @@ public final class ConfigKeys {
             ConfigTypes.text("a Jinja template or the path of a file that holds one"),
             null,
             "Replaces the tokenizer's chat template: the template itself, or a file that ends in .jinja.");
+
+    public static final ConfigKey<String> CHAT_TEMPLATE_DATE = of(
+            DATA,
+            "chat_template_date",
+            ConfigTypes.day(),
+            TokenizeOptions.DEFAULT_DATE.toString(),
+            "The day that strftime_now tells a chat template, so that the same rows give the same tokens on any day. The "
+                    + "default is that of Llama 3's own templates; transformers takes the clock's.");
 
     public static final ConfigKey<Boolean> ASSISTANT_ONLY_LOSS = of(
             DATA,
@@ -341,6 +351,7 @@ public final class ConfigKeys {
             COMPLETION_COLUMN,
             TEXT_COLUMN,
             CHAT_TEMPLATE,
+            CHAT_TEMPLATE_DATE,
             ASSISTANT_ONLY_LOSS,
             COMPLETION_ONLY_LOSS,
             MAX_SEQ_LENGTH,
@@ -384,14 +395,5 @@ public final class ConfigKeys {
     /** All keys, in the reference's order. */
     public static List<ConfigKey<?>> all() {
         return ALL;
-    }
-
-    /** A key's default as the reference writes it. */
-    static String defaultText(ConfigKey<?> key) {
-        Object value = key.defaultValue();
-        if (value == null) {
-            return key.required() ? "required" : "none";
-        }
-        return value instanceof TargetModules targets ? String.valueOf(targets.toConfigValue()) : value.toString();
     }
 }

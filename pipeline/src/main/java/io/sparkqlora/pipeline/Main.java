@@ -10,7 +10,7 @@ public final class Main {
 
     /** Runs a command; the exit code is that of the failure's kind. */
     public static void main(String[] args) {
-        int code = CommandLineApp.run(System.out, System.err, args);
+        int code = CommandLineApp.runProcess(System.out, System.err, args);
         // returning, where all is well, lets cluster managers see an orderly end; they take an early exit for a failure
         if (code != 0) {
             System.exit(code);

@@ -79,6 +79,21 @@ public final class PipelineErrors {
         return error(31, Kind.CONFLICT, "interrupted; the same command goes on from the last commit", cause);
     }
 
+    /** A signal ends the process. */
+    public static QLoraException runInterrupted(String runId, long step) {
+        return error(
+                31,
+                Kind.CONFLICT,
+                "interrupted; run " + runId + " is committed up to step " + step
+                        + ", the same command goes on from there",
+                null);
+    }
+
+    /** A signal ends the process. */
+    public static QLoraException interrupted() {
+        return error(31, Kind.CONFLICT, "interrupted; run the same command again", null);
+    }
+
     /** An executor has another base under the same path than the driver. */
     public static QLoraException otherBase(String folder, String expected, String found) {
         return error(
@@ -149,8 +164,10 @@ public final class PipelineErrors {
         return error(
                 39,
                 Kind.DIVERGED,
-                "run " + runId + " has diverged, its last good state is that of step " + step + " (" + error
-                        + "); lower learning_rate or max_grad_norm, or look at the data",
+                "run " + runId + " has diverged, its last good state is that of step " + step + " (" + cause(error)
+                        + "); it is not gone on with: lower learning_rate or max_grad_norm, lengthen the warm-up or look for"
+                        + " bad rows, and train under another run_id"
+                        + (step == 0 ? "" : "; evaluate, generate and export take the state that was kept"),
                 null);
     }
 
@@ -185,6 +202,63 @@ public final class PipelineErrors {
     public static QLoraException demoMissing(String looked) {
         return error(
                 44, Kind.CONFIG, "the demo's files are not in " + looked + "; name their folder with --demo-dir", null);
+    }
+
+    /** The base at hand is not the one that a run was trained on. */
+    public static QLoraException notTheRunsBase(String runId, String folder, String expected, String found) {
+        return error(
+                45,
+                Kind.INPUT,
+                "run " + runId + " was trained on another base than " + folder + " (fingerprint " + expected
+                        + ", found " + found
+                        + "); set model_name_or_path to its base, or choose another run with --run-id",
+                null);
+    }
+
+    /** The tokenizer at hand is not the one that a run was trained with. */
+    public static QLoraException notTheRunsTokenizer(String runId, String folder, String expected, String found) {
+        return error(
+                46,
+                Kind.INPUT,
+                "run " + runId + " was trained with another tokenizer than that in " + folder + " (hash " + expected
+                        + ", found " + found + "); put the tokenizer's files of the run back, its template among them",
+                null);
+    }
+
+    /** Micro-batches beyond counting. */
+    public static QLoraException batchTooLarge(int batchSize, int longestRow, int most) {
+        return error(
+                47,
+                Kind.CONFIG,
+                "per_device_train_batch_size " + batchSize + " with rows of " + longestRow
+                        + " tokens makes micro-batches of " + (long) batchSize * longestRow + " tokens, "
+                        + most + " is the most; lower per_device_train_batch_size or max_seq_length",
+                null);
+    }
+
+    /** Base and adapter don't fit. */
+    public static QLoraException answersNeedMemory(String device, long need, long have) {
+        return error(
+                48,
+                Kind.RESOURCES,
+                "not enough memory on " + device + ": base and adapter need " + need + " bytes, " + have
+                        + " are free; end other processes there, or set backend to another device",
+                null);
+    }
+
+    /** Spark's discovery script gives GPUs other names than the driver. */
+    public static QLoraException badGpuAddress(String address) {
+        return error(
+                49,
+                Kind.CONFIG,
+                "Spark gave the task a GPU with the address '" + address + "', which is no number; let the script in"
+                        + " spark.executor.resource.gpu.discoveryScript print the numbers that nvidia-smi shows",
+                null);
+    }
+
+    /** A run's error without its code and its advice. */
+    private static String cause(String error) {
+        return firstLine(error).replaceFirst("^QLORA-\\w+: ", "").replaceFirst(";.*", "");
     }
 
     private static QLoraException config(int code, String message, Throwable cause) {

@@ -17,8 +17,9 @@ import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import scala.jdk.javaapi.CollectionConverters;
 
 /**
@@ -34,17 +35,18 @@ class KillAndResumeTest {
     @TempDir
     Path dir;
 
-    @Test
-    void aKilledRunEndsAsAnUndisturbedOne() throws Exception {
+    @ParameterizedTest
+    @ValueSource(strings = {"float32", "bfloat16"})
+    void aKilledRunEndsAsAnUndisturbedOne(String computeType) throws Exception {
         SparkSession spark = TestSpark.session();
-        JobConfig calm = job("calm").build();
+        JobConfig calm = job("calm", computeType).build();
         RunResult undisturbed = SparkQLora.job(calm).train(spark);
 
-        JobConfig rough = job("rough").build();
+        JobConfig rough = job("rough", computeType).build();
         Random random = new Random();
         List<Long> committed = new ArrayList<>();
         for (int kill = 0; kill < KILLS; kill++) {
-            killAfter(random.nextInt(LONGEST_WAIT_MILLIS));
+            killAfter(rough, random.nextInt(LONGEST_WAIT_MILLIS));
             committed.add(lastStep(spark, rough));
         }
         RunResult resumed = SparkQLora.job(rough).train(spark);
@@ -57,8 +59,8 @@ class KillAndResumeTest {
     }
 
     /** Runs the command in another JVM and kills it some time after its training began. */
-    private void killAfter(int millis) throws IOException, InterruptedException {
-        Process process = new ProcessBuilder(command())
+    private static void killAfter(JobConfig job, int millis) throws IOException, InterruptedException {
+        Process process = new ProcessBuilder(Cli.java(Main.class, "train", job))
                 .redirectOutput(ProcessBuilder.Redirect.DISCARD)
                 .start();
         try (BufferedReader err =
@@ -76,28 +78,17 @@ class KillAndResumeTest {
         }
     }
 
-    private List<String> command() {
-        List<String> command = new ArrayList<>();
-        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.addAll(java.lang.management.ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
-                .filter(argument ->
-                        argument.startsWith("--add") || argument.startsWith("-XX") || argument.startsWith("-D"))
-                .filter(argument -> !argument.contains("jacoco"))
-                .toList());
-        command.addAll(List.of("-Xmx1g", "-cp", System.getProperty("java.class.path"), Main.class.getName(), "train"));
-        job("rough").build().effective().forEach((key, value) -> command.addAll(List.of("--set", key + "=" + value)));
-        return command;
-    }
-
-    private JobConfigBuilder job(String runId) {
+    private JobConfigBuilder job(String runId, String computeType) {
         Path data = dir.resolve("data.jsonl");
         if (!data.toFile().exists()) {
-            TestJobs.conversations(data, 40);
+            // few lengths: each new number of tokens in bfloat16 makes new machine code, which takes longer than its
+            // step
+            TestJobs.conversations(data, computeType.equals("float32") ? 40 : 9);
         }
         return TestJobs.small(dir.resolve("out"))
                 .set("dataset", data.toString())
                 .set("run_id", runId)
-                .set("bnb_4bit_compute_dtype", "float32")
+                .set("bnb_4bit_compute_dtype", computeType)
                 .set("packing", false)
                 .set("max_seq_length", 48)
                 .set("max_steps", STEPS)

@@ -39,12 +39,24 @@ public final class TestJobs {
         return Path.of("src/test/resources/models/llama").toAbsolutePath();
     }
 
-    /** A small job: 5 steps in chunks of 3. */
+    /** A copy of the tiny checkpoint, to be damaged. */
+    public static Path copyOfBase(Path copy) throws IOException {
+        Files.createDirectory(copy);
+        try (var files = Files.list(base())) {
+            for (Path file : files.toList()) {
+                Files.copy(file, copy.resolve(file.getFileName()));
+            }
+        }
+        return copy;
+    }
+
+    /** A small job: 5 steps in chunks of 3, on the backend of the property {@code qlora.test.backend} (cpu). */
     public static JobConfigBuilder small(Path output) {
         return JobConfig.builder()
                 .set("model_name_or_path", base().toString())
                 .set("dataset", "data.jsonl")
                 .set("output_dir", output.toString())
+                .set("backend", System.getProperty("qlora.test.backend", "cpu"))
                 .set("bnb_4bit_compute_dtype", "float32")
                 .set("r", 4)
                 .set("lora_dropout", 0.1)

@@ -3,9 +3,6 @@ package io.sparkqlora.pipeline.internal.cli;
 
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.pipeline.internal.run.Failures;
-import java.io.PrintStream;
-import java.util.LinkedHashMap;
-import java.util.Map;
 import picocli.CommandLine;
 
 /** What a failed command prints, and its exit code. */
@@ -14,12 +11,17 @@ final class FailureReport {
     private static final int BUG = 1;
     private static final int USAGE = 2;
 
-    private final PrintStream out;
-    private final PrintStream err;
+    private static final String INTERRUPTED = "QLORA-P031";
 
-    FailureReport(PrintStream out, PrintStream err) {
-        this.out = out;
-        this.err = err;
+    private final Console console;
+
+    FailureReport(Console console) {
+        this.console = console;
+    }
+
+    /** A signal ended the process. */
+    void interrupted(QLoraException e) {
+        print(e.code(), e.getMessage());
     }
 
     /** A command line that picocli can't parse. */
@@ -42,17 +44,12 @@ final class FailureReport {
                     "QLORA-P000: " + Failures.oneLine(e) + "; this is a bug, please report it with --debug's trace");
         }
         if (debug) {
-            e.printStackTrace(err);
+            e.printStackTrace(console.err());
         }
         return known == null ? BUG : known.kind().exitCode();
     }
 
     private void print(String code, String message) {
-        err.println("qlora: " + message);
-        Map<String, Object> outcome = new LinkedHashMap<>();
-        outcome.put("status", "error");
-        outcome.put("code", code);
-        outcome.put("message", message);
-        new Console(out, err).outcome(outcome);
+        console.failure(code.equals(INTERRUPTED) ? "interrupted" : "error", code, message);
     }
 }

@@ -62,7 +62,7 @@ final class GenerateCommand extends JobCommand {
     Map<String, Object> execute(SparkSession spark, JobConfig config) {
         GenerationConfig settings = settings();
         RunChoice choice = adapter.choose(Workspace.open(spark, config, RunObserver.NONE));
-        try (Answers answers = Answers.open(choice.config(), choice.adapter())) {
+        try (Answers answers = Answers.open(choice)) {
             List<String> texts = texts(config, answers);
             List<String> base = answers.continueAll(texts, settings, false);
             List<String> tuned = answers.continueAll(texts, settings, true);

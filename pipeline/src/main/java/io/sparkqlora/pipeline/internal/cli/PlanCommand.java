@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.cli;
 
-import io.sparkqlora.kernels.Device;
-import io.sparkqlora.kernels.Devices;
 import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.internal.job.JobInputs;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
+import io.sparkqlora.pipeline.internal.run.RunDevice;
+import io.sparkqlora.pipeline.internal.run.RunDevices;
 import io.sparkqlora.train.MemoryPlan;
 import io.sparkqlora.train.ModelConfig;
 import java.nio.file.Path;
@@ -33,14 +34,12 @@ final class PlanCommand extends QLoraCommand {
         JobConfig config = options.config();
         Path folder = Path.of(config.get(ConfigKeys.MODEL_NAME_OR_PATH));
         ModelConfig model = ModelConfig.parse(folder.resolve("config.json"));
-        int maxTokens = Math.multiplyExact(
-                config.get(ConfigKeys.PER_DEVICE_TRAIN_BATCH_SIZE), config.get(ConfigKeys.MAX_SEQ_LENGTH));
-        try (Device device = Devices.open(config.get(ConfigKeys.BACKEND))) {
-            return outcome(EngineSettings.memory(config, device.traits(), model, maxTokens), device, maxTokens);
-        }
+        int maxTokens = JobInputs.batchTokens(config, config.get(ConfigKeys.MAX_SEQ_LENGTH));
+        RunDevice device = RunDevices.here(config.get(ConfigKeys.BACKEND));
+        return outcome(EngineSettings.memory(config, device.traits(), model, maxTokens), device, maxTokens);
     }
 
-    private Map<String, Object> outcome(MemoryPlan plan, Device device, int maxTokens) {
+    private Map<String, Object> outcome(MemoryPlan plan, RunDevice device, int maxTokens) {
         console.err().println("micro-batches of at most " + maxTokens + " tokens");
         plan.parts().forEach(this::print);
         print("total", plan.total());
@@ -52,6 +51,7 @@ final class PlanCommand extends QLoraCommand {
         outcome.put("total_bytes", plan.total());
         outcome.put("host_parts", plan.hostParts());
         outcome.put("host_bytes", plan.hostTotal());
+        outcome.put("backend", device.backend());
         outcome.put("device", device.name());
         outcome.put("available_bytes", device.availableBytes());
         outcome.put("fits", plan.total() <= device.availableBytes());

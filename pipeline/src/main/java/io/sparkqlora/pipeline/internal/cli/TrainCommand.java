@@ -55,6 +55,7 @@ final class TrainCommand extends JobCommand {
         outcome.put("loss", last.getDouble(0));
         outcome.put("grad_norm", last.getDouble(1));
         outcome.put("tokens_per_second", last.getDouble(2));
+        outcome.put("device", run.inputs().device());
         outcome.put("dataset_id", run.inputs().datasetId());
         outcome.put("output_dir", work.tables().root());
         return outcome;

@@ -2,11 +2,13 @@
 package io.sparkqlora.pipeline.internal.job;
 
 import io.sparkqlora.kernels.Device;
-import io.sparkqlora.kernels.Devices;
 import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.internal.run.BaseModel;
 import io.sparkqlora.pipeline.internal.run.Closing;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
+import io.sparkqlora.pipeline.internal.run.RunDevice;
+import io.sparkqlora.pipeline.internal.run.RunDevices;
 import io.sparkqlora.tokenize.TextTokenizer;
 import io.sparkqlora.train.Adapter;
 import io.sparkqlora.train.Checkpoint;
@@ -33,6 +35,19 @@ public final class Answers implements AutoCloseable {
         this.tokenizer = tokenizer;
     }
 
+    /**
+     * Loads a run's base and adapter.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException INPUT if base or tokenizer are not the run's, RESOURCES if they don't fit
+     *     into memory; nothing is loaded then
+     */
+    public static Answers open(RunChoice choice) {
+        BaseModel base = JobInputs.check(choice);
+        RunDevice device = RunDevices.here(choice.config().get(ConfigKeys.BACKEND));
+        JobInputs.requireMemoryForAnswers(choice.config(), base, device);
+        return open(choice.withBackend(device.backend()).config(), choice.adapter());
+    }
+
     /** Loads the base that a job names, and an adapter (null: none). */
     public static Answers open(JobConfig config, Adapter adapter) {
         Path folder = Path.of(config.get(ConfigKeys.MODEL_NAME_OR_PATH));
@@ -40,7 +55,7 @@ public final class Answers implements AutoCloseable {
         try {
             Checkpoint checkpoint = Checkpoint.open(folder);
             opened.add(checkpoint);
-            Device device = Devices.open(config.get(ConfigKeys.BACKEND));
+            Device device = RunDevices.open(config.get(ConfigKeys.BACKEND));
             opened.add(device);
             Generator generator = Generator.open(
                     device, checkpoint.config(), checkpoint.weights(), EngineSettings.quantization(config), adapter);

@@ -10,6 +10,9 @@ import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.data.TokenData;
 import io.sparkqlora.pipeline.internal.data.TokenDatasets;
 import io.sparkqlora.pipeline.internal.run.AdapterConfigJson;
+import io.sparkqlora.pipeline.internal.run.BaseModel;
+import io.sparkqlora.pipeline.internal.run.RunDevice;
+import io.sparkqlora.pipeline.internal.run.RunDevices;
 import io.sparkqlora.pipeline.internal.tables.Table;
 import java.sql.Timestamp;
 import java.util.List;
@@ -24,12 +27,21 @@ public final class EvaluateJob {
     private EvaluateJob() {}
 
     /** Evaluates on {@code eval_dataset}, or {@code dataset} where there is none, and records it. */
-    public static Evaluation run(Workspace work, RunChoice choice) {
+    public static Evaluation run(Workspace work, RunChoice chosen) {
         JobConfig config = work.config();
+        BaseModel base = JobInputs.check(chosen);
+        RunDevice device = RunDevices.find(work.spark(), config.get(ConfigKeys.BACKEND));
+        RunChoice choice = chosen.withBackend(device.backend());
+        JobInputs.requireMemory(choice.config(), base, device, 1);
+        work.observer().onMessage("evaluating " + choice.adapterId() + " " + device.describe());
         String source = config.get(config.has(ConfigKeys.EVAL_DATASET) ? ConfigKeys.EVAL_DATASET : ConfigKeys.DATASET);
-        TokenData data = TokenDatasets.prepare(work, source, longest -> {});
-        int maxTokens = Math.max(
-                data.maxNumTokens(), choice.config().get(ConfigKeys.PER_DEVICE_TRAIN_BATCH_SIZE) * data.maxNumTokens());
+        TokenData data = TokenDatasets.prepare(
+                work, source, longest -> JobInputs.requireMemory(choice.config(), base, device, longest));
+        int maxTokens = JobInputs.batchTokens(choice.config(), data.maxNumTokens());
+        return measure(work, choice, data, maxTokens);
+    }
+
+    private static Evaluation measure(Workspace work, RunChoice choice, TokenData data, int maxTokens) {
         EvaluateTask task = new EvaluateTask(
                 ConfigJson.write(choice.config()),
                 AdapterConfigJson.write(choice.adapter().config()),
@@ -40,7 +52,7 @@ public final class EvaluateJob {
                 .get(0);
         Evaluation result = new Evaluation(
                 choice.adapterId(),
-                source,
+                data.source(),
                 data.datasetId(),
                 sums[0] / sums[2],
                 sums[1] / sums[2],

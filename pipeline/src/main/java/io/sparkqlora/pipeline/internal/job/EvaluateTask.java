@@ -2,13 +2,13 @@
 package io.sparkqlora.pipeline.internal.job;
 
 import io.sparkqlora.kernels.Device;
-import io.sparkqlora.kernels.Devices;
 import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.run.AdapterConfigJson;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
 import io.sparkqlora.pipeline.internal.run.PackedRows;
+import io.sparkqlora.pipeline.internal.run.RunDevices;
 import io.sparkqlora.pipeline.internal.run.TensorRows;
 import io.sparkqlora.train.Adapter;
 import io.sparkqlora.train.Checkpoint;
@@ -44,7 +44,7 @@ record EvaluateTask(String configJson, String adapterConfig, int maxTokens)
         adapterRows.forEachRemaining(row -> tensors.add(TensorRows.tensor(row)));
         Adapter adapter = new Adapter(AdapterConfigJson.read(adapterConfig), null, tensors);
         try (Checkpoint checkpoint = Checkpoint.open(Path.of(config.get(ConfigKeys.MODEL_NAME_OR_PATH)));
-                Device device = Devices.open(config.get(ConfigKeys.BACKEND));
+                Device device = RunDevices.open(config.get(ConfigKeys.BACKEND));
                 TrainingSession session = open(config, checkpoint, device, adapter)) {
             return List.of(sums(session, tokenRows)).iterator();
         }

@@ -33,7 +33,7 @@ public record ExactMatch(
             questions.add(messages.get(0).get("content").asText());
             expected.add(messages.get(1).get("content").asText());
         }
-        try (Answers answers = Answers.open(choice.config(), choice.adapter())) {
+        try (Answers answers = Answers.open(choice)) {
             ChatPrompt chat = new ChatPrompt(choice.config(), answers.tokenizer());
             List<String> prompts = questions.stream().map(chat::ofUser).toList();
             GenerationConfig greedy = GenerationConfig.greedy(MAX_NEW_TOKENS);

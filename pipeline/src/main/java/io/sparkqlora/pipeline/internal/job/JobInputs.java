@@ -1,40 +1,87 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.job;
 
-import io.sparkqlora.kernels.Device;
-import io.sparkqlora.kernels.Devices;
+import io.sparkqlora.kernels.DeviceTraits;
 import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.PipelineErrors;
 import io.sparkqlora.pipeline.internal.run.BaseModel;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
+import io.sparkqlora.pipeline.internal.run.RunDevice;
+import io.sparkqlora.pipeline.internal.run.RunInputs;
 import io.sparkqlora.tokenize.TextTokenizer;
+import io.sparkqlora.train.MemoryPlan;
 import java.nio.file.Path;
 
 /** Checks what goes into a job before anything is written. */
-final class JobInputs {
+public final class JobInputs {
+
+    /** Of a micro-batch; more than any device holds, and few enough that the plan can be made. */
+    private static final int MOST_TOKENS = 1 << 24;
 
     private JobInputs() {}
 
     /**
-     * Checks checkpoint, tokenizer, target modules and memory.
+     * Checks checkpoint, tokenizer and target modules.
      *
-     * @throws io.sparkqlora.kernels.QLoraException INPUT, CONFIG or RESOURCES, with what is wrong and the fix
+     * @throws io.sparkqlora.kernels.QLoraException INPUT or CONFIG, with what is wrong and the fix
      */
     static BaseModel check(JobConfig config) {
         BaseModel base = BaseModel.open(Path.of(config.get(ConfigKeys.MODEL_NAME_OR_PATH)));
         try (TextTokenizer tokenizer = TextTokenizer.open(base.folder())) {
             tokenizer.agreesWith(base.config().vocabSize());
         }
-        // one row of the smallest size: what even the shortest data needs; the exact need is known with the data
-        requireMemory(config, base, config.get(ConfigKeys.PER_DEVICE_TRAIN_BATCH_SIZE));
+        EngineSettings.memory(config, DeviceTraits.HOST, base.config(), 2);
         return base;
     }
 
-    /** Checks that micro-batches of so many tokens fit. */
-    static void requireMemory(JobConfig config, BaseModel base, int maxTokens) {
-        try (Device device = Devices.open(config.get(ConfigKeys.BACKEND))) {
-            EngineSettings.memory(config, device.traits(), base.config(), Math.max(2, maxTokens))
-                    .requireFits(device.name(), device.availableBytes());
+    /**
+     * Checks that base and tokenizer are those that a run was trained with.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException INPUT if they are missing, damaged, or others
+     */
+    static BaseModel check(RunChoice choice) {
+        BaseModel base = check(choice.config());
+        RunInputs inputs = choice.run().inputs();
+        if (!base.fingerprint().equals(inputs.fingerprint())) {
+            throw PipelineErrors.notTheRunsBase(
+                    inputs.runId(), base.folder().toString(), inputs.fingerprint(), base.fingerprint());
+        }
+        try (TextTokenizer tokenizer = TextTokenizer.open(base.folder())) {
+            if (!tokenizer.sha256().equals(inputs.tokenizerHash())) {
+                throw PipelineErrors.notTheRunsTokenizer(
+                        inputs.runId(), base.folder().toString(), inputs.tokenizerHash(), tokenizer.sha256());
+            }
+        }
+        return base;
+    }
+
+    /**
+     * The tokens of a micro-batch.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException CONFIG if they are more than can be planned
+     */
+    public static int batchTokens(JobConfig config, int longestRow) {
+        long tokens = (long) config.get(ConfigKeys.PER_DEVICE_TRAIN_BATCH_SIZE) * longestRow;
+        if (tokens > MOST_TOKENS) {
+            throw PipelineErrors.batchTooLarge(
+                    config.get(ConfigKeys.PER_DEVICE_TRAIN_BATCH_SIZE), longestRow, MOST_TOKENS);
+        }
+        return Math.max(2, (int) tokens);
+    }
+
+    /** Checks that micro-batches of rows of so many tokens fit on the device. */
+    static void requireMemory(JobConfig config, BaseModel base, RunDevice device, int longestRow) {
+        EngineSettings.memory(config, device.traits(), base.config(), batchTokens(config, longestRow))
+                .requireFits(device.name(), device.availableBytes());
+    }
+
+    /** Checks that base and adapter fit on the device; what prompts add is checked with the prompts. */
+    static void requireMemoryForAnswers(JobConfig config, BaseModel base, RunDevice device) {
+        MemoryPlan plan = EngineSettings.memory(config, device.traits(), base.config(), 2);
+        long need = plan.baseWeights() + plan.embeddings() + plan.adapter() + plan.shadowCopies();
+        if (need > device.availableBytes()) {
+            throw PipelineErrors.answersNeedMemory(device.name(), need, device.availableBytes());
         }
     }
 }

@@ -3,8 +3,10 @@ package io.sparkqlora.pipeline.internal.job;
 
 import static org.apache.spark.sql.functions.col;
 
+import io.sparkqlora.pipeline.ConfigKey;
 import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.JobConfigBuilder;
 import io.sparkqlora.pipeline.PipelineErrors;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.run.AdapterStore;
@@ -19,7 +21,7 @@ import org.apache.spark.sql.Row;
  * A committed adapter that a command works on.
  *
  * @param run its run
- * @param config what the run was started with
+ * @param config what the run was started with, on the base and the device that the job names
  * @param step optimizer steps that it has seen
  * @param adapter the adapter
  */
@@ -37,7 +39,26 @@ public record RunChoice(RunRecord run, JobConfig config, long step, Adapter adap
                 .orElseThrow(() -> PipelineErrors.noRun(wanted, work.tables().root(), known(work)));
         AdapterStore adapters = new AdapterStore(work.tables());
         long at = adapters.step(run.inputs().runId(), step);
-        return new RunChoice(run, ConfigJson.read(run.inputs().config()), at, adapters.read(run, at));
+        return new RunChoice(run, config(run, work.config()), at, adapters.read(run, at));
+    }
+
+    /** What decides the numbers is the run's; where the base lies and what fits into this machine's memory is the job's. */
+    private static JobConfig config(RunRecord run, JobConfig job) {
+        JobConfigBuilder config = ConfigJson.read(run.inputs().config()).toBuilder();
+        for (ConfigKey<?> key : List.of(
+                ConfigKeys.MODEL_NAME_OR_PATH,
+                ConfigKeys.BACKEND,
+                ConfigKeys.PER_DEVICE_TRAIN_BATCH_SIZE,
+                ConfigKeys.RECOMPUTE)) {
+            config.set(key.name(), job.get(key));
+        }
+        return config.build();
+    }
+
+    /** The same with a backend that was found, in place of {@code auto}. */
+    RunChoice withBackend(String backend) {
+        JobConfig found = config.toBuilder().set(ConfigKeys.BACKEND, backend).build();
+        return new RunChoice(run, found, step, adapter);
     }
 
     /** The adapter's id: run_id@step. */

@@ -6,6 +6,8 @@ import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.internal.data.TokenData;
 import io.sparkqlora.pipeline.internal.data.TokenDatasets;
 import io.sparkqlora.pipeline.internal.run.BaseModel;
+import io.sparkqlora.pipeline.internal.run.RunDevice;
+import io.sparkqlora.pipeline.internal.run.RunDevices;
 import io.sparkqlora.pipeline.internal.run.RunDriver;
 import io.sparkqlora.pipeline.internal.run.RunRecord;
 
@@ -14,21 +16,25 @@ public final class TrainJob {
 
     private TrainJob() {}
 
-    /** The data of a job, in token_shards. */
+    /** The data of a job, in token_shards. Needs no device. */
     public static TokenData tokenize(Workspace work) {
         JobInputs.check(work.config());
         return TokenDatasets.prepare(work, work.config().get(ConfigKeys.DATASET), longest -> {});
     }
 
     /** A job's run, to its end. */
-    public static RunRecord train(Workspace work) {
+    public static RunRecord train(Workspace given) {
+        BaseModel base = JobInputs.check(given.config());
+        RunDevice device = RunDevices.find(given.spark(), given.config().get(ConfigKeys.BACKEND));
+        // the run is one of this backend, so that auto never goes on with it on another
+        Workspace work = given.withBackend(device.backend());
         JobConfig config = work.config();
-        BaseModel base = JobInputs.check(config);
-        int batch = config.get(ConfigKeys.PER_DEVICE_TRAIN_BATCH_SIZE);
+        // the shortest rows that there can be; the exact need is known with the data
+        JobInputs.requireMemory(config, base, device, 1);
         TokenData data = TokenDatasets.prepare(
                 work,
                 config.get(ConfigKeys.DATASET),
-                longest -> JobInputs.requireMemory(config, base, Math.multiplyExact(batch, longest)));
-        return new RunDriver(work.tables(), config, work.observer()).train(base, data);
+                longest -> JobInputs.requireMemory(config, base, device, longest));
+        return new RunDriver(work.tables(), config, work.observer()).train(base, data, device);
     }
 }

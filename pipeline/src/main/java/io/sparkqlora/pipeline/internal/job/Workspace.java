@@ -23,4 +23,10 @@ public record Workspace(SparkSession spark, JobConfig config, JobTables tables, 
         DeltaSettings.check(spark);
         return new Workspace(spark, config, new JobTables(spark, config.get(ConfigKeys.OUTPUT_DIR)), observer);
     }
+
+    /** The same with a backend that was found, in place of {@code auto}. */
+    Workspace withBackend(String backend) {
+        JobConfig found = config.toBuilder().set(ConfigKeys.BACKEND, backend).build();
+        return new Workspace(spark, found, tables, observer);
+    }
 }

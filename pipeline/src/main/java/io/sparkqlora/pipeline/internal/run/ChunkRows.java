@@ -93,8 +93,6 @@ final class ChunkRows {
         byte[] data = row.getAs("data");
         String message = new String(data, StandardCharsets.UTF_8);
         QLoraException.Kind kind = QLoraException.Kind.valueOf(row.getAs("dtype"));
-        String prefix = code + ": ";
-        return new QLoraException(
-                code, kind, message.startsWith(prefix) ? message.substring(prefix.length()) : message, null);
+        return Failures.again(code, kind, message);
     }
 }

@@ -43,7 +43,8 @@ final class ChunkTask extends AbstractFunction1<scala.collection.Iterator<ChunkF
         try {
             train(feeds.next(), out);
         } catch (QLoraException e) {
-            out.add(ChunkRows.failure(chunk.startStep(), e));
+            // half of a chunk's rows are none: where they can't be had whole, the chunk did nothing
+            out = List.of(ChunkRows.failure(chunk.startStep(), e));
         }
         return CollectionConverters.asScala(out.iterator());
     }
@@ -72,6 +73,10 @@ final class ChunkTask extends AbstractFunction1<scala.collection.Iterator<ChunkF
                 step(session, rows, out);
             }
         } catch (QLoraException e) {
+            if (e.kind() == QLoraException.Kind.DEVICE) {
+                // nothing can be read from a device that failed
+                throw e;
+            }
             out.add(ChunkRows.failure(session.step(), e));
         }
         if (session.step() > chunk.startStep()) {

@@ -22,6 +22,13 @@ public final class Failures {
         return null;
     }
 
+    /** An exception of another process, whose message begins with its code. */
+    static QLoraException again(String code, QLoraException.Kind kind, String message) {
+        String prefix = code + ": ";
+        return new QLoraException(
+                code, kind, message.startsWith(prefix) ? message.substring(prefix.length()) : message, null);
+    }
+
     /** One line that says what happened. */
     public static String oneLine(Throwable failure) {
         QLoraException known = find(failure);

@@ -2,7 +2,6 @@
 package io.sparkqlora.pipeline.internal.run;
 
 import io.sparkqlora.kernels.Device;
-import io.sparkqlora.kernels.Devices;
 import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.PipelineErrors;
@@ -54,7 +53,7 @@ final class ResidentSession implements AutoCloseable {
             Checkpoint checkpoint = Checkpoint.open(Path.of(config.get(ConfigKeys.MODEL_NAME_OR_PATH)));
             opened.add(checkpoint);
             requireSameBase(run, checkpoint);
-            Device device = Devices.open(config.get(ConfigKeys.BACKEND));
+            Device device = RunDevices.open(config.get(ConfigKeys.BACKEND));
             opened.add(device);
             return new ResidentSession(run, config, device, checkpoint);
         } catch (RuntimeException e) {

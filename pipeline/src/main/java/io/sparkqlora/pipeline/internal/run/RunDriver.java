@@ -32,18 +32,19 @@ public final class RunDriver {
      * @throws io.sparkqlora.kernels.QLoraException CONFLICT if another command trains it, CONFIG if it was started with another
      *     configuration, DIVERGED, and what else ends a run
      */
-    public RunRecord train(BaseModel base, TokenData data) {
-        RunInputs inputs = inputs(RunIds.of(config, base, data, tables), base, data);
+    public RunRecord train(BaseModel base, TokenData data, RunDevice device) {
+        RunInputs inputs = inputs(RunIds.of(config, base, data, tables), base, data, device);
         try (RunLock lock =
                 RunLock.acquire(tables.spark().sparkContext().hadoopConfiguration(), tables.root(), inputs.runId())) {
             Objects.requireNonNull(lock);
             Optional<RunRecord> recorded = RunRecord.find(tables, inputs.runId());
             recorded.ifPresent(record -> requireSame(record.inputs(), inputs));
-            return train(recorded.orElseGet(() -> RunRecord.started(inputs)), data);
+            RunRecord record = recorded.orElseGet(() -> RunRecord.started(inputs));
+            return train(record, data, device);
         }
     }
 
-    private RunRecord train(RunRecord record, TokenData data) {
+    private RunRecord train(RunRecord record, TokenData data, RunDevice device) {
         if (record.status().equals(RunRecord.FINISHED)) {
             observer.onMessage("run " + record.inputs().runId() + " is finished (" + record.lastStep()
                     + " steps); nothing to do; --fresh trains another one");
@@ -52,10 +53,11 @@ public final class RunDriver {
         if (record.status().equals(RunRecord.DIVERGED)) {
             throw PipelineErrors.hasDiverged(record.inputs().runId(), record.lastStep(), record.error());
         }
+        observer.onMessage("training " + device.describe());
         return new TrainingRun(tables, config, spec(record.inputs(), data), record, observer).execute();
     }
 
-    private RunInputs inputs(String runId, BaseModel base, TokenData data) {
+    private RunInputs inputs(String runId, BaseModel base, TokenData data, RunDevice device) {
         TrainingArguments arguments = EngineSettings.arguments(config);
         return new RunInputs(
                 runId,
@@ -67,7 +69,8 @@ public final class RunDriver {
                 data.datasetId(),
                 ConfigJson.write(config),
                 ConfigJson.text(SoftwareVersions.all()),
-                arguments.totalSteps(data.rows()));
+                arguments.totalSteps(data.rows()),
+                device.name());
     }
 
     private RunSpec spec(RunInputs inputs, TokenData data) {

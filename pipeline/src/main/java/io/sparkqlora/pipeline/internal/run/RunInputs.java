@@ -16,6 +16,7 @@ import org.apache.spark.sql.Row;
  * @param config all keys in force, as JSON
  * @param versions of software, as JSON
  * @param totalSteps optimizer steps of the whole run
+ * @param device what the run was started on; null for one of an earlier version
  */
 public record RunInputs(
         String runId,
@@ -27,7 +28,8 @@ public record RunInputs(
         String datasetId,
         String config,
         String versions,
-        long totalSteps) {
+        long totalSteps,
+        String device) {
 
     static RunInputs of(Row row) {
         return new RunInputs(
@@ -40,6 +42,7 @@ public record RunInputs(
                 row.getAs("dataset_id"),
                 row.getAs("config"),
                 row.getAs("versions"),
-                row.<Long>getAs("total_steps"));
+                row.<Long>getAs("total_steps"),
+                row.getAs("device"));
     }
 }

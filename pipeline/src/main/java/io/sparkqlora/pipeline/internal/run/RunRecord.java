@@ -16,7 +16,7 @@ import org.apache.spark.sql.RowFactory;
  * A row of the table of runs.
  *
  * @param inputs what went in; never changes
- * @param status running, finished, diverged or failed
+ * @param status running, finished, interrupted, diverged or failed
  * @param lastStep steps that are committed
  * @param startedAt when the run was first started
  * @param endedAt when it finished or failed, or null
@@ -27,6 +27,7 @@ public record RunRecord(
 
     public static final String RUNNING = "running";
     public static final String FINISHED = "finished";
+    public static final String INTERRUPTED = "interrupted";
     public static final String DIVERGED = "diverged";
     public static final String FAILED = "failed";
 
@@ -84,7 +85,8 @@ public record RunRecord(
                 Timestamp.from(startedAt),
                 Timestamp.from(Instant.now()),
                 endedAt == null ? null : Timestamp.from(endedAt),
-                error);
+                error,
+                inputs.device());
     }
 
     private static Instant instant(Row row, String column) {

@@ -35,14 +35,29 @@ final class TrainingRun {
      * @throws QLoraException what ended the run; the table of runs says so too
      */
     RunRecord execute() {
-        try {
-            return chunks();
-        } catch (RuntimeException e) {
-            QLoraException known = Failures.find(e);
-            boolean diverged = known != null && known.kind() == QLoraException.Kind.DIVERGED;
-            end(diverged ? RunRecord.DIVERGED : RunRecord.FAILED, Failures.oneLine(e));
-            throw known == null ? e : known;
+        try (Interruption guard = Interruption.guard(tables.spark().sparkContext())) {
+            try {
+                return chunks();
+            } catch (RuntimeException e) {
+                throw ended(e, guard);
+            }
         }
+    }
+
+    /** Records how the run ended; gives what people are told. */
+    private RuntimeException ended(RuntimeException e, Interruption guard) {
+        if (Interruption.requested()) {
+            QLoraException interrupted = guard.stopped(spec.runId(), record.lastStep());
+            end(RunRecord.INTERRUPTED, interrupted.getMessage());
+            return interrupted;
+        }
+        QLoraException known = Failures.find(e);
+        boolean diverged = known != null && known.kind() == QLoraException.Kind.DIVERGED;
+        end(diverged ? RunRecord.DIVERGED : RunRecord.FAILED, Failures.oneLine(e));
+        if (diverged) {
+            return PipelineErrors.hasDiverged(spec.runId(), record.lastStep(), known.getMessage());
+        }
+        return known == null ? e : known;
     }
 
     private RunRecord chunks() {
@@ -53,6 +68,9 @@ final class TrainingRun {
         long total = spec.plan().totalSteps();
         try (StepChannel channel = StepChannel.open(tables.spark().sparkContext(), spec.runId(), observer)) {
             while (last.step() < total) {
+                if (Interruption.requested()) {
+                    throw PipelineErrors.runInterrupted(spec.runId(), last.step());
+                }
                 last = chunk(last, channel);
             }
         }

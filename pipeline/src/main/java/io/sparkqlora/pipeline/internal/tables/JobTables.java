@@ -2,6 +2,7 @@
 package io.sparkqlora.pipeline.internal.tables;
 
 import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.lit;
 
 import io.delta.tables.DeltaTable;
 import io.sparkqlora.pipeline.PipelineErrors;
@@ -20,6 +21,7 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.catalyst.analysis.TableAlreadyExistsException;
 import org.apache.spark.sql.functions;
+import org.apache.spark.sql.types.StructField;
 
 /** Reads and writes the tables under one output directory. */
 public final class JobTables {
@@ -69,12 +71,18 @@ public final class JobTables {
         return DeltaTable.isDeltaTable(spark, path(table));
     }
 
-    /** All rows of a table; none if it has not been made. */
+    /** All rows of a table; none if it has not been made. Columns that an older version did not write are null. */
     public Dataset<Row> read(Table table) {
         if (!exists(table)) {
             return spark.createDataFrame(List.of(), table.schema());
         }
-        return spark.read().format("delta").load(path(table));
+        Dataset<Row> rows = spark.read().format("delta").load(path(table));
+        for (StructField field : table.schema().fields()) {
+            if (!List.of(rows.columns()).contains(field.name())) {
+                rows = rows.withColumn(field.name(), lit(null).cast(field.dataType()));
+            }
+        }
+        return rows;
     }
 
     /** Makes a table unless it is there. */

@@ -24,7 +24,9 @@ public enum Table {
             "One row a training run: what went in, how far it is.",
             List.of("run_id"),
             text("run_id", "name of the run"),
-            text("status", "running, finished, diverged (the loss was not finite) or failed"),
+            text(
+                    "status",
+                    "running, finished, interrupted (by a signal), diverged (the loss was not finite) or failed"),
             text("base_model", "folder of the base checkpoint"),
             text("base_model_fingerprint", "hash of the base's configuration and weight headers"),
             text("tokenizer_hash", "hash of the tokenizer's files"),
@@ -38,7 +40,8 @@ public enum Table {
             time("started_at", "when the run was first started"),
             time("updated_at", "when this row was last written"),
             time("ended_at", "when it finished or failed; null while it runs"),
-            text("error", "why it failed, one line")),
+            text("error", "why it failed, one line"),
+            text("device", "what it was started on, such as cuda:0 (NVIDIA H200)")),
 
     METRICS(
             "One row a logged step.",

@@ -23,6 +23,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 class RunDriverTest {
 
+    private static final RunDevice DEVICE = RunDevices.here("cpu");
+
     @TempDir
     Path dir;
 
@@ -46,7 +48,7 @@ class RunDriverTest {
     void trainsInChunksAndGoesOnBitForBitAfterAFailureAnywhere() {
         JobConfig config = job();
         List<Long> steps = new ArrayList<>();
-        RunRecord undisturbed = driver(config, m -> steps.add(m.step())).train(base, data);
+        RunRecord undisturbed = driver(config, m -> steps.add(m.step())).train(base, data, DEVICE);
         assertThat(undisturbed.status()).isEqualTo(RunRecord.FINISHED);
         assertThat(undisturbed.lastStep()).isEqualTo(5);
         assertThat(steps).containsExactly(1L, 2L, 3L, 4L, 5L);
@@ -58,10 +60,10 @@ class RunDriverTest {
                                     throw new IllegalStateException("pulled the plug");
                                 }
                             })
-                            .train(base, data))
+                            .train(base, data, DEVICE))
                     .hasStackTraceContaining("pulled the plug");
         }
-        RunRecord resumed = driver(disturbed, m -> {}).train(base, data);
+        RunRecord resumed = driver(disturbed, m -> {}).train(base, data, DEVICE);
         assertThat(resumed.status()).isEqualTo(RunRecord.FINISHED);
         assertThat(adapter(resumed).tensors()).isEqualTo(adapter(undisturbed).tensors());
         assertThat(metrics(resumed)).isEqualTo(metrics(undisturbed));
@@ -74,14 +76,14 @@ class RunDriverTest {
                 .set("learning_rate", 1e38)
                 .set("max_grad_norm", 0)
                 .build();
-        assertThatThrownBy(() -> driver(config, m -> {}).train(base, data))
+        assertThatThrownBy(() -> driver(config, m -> {}).train(base, data, DEVICE))
                 .isInstanceOfSatisfying(
                         QLoraException.class, e -> assertThat(e.kind()).isEqualTo(QLoraException.Kind.DIVERGED));
         RunRecord recorded = RunRecord.find(tables, "diverging").orElseThrow();
         assertThat(recorded.status()).isEqualTo(RunRecord.DIVERGED);
         assertThat(recorded.lastStep()).isBetween(1L, 4L);
         assertThat(new AdapterStore(tables).step("diverging", null)).isEqualTo(recorded.lastStep());
-        assertThatThrownBy(() -> driver(config, m -> {}).train(base, data))
+        assertThatThrownBy(() -> driver(config, m -> {}).train(base, data, DEVICE))
                 .hasMessageContaining("QLORA-P039: run diverging has diverged, its last good state is that of step "
                         + recorded.lastStep());
     }
@@ -99,13 +101,14 @@ class RunDriverTest {
                         data.datasetId(),
                         ConfigJson.write(config),
                         "{}",
-                        5))
+                        5,
+                        "cpu"))
                 .save(tables);
         JobConfig other = config.toBuilder().set("r", 8).build();
-        assertThatThrownBy(() -> driver(other, m -> {}).train(base, data))
+        assertThatThrownBy(() -> driver(other, m -> {}).train(base, data, DEVICE))
                 .hasMessageContaining("QLORA-P038: run undisturbed was started with r = 4, this job has 8");
         BaseModel changed = new BaseModel(base.folder(), base.config(), "other");
-        assertThatThrownBy(() -> driver(config, m -> {}).train(changed, data))
+        assertThatThrownBy(() -> driver(config, m -> {}).train(changed, data, DEVICE))
                 .hasMessageContaining("QLORA-P038: run undisturbed was started with the base checkpoint (fingerprint)");
     }
 

@@ -83,6 +83,8 @@ class JobTablesTest {
     void aTableOfAnOlderVersionGetsTheNewColumns() {
         Dataset<Row> old = metrics(1).drop("device_bytes", "grad_norm");
         old.write().format("delta").partitionBy("run_id").save(tables.path(Table.METRICS));
+        assertThat(tables.read(Table.METRICS).where("device_bytes is null").count())
+                .isEqualTo(1);
         tables.append(Table.METRICS, metrics(2), "a", 0);
         assertThat(tables.read(Table.METRICS).where("device_bytes = 7").count()).isEqualTo(1);
         assertThat(tables.read(Table.METRICS).count()).isEqualTo(2);
@@ -113,7 +115,8 @@ class JobTablesTest {
 
     private static Row run(String id, String status) {
         Timestamp now = new Timestamp(0);
-        return RowFactory.create(id, status, "m", "f", "t", "d", "v", "i", "{}", "{}", 10L, 0L, now, now, null, null);
+        return RowFactory.create(
+                id, status, "m", "f", "t", "d", "v", "i", "{}", "{}", 10L, 0L, now, now, null, null, "cpu");
     }
 
     private static Dataset<Row> metrics(long step) {

@@ -27,7 +27,9 @@ class GpuFaultTest {
     void aFaultyKernelEndsItsProcessWithTheDocumentedCode() throws Exception {
         requireGpu();
         JobConfig job = TestJobs.small(dir.resolve("out"))
-                .set("dataset", TestJobs.conversations(dir.resolve("data.jsonl"), 20).toString())
+                .set(
+                        "dataset",
+                        TestJobs.conversations(dir.resolve("data.jsonl"), 20).toString())
                 .set("run_id", "faulty")
                 .set("backend", "cuda")
                 .build();
@@ -42,8 +44,7 @@ class GpuFaultTest {
         JsonNode outcome = Cli.lastLine(Files.readString(out.toPath()));
         assertThat(outcome.get("code").asText()).isEqualTo("QLORA-K045");
         assertThat(outcome.get("message").asText()).contains("CUDA_ERROR_ILLEGAL_ADDRESS (700)");
-        RunRecord run = RunRecord.find(
-                        new JobTables(TestSpark.session(), job.get(ConfigKeys.OUTPUT_DIR)), "faulty")
+        RunRecord run = RunRecord.find(new JobTables(TestSpark.session(), job.get(ConfigKeys.OUTPUT_DIR)), "faulty")
                 .orElseThrow();
         assertThat(run.lastStep()).isEqualTo(3);
 

@@ -48,8 +48,7 @@ public final class ConversationTokenizer implements ExampleTokenizer {
             boolean completionOnlyLoss) {
 
         /** The same on {@link TokenizeOptions#DEFAULT_DATE}. */
-        public Settings(
-                String chatTemplate, int maxSeqLength, boolean assistantOnlyLoss, boolean completionOnlyLoss) {
+        public Settings(String chatTemplate, int maxSeqLength, boolean assistantOnlyLoss, boolean completionOnlyLoss) {
             this(chatTemplate, TokenizeOptions.DEFAULT_DATE, maxSeqLength, assistantOnlyLoss, completionOnlyLoss);
         }
     }

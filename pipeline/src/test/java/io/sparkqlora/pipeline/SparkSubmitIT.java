@@ -100,6 +100,10 @@ class SparkSubmitIT {
                 "spark.executor.extraJavaOptions=" + MODULES,
                 "--conf",
                 "spark.ui.enabled=false",
+                "--conf",
+                "spark.sql.shuffle.partitions=2",
+                "--conf",
+                "spark.databricks.delta.snapshotPartitions=1",
                 jars().stream()
                         .filter(jar -> jar.matches(".*/spark-qlora_2\\.13-[^/]*\\.jar"))
                         .findFirst()

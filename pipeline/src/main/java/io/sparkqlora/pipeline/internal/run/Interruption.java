@@ -6,7 +6,6 @@ import io.sparkqlora.pipeline.PipelineErrors;
 import java.util.HashSet;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Consumer;
 import org.apache.hadoop.util.ShutdownHookManager;
 import org.apache.spark.SparkContext;
 
@@ -58,17 +57,9 @@ public final class Interruption implements AutoCloseable {
     /** Cancels again and again, as a run may be between two jobs, until it is about to write down that it was stopped. */
     private static void stopRuns() {
         requested = true;
-        // what is cancelled here is no error that people should read about
-        withRunning(run -> run.context.setLogLevel("OFF"));
         await(
                 AGAIN_MILLIS,
                 () -> RUNNING.stream().filter(run -> !run.stopping).forEach(run -> run.context.cancelAllJobs()));
-    }
-
-    private static void withRunning(Consumer<Interruption> action) {
-        synchronized (RUNNING) {
-            RUNNING.forEach(action);
-        }
     }
 
     /** The run knows; none of its jobs is cancelled from now on. Gives what is told of it. */

@@ -46,9 +46,14 @@ public final class CommandLineApp {
         AtomicBoolean ended = new AtomicBoolean();
         Thread hook = new Thread(() -> interrupted(console, ended), "spark-qlora outcome");
         Runtime.getRuntime().addShutdownHook(hook);
-        int code = run(console, args);
-        ended.set(true);
-        return code;
+        try {
+            return run(console, args);
+        } catch (Error e) {
+            // picocli hands on exceptions alone; a class that is missing or a heap that is full is an end as well
+            return new FailureReport(console).bug(e);
+        } finally {
+            ended.set(true);
+        }
     }
 
     private static void interrupted(Console console, AtomicBoolean ended) {

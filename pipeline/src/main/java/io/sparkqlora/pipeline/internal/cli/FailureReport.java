@@ -39,14 +39,20 @@ final class FailureReport {
         if (known != null) {
             print(known.code(), Failures.firstLine(known.getMessage()));
         } else {
-            print(
-                    "QLORA-P000",
-                    "QLORA-P000: " + Failures.oneLine(e) + "; this is a bug, please report it with --debug's trace");
+            bug(e);
         }
         if (debug) {
             e.printStackTrace(console.err());
         }
         return known == null ? BUG : known.kind().exitCode();
+    }
+
+    /** A failure that nobody foresaw. */
+    int bug(Throwable e) {
+        print(
+                "QLORA-P000",
+                "QLORA-P000: " + Failures.oneLine(e) + "; this is a bug, please report it with --debug's trace");
+        return BUG;
     }
 
     private void print(String code, String message) {

@@ -86,7 +86,8 @@ public final class RunDevices {
     public static RunDevice here(String backend) {
         Opened opened = backend.equals(AUTO) ? openAny() : new Opened(open(backend), backend, null);
         try (Device device = opened.device()) {
-            return new RunDevice(opened.backend(), device.name(), device.availableBytes(), device.traits(), opened.note());
+            return new RunDevice(
+                    opened.backend(), device.name(), device.availableBytes(), device.traits(), opened.note());
         }
     }
 

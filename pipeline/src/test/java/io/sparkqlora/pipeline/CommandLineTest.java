@@ -159,7 +159,7 @@ class CommandLineTest {
     @Test
     void benchLoadsACheckpointAndSaysHowFast() {
         String base = TestJobs.base().toString();
-        Ended bench = command("bench", "--model", base, "--seq", "16", "--steps", "1", "--rank", "4");
+        Ended bench = Cli.run("bench", "--model", base, "--seq", "16", "--steps", "1", "--rank", "4");
         assertThat(bench.code()).as(bench.err()).isZero();
         assertThat(bench.outcome().get("model").asText()).isEqualTo(base);
         double bytes = bench.outcome().get("load_bytes").asDouble();
@@ -168,10 +168,10 @@ class CommandLineTest {
                 TestJobs.base().resolve("model.safetensors").toFile().length());
         assertThat(bench.outcome().get("load_bytes_per_second").asDouble()).isEqualTo(bytes / seconds);
         assertThat(bench.outcome().get("nvidia_libraries")).isEmpty();
-        Ended both = command("bench", "--model", base, "--shape", "llama3-8b");
+        Ended both = Cli.run("bench", "--model", base, "--shape", "llama3-8b");
         assertThat(both.code()).isEqualTo(2);
         assertThat(both.err()).contains("mutually exclusive");
-        assertThat(command("bench", "--seq", "16").err()).contains("--shape", "--model");
+        assertThat(Cli.run("bench", "--seq", "16").err()).contains("--shape", "--model");
     }
 
     @Test

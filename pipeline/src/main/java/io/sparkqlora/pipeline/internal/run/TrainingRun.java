@@ -38,14 +38,15 @@ final class TrainingRun {
         try (Interruption guard = Interruption.guard(tables.spark().sparkContext())) {
             try {
                 return chunks();
-            } catch (RuntimeException e) {
+            } catch (Exception e) {
+                // Scala throws Spark's checked exceptions without saying so
                 throw ended(e, guard);
             }
         }
     }
 
     /** Records how the run ended; gives what people are told. */
-    private RuntimeException ended(RuntimeException e, Interruption guard) {
+    private RuntimeException ended(Exception e, Interruption guard) {
         if (Interruption.requested()) {
             QLoraException interrupted = guard.stopped(spec.runId(), record.lastStep());
             end(RunRecord.INTERRUPTED, interrupted.getMessage());
@@ -57,7 +58,10 @@ final class TrainingRun {
         if (diverged) {
             return PipelineErrors.hasDiverged(spec.runId(), record.lastStep(), known.getMessage());
         }
-        return known == null ? e : known;
+        if (known != null) {
+            return known;
+        }
+        return e instanceof RuntimeException unchecked ? unchecked : new IllegalStateException(Failures.oneLine(e), e);
     }
 
     private RunRecord chunks() {

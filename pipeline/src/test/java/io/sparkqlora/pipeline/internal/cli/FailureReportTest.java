@@ -22,8 +22,9 @@ class FailureReportTest {
     void anErrorOfTheMachineIsABugAndAnOutcomeLikeOthers() {
         assertThat(report.bug(new NoClassDefFoundError("a/b/C"))).isEqualTo(1);
         assertThat(out.toString(StandardCharsets.UTF_8))
-                .isEqualTo("{\"status\":\"error\",\"code\":\"QLORA-P000\",\"message\":\"QLORA-P000: NoClassDefFoundError:"
-                        + " a/b/C; this is a bug, please report it with --debug's trace\"}\n");
+                .isEqualTo(
+                        "{\"status\":\"error\",\"code\":\"QLORA-P000\",\"message\":\"QLORA-P000: NoClassDefFoundError:"
+                                + " a/b/C; this is a bug, please report it with --debug's trace\"}\n");
         assertThat(err.toString(StandardCharsets.UTF_8)).startsWith("qlora: QLORA-P000: NoClassDefFoundError");
     }
 
@@ -31,8 +32,9 @@ class FailureReportTest {
     void anInterruptedCommandHasAStatusOfItsOwn() {
         report.interrupted(PipelineErrors.runInterrupted("r", 4));
         assertThat(out.toString(StandardCharsets.UTF_8))
-                .startsWith("{\"status\":\"interrupted\",\"code\":\"QLORA-P031\",\"message\":\"QLORA-P031: interrupted; run r"
-                        + " is committed up to step 4, the same command goes on from there\"}");
+                .startsWith(
+                        "{\"status\":\"interrupted\",\"code\":\"QLORA-P031\",\"message\":\"QLORA-P031: interrupted; run r"
+                                + " is committed up to step 4, the same command goes on from there\"}");
     }
 
     @Test

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.run;
 
-import io.sparkqlora.kernels.DeviceTraits;
+import io.sparkqlora.kernels.Devices;
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import java.util.LinkedHashMap;
@@ -23,7 +23,6 @@ final class DeviceReport {
             values.put("backend", found.backend());
             values.put("name", found.name());
             values.put("available_bytes", found.availableBytes());
-            values.put("owns_memory", found.traits().ownsMemory());
             values.put("note", found.note());
         } catch (QLoraException e) {
             values.put("code", e.code());
@@ -44,7 +43,7 @@ final class DeviceReport {
                 (String) values.get("backend"),
                 (String) values.get("name"),
                 ((Number) values.get("available_bytes")).longValue(),
-                new DeviceTraits((Boolean) values.get("owns_memory")),
+                Devices.traits((String) values.get("backend")),
                 (String) values.get("note"));
     }
 }

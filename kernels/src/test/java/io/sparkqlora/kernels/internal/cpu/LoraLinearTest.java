@@ -81,36 +81,9 @@ class LoraLinearTest {
             return dtype == DType.F32 ? 1e-6 : 3e-3;
         }
 
-        /** [out, width]: the updates' blocks. */
         double[][] b() {
-            double[][] b = new double[out][width()];
-            for (int i = 0; i < updates.size(); i++) {
-                double[][] block = TestMatrix.read(updates.get(i).b());
-                for (int row = 0; row < block.length; row++) {
-                    System.arraycopy(block[row], 0, b[updates.get(i).from() + row], i * rank, rank);
-                }
-            }
-            return b;
+            return TestUpdates.matrix(updates, out, rank);
         }
-    }
-
-    private static double[][] product(double[][] a, double[][] b, double scale, double[][] plus) {
-        double[][] c = new double[a.length][b[0].length];
-        for (int i = 0; i < c.length; i++) {
-            for (int p = 0; p < b.length; p++) {
-                for (int j = 0; j < c[i].length; j++) {
-                    c[i][j] += scale * a[i][p] * b[p][j];
-                }
-            }
-            for (int j = 0; plus != null && j < c[i].length; j++) {
-                c[i][j] += plus[i][j];
-            }
-        }
-        return c;
-    }
-
-    private static double[][] transposed(double[][] a) {
-        return TestMatrix.transpose(a, a[0].length);
     }
 
     @ParameterizedTest
@@ -136,9 +109,9 @@ class LoraLinearTest {
 
     private static void checkForward(Device device, Problem p) {
         Tensor y = TestMatrix.poisoned(device, p.dtype, p.rows, p.out, 8);
-        double[][] base =
-                product(TestMatrix.read(p.inputs(p.x)), transposed(TestMatrix.read(p.inputs(p.weight))), 1, null);
-        double[][] expected = product(TestMatrix.read(p.t), transposed(p.b()), 1, base);
+        double[][] base = TestMatrix.product(
+                TestMatrix.read(p.inputs(p.x)), TestMatrix.transpose(TestMatrix.read(p.inputs(p.weight))), 1, null);
+        double[][] expected = TestMatrix.product(TestMatrix.read(p.t), TestMatrix.transpose(p.b()), 1, base);
         device.ops().loraLinear().forward(p.x, p.weight, p.t, p.updates, y);
         TestMatrix.assertClose(y, expected, p.tolerance());
         TestMatrix.assertGapsUntouched(y);
@@ -155,19 +128,19 @@ class LoraLinearTest {
             Update update = p.updates.get(i);
             double[][] t = TestMatrix.read(p.t.colRange((long) i * p.rank, (i + 1L) * p.rank));
             double[][] dy = TestMatrix.read(update.output(p.dy));
-            gradB.add(product(transposed(dy), t, 1, TestMatrix.read(update.gradB())));
+            gradB.add(TestMatrix.product(TestMatrix.transpose(dy), t, 1, TestMatrix.read(update.gradB())));
         }
         LoraLinear operation = device.ops().loraLinear();
         Tensor weight = inputGradient ? p.weight : null;
         operation.backward(p.dy, weight, p.t, p.updates, SCALING, lowRank ? p.a : null, dx);
-        TestMatrix.assertClose(dt, product(TestMatrix.read(p.dy), p.b(), SCALING, null), 2 * p.tolerance());
+        TestMatrix.assertClose(dt, TestMatrix.product(TestMatrix.read(p.dy), p.b(), SCALING, null), 2 * p.tolerance());
         for (int i = 0; i < p.updates.size(); i++) {
             TestMatrix.assertClose(p.updates.get(i).gradB(), gradB.get(i), 1e-5);
         }
         if (inputGradient) {
-            double[][] base = product(TestMatrix.read(p.dy), TestMatrix.read(p.inputs(p.weight)), 1, null);
+            double[][] base = TestMatrix.product(TestMatrix.read(p.dy), TestMatrix.read(p.inputs(p.weight)), 1, null);
             // of dt as it was rounded
-            double[][] whole = lowRank ? product(TestMatrix.read(dt), TestMatrix.read(p.a), 1, base) : base;
+            double[][] whole = lowRank ? TestMatrix.product(TestMatrix.read(dt), TestMatrix.read(p.a), 1, base) : base;
             TestMatrix.assertClose(p.inputs(dx), whole, 2 * p.tolerance());
         }
         TestMatrix.assertGapsUntouched(dx);

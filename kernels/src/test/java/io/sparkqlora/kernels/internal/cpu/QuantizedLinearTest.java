@@ -53,7 +53,7 @@ class QuantizedLinearTest {
                 from += size;
             }
             dense = parts.stream().flatMap(Arrays::stream).toArray(double[][]::new);
-            b = b(from);
+            b = TestUpdates.matrix(updates, from, rank);
             scratch = TestMatrix.poisoned(device, dtype, from, in + width(), 8);
             x = TestMatrix.poisoned(device, dtype, rows, in + width(), 8);
             Tensor values = TestMatrix.random(device, dtype, rows, in, 0, random);
@@ -81,37 +81,6 @@ class QuantizedLinearTest {
         double tolerance() {
             return dtype == DType.F32 ? 1e-6 : 3e-3;
         }
-
-        /** [out, width]: the updates' blocks. */
-        private double[][] b(int out) {
-            double[][] whole = new double[out][width()];
-            for (int i = 0; i < updates.size(); i++) {
-                double[][] block = TestMatrix.read(updates.get(i).b());
-                for (int row = 0; row < block.length; row++) {
-                    System.arraycopy(block[row], 0, whole[updates.get(i).from() + row], i * rank, rank);
-                }
-            }
-            return whole;
-        }
-    }
-
-    private static double[][] product(double[][] a, double[][] b, double scale, double[][] plus) {
-        double[][] c = new double[a.length][b[0].length];
-        for (int i = 0; i < c.length; i++) {
-            for (int p = 0; p < b.length; p++) {
-                for (int j = 0; j < c[i].length; j++) {
-                    c[i][j] += scale * a[i][p] * b[p][j];
-                }
-            }
-            for (int j = 0; plus != null && j < c[i].length; j++) {
-                c[i][j] += plus[i][j];
-            }
-        }
-        return c;
-    }
-
-    private static double[][] transposed(double[][] a) {
-        return TestMatrix.transpose(a, a[0].length);
     }
 
     @ParameterizedTest
@@ -140,9 +109,10 @@ class QuantizedLinearTest {
 
     private static void checkForward(Device device, Problem p) {
         Tensor y = TestMatrix.poisoned(device, p.dtype, (int) p.x.rows(), p.dense.length, 8);
-        double[][] expected = product(TestMatrix.read(p.x.colRange(0, p.in)), transposed(p.dense), 1, null);
+        double[][] expected =
+                TestMatrix.product(TestMatrix.read(p.x.colRange(0, p.in)), TestMatrix.transpose(p.dense), 1, null);
         if (p.rank > 0) {
-            expected = product(TestMatrix.read(p.t), transposed(p.b), 1, expected);
+            expected = TestMatrix.product(TestMatrix.read(p.t), TestMatrix.transpose(p.b), 1, expected);
         }
         device.ops().quantizedLinear().forward(p.x, p.weight, p.scratch, p.t, p.updates, y);
         TestMatrix.assertClose(y, expected, p.tolerance());
@@ -159,16 +129,17 @@ class QuantizedLinearTest {
             Update update = p.updates.get(i);
             double[][] t = TestMatrix.read(p.t.colRange((long) i * p.rank, (i + 1L) * p.rank));
             double[][] dy = TestMatrix.read(update.output(p.dy));
-            gradB.add(product(transposed(dy), t, 1, TestMatrix.read(update.gradB())));
+            gradB.add(TestMatrix.product(TestMatrix.transpose(dy), t, 1, TestMatrix.read(update.gradB())));
         }
         Tensor a = lowRank ? p.a : null;
         device.ops().quantizedLinear().backward(p.dy, p.weight, p.scratch, p.t, p.updates, SCALING, a, dx);
-        double[][] expected = product(TestMatrix.read(p.dy), p.dense, 1, null);
+        double[][] expected = TestMatrix.product(TestMatrix.read(p.dy), p.dense, 1, null);
         if (p.rank > 0) {
             Tensor dt = dx.colRange(p.in, p.in + p.width());
-            TestMatrix.assertClose(dt, product(TestMatrix.read(p.dy), p.b, SCALING, null), 2 * p.tolerance());
+            TestMatrix.assertClose(
+                    dt, TestMatrix.product(TestMatrix.read(p.dy), p.b, SCALING, null), 2 * p.tolerance());
             // of dt as it was rounded
-            expected = a == null ? expected : product(TestMatrix.read(dt), TestMatrix.read(a), 1, expected);
+            expected = a == null ? expected : TestMatrix.product(TestMatrix.read(dt), TestMatrix.read(a), 1, expected);
         }
         TestMatrix.assertClose(dx.colRange(0, p.in), expected, 2 * p.tolerance());
         for (int i = 0; i < p.updates.size(); i++) {

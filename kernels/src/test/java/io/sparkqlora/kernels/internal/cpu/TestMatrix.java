@@ -65,6 +65,27 @@ final class TestMatrix {
         return bits;
     }
 
+    /** {@code scale · a·b + plus}; {@code plus} may be null. */
+    static double[][] product(double[][] a, double[][] b, double scale, double[][] plus) {
+        double[][] c = new double[a.length][b[0].length];
+        for (int i = 0; i < c.length; i++) {
+            for (int p = 0; p < b.length; p++) {
+                for (int j = 0; j < c[i].length; j++) {
+                    c[i][j] += scale * a[i][p] * b[p][j];
+                }
+            }
+            for (int j = 0; plus != null && j < c[i].length; j++) {
+                c[i][j] += plus[i][j];
+            }
+        }
+        return c;
+    }
+
+    /** Of a matrix that has rows. */
+    static double[][] transpose(double[][] matrix) {
+        return transpose(matrix, matrix[0].length);
+    }
+
     static double[][] transpose(double[][] matrix, int cols) {
         double[][] turned = new double[cols][matrix.length];
         for (int i = 0; i < matrix.length; i++) {

@@ -23,7 +23,9 @@ public final class QLoraException extends RuntimeException {
         /** A native library, driver or kernel failed. */
         DEVICE(6),
         /** Another run holds the same run id, or a table changed underneath. */
-        CONFLICT(7);
+        CONFLICT(7),
+        /** An executor that trained with others is gone or silent; another attempt may do. */
+        RANK_LOST(8);
 
         private final int exitCode;
 

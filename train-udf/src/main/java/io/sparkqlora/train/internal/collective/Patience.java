@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.train.internal.collective;
+
+import io.sparkqlora.train.CollectiveErrors;
+import java.time.Duration;
+
+/**
+ * How a rank waits: for how long, and what it looks at meanwhile.
+ *
+ * @param timeout how long a neighbour may be silent
+ * @param check called at least every second; what it throws ends the wait
+ * @param self this rank, for people
+ */
+record Patience(Duration timeout, Runnable check, String self) {
+
+    private static final long LONGEST_TICK_MILLIS = 200;
+    private static final long SHORTEST_TICK_MILLIS = 5;
+    private static final long LONGEST_BEAT_NANOS = 5_000_000_000L;
+    private static final int BEATS = 5;
+    private static final long LONGEST_FAREWELL_NANOS = 5_000_000_000L;
+    private static final double NANOS = 1e9;
+
+    /** Between two looks where nothing happens. */
+    long tickMillis() {
+        return Math.max(SHORTEST_TICK_MILLIS, Math.min(LONGEST_TICK_MILLIS, timeout.toMillis() / (2 * BEATS)));
+    }
+
+    /** Between two signs of life. */
+    long beatNanos() {
+        return Math.min(LONGEST_BEAT_NANOS, timeout.toNanos() / BEATS);
+    }
+
+    /** For what is left to say when all is over. */
+    long farewellNanos() {
+        return Math.min(LONGEST_FAREWELL_NANOS, timeout.toNanos());
+    }
+
+    /** Whether somebody has been silent for too long since the later of two times. */
+    boolean over(long began, long heard) {
+        return silence(began, heard) > timeout.toNanos();
+    }
+
+    /** Seconds since the later of two times. */
+    double seconds(long began, long heard) {
+        return silence(began, heard) / NANOS;
+    }
+
+    private static long silence(long began, long heard) {
+        long now = System.nanoTime();
+        return Math.min(now - began, now - heard);
+    }
+
+    /** Throws if this rank is to stop. */
+    void check(String where) {
+        if (Thread.currentThread().isInterrupted()) {
+            throw CollectiveErrors.rankStopped(self, where);
+        }
+        check.run();
+    }
+}

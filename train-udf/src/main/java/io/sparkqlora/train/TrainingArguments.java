@@ -11,7 +11,8 @@ package io.sparkqlora.train;
  * @param maxSteps optimizer steps of the whole run; −1 to derive it from the epochs
  * @param numTrainEpochs passes over the data, where {@code maxSteps} is −1
  * @param perDeviceTrainBatchSize packed rows of a micro-batch
- * @param gradientAccumulationSteps micro-batches of an optimizer step
+ * @param gradientAccumulationSteps micro-batches of an optimizer step, on each rank
+ * @param numProcesses ranks that train together, accelerate's name
  * @param maxGradNorm gradients are scaled down to this norm; 0 for no clipping
  * @param weightDecay AdamW's decoupled decay of all adapter parameters
  * @param adamBeta1 decay of the first moment
@@ -30,6 +31,7 @@ public record TrainingArguments(
         double numTrainEpochs,
         int perDeviceTrainBatchSize,
         int gradientAccumulationSteps,
+        int numProcesses,
         double maxGradNorm,
         double weightDecay,
         double adamBeta1,
@@ -39,6 +41,9 @@ public record TrainingArguments(
         long seed,
         Recompute recompute) {
 
+    /** Micro-batches of a step that dropout's random streams can tell apart. */
+    private static final int MOST_BATCHES = 1 << 16;
+
     public TrainingArguments {
         check("learning_rate", learningRate, Double.isFinite(learningRate) && learningRate >= 0, "at least 0");
         check("warmup_steps", warmupSteps, warmupSteps >= 0, "at least 0");
@@ -47,6 +52,12 @@ public record TrainingArguments(
         check("num_train_epochs", numTrainEpochs, maxSteps > 0 || numTrainEpochs > 0, "above 0");
         check("per_device_train_batch_size", perDeviceTrainBatchSize, perDeviceTrainBatchSize > 0, "at least 1");
         check("gradient_accumulation_steps", gradientAccumulationSteps, gradientAccumulationSteps > 0, "at least 1");
+        check("num_processes", numProcesses, numProcesses > 0, "at least 1");
+        check(
+                "gradient_accumulation_steps",
+                gradientAccumulationSteps,
+                (long) gradientAccumulationSteps * numProcesses <= MOST_BATCHES,
+                "at most " + MOST_BATCHES + " / num_processes");
         check("max_grad_norm", maxGradNorm, maxGradNorm >= 0, "at least 0");
         check("weight_decay", weightDecay, weightDecay >= 0, "at least 0");
         check("adam_beta1", adamBeta1, adamBeta1 >= 0 && adamBeta1 < 1, "at least 0 and below 1");
@@ -60,9 +71,14 @@ public record TrainingArguments(
         }
     }
 
-    /** Packed rows of an optimizer step. */
+    /** Micro-batches of an optimizer step, those of all ranks. */
+    public int batchesPerStep() {
+        return gradientAccumulationSteps * numProcesses;
+    }
+
+    /** Packed rows of an optimizer step, those of all ranks: transformers' total train batch size. */
     public int rowsPerStep() {
-        return perDeviceTrainBatchSize * gradientAccumulationSteps;
+        return Math.multiplyExact(perDeviceTrainBatchSize, batchesPerStep());
     }
 
     /**
@@ -71,7 +87,7 @@ public record TrainingArguments(
      */
     public long stepsPerEpoch(long rows) {
         long batches = ceilDiv(rows, perDeviceTrainBatchSize);
-        return Math.max(1, ceilDiv(batches, gradientAccumulationSteps));
+        return Math.max(1, ceilDiv(batches, batchesPerStep()));
     }
 
     private static long ceilDiv(long a, long b) {

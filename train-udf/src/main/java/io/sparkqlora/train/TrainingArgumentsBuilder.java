@@ -12,6 +12,7 @@ public final class TrainingArgumentsBuilder {
     private double numTrainEpochs = 3;
     private int perDeviceTrainBatchSize = 8;
     private int gradientAccumulationSteps = 1;
+    private int numProcesses = 1;
     private double maxGradNorm = 1;
     private double weightDecay;
     private double adamBeta1 = 0.9;
@@ -32,6 +33,7 @@ public final class TrainingArgumentsBuilder {
         numTrainEpochs = from.numTrainEpochs();
         perDeviceTrainBatchSize = from.perDeviceTrainBatchSize();
         gradientAccumulationSteps = from.gradientAccumulationSteps();
+        numProcesses = from.numProcesses();
         maxGradNorm = from.maxGradNorm();
         weightDecay = from.weightDecay();
         adamBeta1 = from.adamBeta1();
@@ -87,6 +89,12 @@ public final class TrainingArgumentsBuilder {
     /** Micro-batches of an optimizer step; 1. */
     public TrainingArgumentsBuilder gradientAccumulationSteps(int value) {
         gradientAccumulationSteps = value;
+        return this;
+    }
+
+    /** Ranks that train together; 1. */
+    public TrainingArgumentsBuilder numProcesses(int value) {
+        numProcesses = value;
         return this;
     }
 
@@ -153,6 +161,7 @@ public final class TrainingArgumentsBuilder {
                 numTrainEpochs,
                 perDeviceTrainBatchSize,
                 gradientAccumulationSteps,
+                numProcesses,
                 maxGradNorm,
                 weightDecay,
                 adamBeta1,

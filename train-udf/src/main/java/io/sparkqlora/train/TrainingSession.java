@@ -11,6 +11,7 @@ import io.sparkqlora.train.internal.linear.Pass;
 import io.sparkqlora.train.internal.model.BaseLoader;
 import io.sparkqlora.train.internal.model.Recordings;
 import io.sparkqlora.train.internal.optim.MomentUpdate;
+import io.sparkqlora.train.internal.step.GradientExchange;
 import io.sparkqlora.train.internal.step.SessionArenas;
 import io.sparkqlora.train.internal.step.SessionBuffers;
 import io.sparkqlora.train.internal.step.SessionPlan;
@@ -92,7 +93,8 @@ public final class TrainingSession implements AutoCloseable {
         Arena step = arenas.add(plan.step(), "the buffers of a step");
         PageQueue pages = plan.hostOptimizerState() > 0 ? arenas.pageQueue(MomentUpdate.SLOTS) : null;
         Pass pass = new Pass(device, step, spec.compute());
-        TrainStep trainStep = new TrainStep(spec, session, pass, pages, arguments, new Recordings(device));
+        TrainStep trainStep =
+                new TrainStep(spec, session, pass, pages, arguments, new Recordings(device), new GradientExchange());
         return new TrainingSession(device, spec, arenas, session, trainStep, loading);
     }
 
@@ -105,9 +107,49 @@ public final class TrainingSession implements AutoCloseable {
      *     long or {@code max_steps} is not set
      */
     public StepMetrics step(List<List<PackedRow>> microBatches) {
-        StepMetrics metrics = trainStep.run(stepsDone, microBatches);
-        stepsDone = metrics.step();
-        return metrics;
+        return step(microBatches, Collective.solo());
+    }
+
+    /**
+     * One optimizer step that several ranks take together, each with its own session and its own micro-batches: number {@code
+     * i} of rank {@code r} is number {@code i·N + r} of the step. Losses and gradients are those of all ranks, so the adapters
+     * stay the same, bit for bit; nothing in a session depends on the rank. A failure of one rank fails all.
+     *
+     * @param microBatches of this rank; a step may have none for it
+     * @param collective of as many ranks as {@code arguments.numProcesses()}
+     * @throws io.sparkqlora.kernels.QLoraException as {@link #step(List)}, about all ranks; RANK_LOST if one is gone:
+     *     parameters, optimizer and step are as before the call
+     */
+    public StepMetrics step(List<List<PackedRow>> microBatches, Collective collective) {
+        int ranks = trainStep.arguments().numProcesses();
+        if (collective.worldSize() != ranks) {
+            throw CollectiveErrors.otherWorldSize(ranks, collective.worldSize());
+        }
+        try {
+            StepMetrics metrics = trainStep.run(stepsDone, microBatches, collective);
+            stepsDone = metrics.step();
+            return metrics;
+        } catch (RuntimeException | Error e) {
+            collective.abort(e);
+            throw e;
+        }
+    }
+
+    /**
+     * Compares this session with those of the other ranks, by a hash of everything in {@link #state()}.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException DEVICE if they are not the same
+     */
+    public void requireSameOnAllRanks(Collective collective) {
+        if (collective.worldSize() == 1) {
+            return;
+        }
+        String[] all = collective.allGather(state().sha256());
+        for (int rank = 1; rank < all.length; rank++) {
+            if (!all[rank].equals(all[0])) {
+                throw CollectiveErrors.ranksDiffer(0, all[0], rank, all[rank], stepsDone);
+            }
+        }
     }
 
     /** The loss over rows, dropout off; rows are batched as the session's token limit allows. */

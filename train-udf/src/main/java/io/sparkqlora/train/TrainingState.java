@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train;
 
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
 import java.util.List;
 
 /**
@@ -28,5 +33,24 @@ public record TrainingState(long step, List<NamedTensor> tensors) {
 
     public TrainingState {
         tensors = List.copyOf(tensors);
+    }
+
+    /** SHA-256 of the step and of all tensors with their names, in hexadecimal. */
+    public String sha256() {
+        MessageDigest digest = newDigest();
+        digest.update(ByteBuffer.allocate(Long.BYTES).putLong(0, step));
+        for (NamedTensor tensor : tensors) {
+            digest.update(tensor.name().getBytes(StandardCharsets.UTF_8));
+            digest.update(tensor.data());
+        }
+        return HexFormat.of().formatHex(digest.digest());
+    }
+
+    private static MessageDigest newDigest() {
+        try {
+            return MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException(e); // every Java has it
+        }
     }
 }

@@ -3,6 +3,7 @@ package io.sparkqlora.train.internal.step;
 
 import io.sparkqlora.kernels.PageQueue;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.train.Collective;
 import io.sparkqlora.train.LossSum;
 import io.sparkqlora.train.PackedRow;
 import io.sparkqlora.train.StepMetrics;
@@ -24,6 +25,7 @@ import java.util.List;
  * @param pass on the session's device, with its arena
  * @param pages for moments that are kept in the host's memory; null if they are not
  * @param recordings of micro-batches; the step's to close
+ * @param exchange with other ranks
  */
 public record TrainStep(
         SessionSpec spec,
@@ -31,7 +33,8 @@ public record TrainStep(
         Pass pass,
         PageQueue pages,
         TrainingArguments arguments,
-        Recordings recordings)
+        Recordings recordings,
+        GradientExchange exchange)
         implements AutoCloseable {
 
     private static final double NANOS = 1e9;
@@ -40,29 +43,39 @@ public record TrainStep(
      * One optimizer step.
      *
      * @param stepsDone updates made before
+     * @param microBatches of this rank
+     * @param collective of all ranks
      * @throws io.sparkqlora.kernels.QLoraException DIVERGED before anything has changed
      */
-    public StepMetrics run(long stepsDone, List<List<PackedRow>> microBatches) {
+    public StepMetrics run(long stepsDone, List<List<PackedRow>> microBatches, Collective collective) {
         long begin = System.nanoTime();
         pass.arena().release(0); // whatever a failed step left there
         if (arguments.maxSteps() < 1) {
             throw TrainErrors.stepsUnknown();
         }
+        collective.begin(stepsDone + 1);
         List<HostBatch> batches = layOut(microBatches);
-        long tokens = batches.stream().mapToLong(HostBatch::tokens).sum();
-        long targets = batches.stream().mapToLong(b -> b.targetRows().length).sum();
+        TokenCounts counts = TokenCounts.of(batches).ofAll(collective);
+        long targets = counts.targets();
         if (targets == 0) {
-            throw TrainErrors.nothingCounts(stepsDone + 1, tokens);
+            throw TrainErrors.nothingCounts(stepsDone + 1, counts.tokens());
         }
         StepSums sums = StepSums.take(pass.arena());
         sums.clear(pass.device());
-        accumulate(stepsDone, batches, targets, sums.loss());
+        accumulate(stepsDone, batches, collective, targets, sums.loss());
+        exchange.run(pass.device(), collective, session.buffers().gradients(), sums.loss());
         double learningRate = LearningRate.of(arguments).at(stepsDone);
         StepSums.Values values = update(stepsDone, sums, targets, learningRate);
         pass.arena().release(0);
         double seconds = (System.nanoTime() - begin) / NANOS;
         return new StepMetrics(
-                stepsDone + 1, values.loss() / targets, learningRate, values.gradNorm(), tokens, targets, seconds);
+                stepsDone + 1,
+                values.loss() / targets,
+                learningRate,
+                values.gradNorm(),
+                counts.tokens(),
+                targets,
+                seconds);
     }
 
     private List<HostBatch> layOut(List<List<PackedRow>> microBatches) {
@@ -77,14 +90,16 @@ public record TrainStep(
         return batch;
     }
 
-    /** Fills the gradients with those of the mean loss over all counted tokens; adds the losses. */
-    private void accumulate(long stepsDone, List<HostBatch> batches, long targets, Tensor lossSum) {
+    /** Fills the gradients with this rank's part of those of the mean loss over all counted tokens; adds the losses. */
+    private void accumulate(
+            long stepsDone, List<HostBatch> batches, Collective collective, long targets, Tensor lossSum) {
         MicroBatch micro =
                 new MicroBatch(pass, session.model(), session.adapter(), session.rope(), spec.recompute(), recordings);
         float p = (float) spec.lora().loraDropout();
         pass.ops().elementwise().zero(session.buffers().gradients());
         for (int i = 0; i < batches.size(); i++) {
-            DropoutMasks.Draw draw = p > 0 ? new DropoutMasks.Draw(p, arguments.seed(), stepsDone, i) : null;
+            int ofStep = i * collective.worldSize() + collective.rank();
+            DropoutMasks.Draw draw = p > 0 ? new DropoutMasks.Draw(p, arguments.seed(), stepsDone, ofStep) : null;
             micro.run(batches.get(i), draw, 1f / targets, lossSum);
         }
     }

@@ -97,6 +97,16 @@ public final class KernelErrors {
                 null);
     }
 
+    /** LLM.int8 rounds to F16 first, where the element has no place. */
+    public static QLoraException beyondHalf(long row, long col, float value) {
+        return new QLoraException(
+                "QLORA-K012",
+                Kind.INPUT,
+                "a weight can't be quantised to 8 bits: its element at row " + row + ", column " + col + " is " + value
+                        + ", and F16, through which LLM.int8 goes, ends at 65504; quantise it to 4 bits instead",
+                null);
+    }
+
     /** oneDNN or the OpenMP library beside it can't be loaded. */
     public static QLoraException oneDnnMissing(Throwable cause) {
         return new QLoraException(

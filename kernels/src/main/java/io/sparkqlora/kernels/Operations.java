@@ -13,7 +13,10 @@ public interface Operations {
     /** 4-bit block formats. */
     Quantization quantization();
 
-    /** Products with weights in those formats. */
+    /** LLM.int8's weights. */
+    VectorwiseInt8 vectorwiseInt8();
+
+    /** Products with weights in 4-bit formats. */
     default QuantizedLinear quantizedLinear() {
         return new DenseQuantizedLinear(quantization(), matmul(), loraLinear());
     }

@@ -18,6 +18,7 @@ import io.sparkqlora.kernels.QuantizedLinear;
 import io.sparkqlora.kernels.RmsNorm;
 import io.sparkqlora.kernels.Rope;
 import io.sparkqlora.kernels.RowSelect;
+import io.sparkqlora.kernels.VectorwiseInt8;
 import io.sparkqlora.kernels.internal.JoinedLoraLinear;
 
 /** The operations of the CPU. */
@@ -25,6 +26,7 @@ record CpuOperations(
         Matmul matmul,
         LoraLinear loraLinear,
         Quantization quantization,
+        VectorwiseInt8 vectorwiseInt8,
         QuantizedLinear quantizedLinear,
         Elementwise elementwise,
         RmsNorm rmsNorm,
@@ -48,6 +50,7 @@ record CpuOperations(
                 matmul,
                 loraLinear,
                 quantization,
+                new CpuVectorwiseInt8(workers),
                 new CpuQuantizedLinear(
                         workers, products, matmul, new DenseQuantizedLinear(quantization, matmul, loraLinear)),
                 elementwise,

@@ -14,6 +14,7 @@ import io.sparkqlora.kernels.Operations;
 import io.sparkqlora.kernels.RmsNorm;
 import io.sparkqlora.kernels.Rope;
 import io.sparkqlora.kernels.RowSelect;
+import io.sparkqlora.kernels.VectorwiseInt8;
 import io.sparkqlora.kernels.internal.JoinedLoraLinear;
 
 /** The operations of a GPU. */
@@ -21,6 +22,7 @@ record CudaOperations(
         Matmul matmul,
         LoraLinear loraLinear,
         CudaQuantization quantization,
+        VectorwiseInt8 vectorwiseInt8,
         Elementwise elementwise,
         RmsNorm rmsNorm,
         Rope rope,
@@ -63,6 +65,7 @@ record CudaOperations(
                 matmul,
                 hopper ? new HopperLoraLinear(products, gradient, matmul, joined) : joined,
                 new CudaQuantization(device, launcher, library, workspace),
+                new CudaVectorwiseInt8(device, launcher, library),
                 elementwise,
                 new CudaRmsNorm(launcher, library),
                 new CudaRope(launcher, library),

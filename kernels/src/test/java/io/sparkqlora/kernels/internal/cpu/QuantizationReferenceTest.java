@@ -30,8 +30,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 class QuantizationReferenceTest {
 
-    private static final Path DIR =
-            Path.of(System.getProperty("qlora.quantization.dir", "src/test/resources/quantization"));
+    static final Path DIR = Path.of(System.getProperty("qlora.quantization.dir", "src/test/resources/quantization"));
     private static final Pattern NAME = Pattern.compile("(nf4|fp4)-(dq|plain)-b(\\d+)\\.safetensors");
     private static final String SOURCE = ".source";
 

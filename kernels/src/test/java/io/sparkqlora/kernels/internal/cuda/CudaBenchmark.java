@@ -224,6 +224,19 @@ final class CudaBenchmark {
             bytes("quantise 14336x4096" + name, format.bytes(size) + 2.0 * size, i -> ops.quantization()
                     .quantize(source, q[i]));
         }
+        int8(source);
+    }
+
+    private void int8(Tensor source) {
+        Tensor[] codes = new Tensor[SETS];
+        Tensor[] out = sets(DType.BF16, WIDE, HIDDEN);
+        Tensor absmax = tensor(DType.F32, 1, WIDE);
+        for (int i = 0; i < SETS; i++) {
+            codes[i] = tensor(DType.I8, WIDE, HIDDEN);
+            ops.vectorwiseInt8().quantize(source, codes[i], absmax);
+        }
+        bytes("dequantise 14336x4096 int8", 3.0 * source.size(), i -> ops.vectorwiseInt8()
+                .dequantize(codes[i], absmax, out[i]));
     }
 
     private void products() {

@@ -16,7 +16,6 @@ struct Format {
     const float* nested_offset;
     const float* tables;         // 256 values of the dynamic map, then the 16 levels
     int block_shift;             // log2 of the block size
-    int by_row;                  // scales are counted by rows of cols >> block_shift blocks
 };
 
 namespace {
@@ -43,7 +42,7 @@ __device__ __forceinline__ void expand(uint32_t bytes, float level, float scale,
 
 }  // namespace
 
-// Scales in flat order, rows of a multiple of 8 elements; a matrix without gaps comes as one row.
+// Rows of a multiple of 8 elements; a matrix without gaps comes as one row.
 extern "C" __global__ void __launch_bounds__(THREADS) dequantize_8(Format f, Matrix out, long long rows, long long cols) {
     constexpr int WARP_GROUPS = UNROLL * 32, WARP_SHIFT = LOG2_UNROLL + 8;  // of 8 elements; log2 of its elements
     uint32_t groups = static_cast<uint32_t>(rows * cols / 8), row_groups = static_cast<uint32_t>(cols / 8);
@@ -82,9 +81,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) dequantize_1(Format f, Mat
     float offset = f.nested_absmax == nullptr ? 0.f : *f.nested_offset;
     for_each<1>(rows, cols, [&](long long row, long long col) {
         long long element = row * cols + col;
-        long long block = f.by_row ? row * (cols >> f.block_shift) + (col >> f.block_shift) : element >> f.block_shift;
         int code = f.packed[element >> 1] >> (element % 2 == 0 ? 4 : 0) & 15;
-        float x[1] = {__fmul_rn(f.tables[256 + code], scale_of(f, block, offset))};
+        float x[1] = {__fmul_rn(f.tables[256 + code], scale_of(f, element >> f.block_shift, offset))};
         store<1>(out, row, col, x);
     });
 }

@@ -485,7 +485,6 @@ def attention():
 class Format(ctypes.Structure):
     _fields_ = [(n, ctypes.c_void_p) for n in ("packed", "absmax", "nested", "offset", "tables")] + [
         ("shift", ctypes.c_int),
-        ("by_row", ctypes.c_int),
     ]
 
 
@@ -521,7 +520,7 @@ class Dequantize:
         s.per_block, s.bytes = per_block, n * 2.5 + n / 64
 
     def run(s):
-        f = Format(*(t.data_ptr() for t in (s.packed, s.absmax, s.nested, s.offset, s.tables)), 6, 0)
+        f = Format(*(t.data_ptr() for t in (s.packed, s.absmax, s.nested, s.offset, s.tables)), 6)
         flat = s.out.is_contiguous()
         walk = (1, s.n) if flat else (s.rows, s.cols)
         launch3(s.f, -(-s.n // s.per_block), 256, [f, matrix(s.out), *map(ctypes.c_longlong, walk)])

@@ -7,9 +7,8 @@ package io.sparkqlora.kernels;
  * @param type the sixteen levels: {@code nf4} or {@code fp4}
  * @param blockSize elements that share a scale, in the row-major order of the weight; a power of two from 32 to 4096
  * @param doubleQuant whether the scales are themselves quantised to 8 bits in blocks of 256 (bnb_4bit_use_double_quant)
- * @param scaleOrder which scale belongs to an element where rows are no whole number of blocks
  */
-public record QuantFormat(Type type, int blockSize, boolean doubleQuant, ScaleOrder scaleOrder) {
+public record QuantFormat(Type type, int blockSize, boolean doubleQuant) {
 
     /** Scales in a block of the second quantisation. */
     public static final int NESTED_BLOCK_SIZE = 256;
@@ -21,11 +20,6 @@ public record QuantFormat(Type type, int blockSize, boolean doubleQuant, ScaleOr
         if (blockSize < MIN_BLOCK_SIZE || blockSize > MAX_BLOCK_SIZE || Integer.bitCount(blockSize) != 1) {
             throw KernelErrors.badBlockSize(blockSize, MIN_BLOCK_SIZE, MAX_BLOCK_SIZE);
         }
-    }
-
-    /** A format whose scales are in {@link ScaleOrder#FLAT} order. */
-    public QuantFormat(Type type, int blockSize, boolean doubleQuant) {
-        this(type, blockSize, doubleQuant, ScaleOrder.FLAT);
     }
 
     /** The sixteen levels. Names are those of {@code bnb_4bit_quant_type} in upper case. */
@@ -77,27 +71,6 @@ public record QuantFormat(Type type, int blockSize, boolean doubleQuant, ScaleOr
         public float[] levels() {
             return levels.clone();
         }
-    }
-
-    /**
-     * Which scale belongs to element (r, c) of a weight with {@code n} columns. Both orders are the same wherever {@code n} is
-     * a multiple of the block size.
-     */
-    public enum ScaleOrder {
-        /** Scale {@code (r · n + c) / blockSize}: how the blocks were made, and what bitsandbytes reads on GPUs. */
-        FLAT,
-        /**
-         * What bitsandbytes 0.50 reads on CPUs with AVX-512: scale {@code r · ⌊n / blockSize⌋ + ⌊c / blockSize⌋} where {@code n}
-         * is a multiple of 16 and blocks have fewer than 2048 elements, {@link #FLAT} elsewhere. That is another scale than
-         * the quantiser's, so weights come out a little wrong; it is here to reproduce reference numbers that were made so.
-         * Of the zeros of FP4 the one with code 8 is negative there where {@code n} is no multiple of 16.
-         */
-        BITSANDBYTES_CPU
-    }
-
-    /** The same format with its scales in another order. */
-    public QuantFormat withScaleOrder(ScaleOrder order) {
-        return new QuantFormat(type, blockSize, doubleQuant, order);
     }
 
     /** Blocks of a weight of {@code elements}; the last may be short. */

@@ -2,8 +2,6 @@
 package io.sparkqlora.kernels.internal.cpu;
 
 import io.sparkqlora.kernels.DType;
-import io.sparkqlora.kernels.QuantFormat;
-import io.sparkqlora.kernels.QuantFormat.ScaleOrder;
 import io.sparkqlora.kernels.QuantizedMatrix;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.LongVector;
@@ -20,13 +18,9 @@ final class BlockDequantizer implements Dequantizer {
     private static final int CHUNK = 2048;
 
     private static final VectorSpecies<Long> LONGS = LongVector.SPECIES_PREFERRED;
-    private static final int ROW_ORDER_WIDTH = 16;
-    private static final int ROW_ORDER_BLOCK_LIMIT = 2048;
-    private static final int FP4_SECOND_ZERO = 8;
 
     private final QuantizedMatrix matrix;
     private final DType out;
-    private final boolean scalesByRow;
     private final long[] pairs;
     private final byte[] bytes = new byte[CHUNK / 2 + 1];
     private final long[] levels = new long[CHUNK / 2];
@@ -37,25 +31,11 @@ final class BlockDequantizer implements Dequantizer {
         this.matrix = matrix;
         this.out = out;
         this.pairs = pairs(matrix);
-        this.scalesByRow = scalesByRow(matrix);
-    }
-
-    private static boolean scalesByRow(QuantizedMatrix matrix) {
-        QuantFormat format = matrix.format();
-        return format.scaleOrder() == ScaleOrder.BITSANDBYTES_CPU
-                && matrix.cols() % ROW_ORDER_WIDTH == 0
-                && format.blockSize() < ROW_ORDER_BLOCK_LIMIT;
     }
 
     /** The two levels of each byte, the first (the high half of the byte) where it comes first in memory. */
     private static long[] pairs(QuantizedMatrix matrix) {
-        QuantFormat format = matrix.format();
-        float[] level = format.type().levels();
-        if (format.type() == QuantFormat.Type.FP4
-                && format.scaleOrder() == ScaleOrder.BITSANDBYTES_CPU
-                && matrix.cols() % ROW_ORDER_WIDTH != 0) {
-            level[FP4_SECOND_ZERO] = -0f;
-        }
+        float[] level = matrix.format().type().levels();
         long[] pairs = new long[256];
         for (int b = 0; b < pairs.length; b++) {
             pairs[b] = pair(level[b >>> 4], level[b & 15]);
@@ -86,10 +66,8 @@ final class BlockDequantizer implements Dequantizer {
         } else {
             expandFromSecondHalf(count);
         }
-        long position = scalesByRow ? col : element;
-        long firstScale = position / matrix.format().blockSize()
-                + (scalesByRow ? row * (matrix.cols() / matrix.format().blockSize()) : 0);
-        scale(count, firstScale, (int) (position % matrix.format().blockSize()));
+        int blockSize = matrix.format().blockSize();
+        scale(count, element / blockSize, (int) (element % blockSize));
         Rows.store(values, 0, count, out, target);
     }
 

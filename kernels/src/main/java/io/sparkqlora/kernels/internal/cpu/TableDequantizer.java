@@ -26,7 +26,7 @@ final class TableDequantizer implements Dequantizer {
         this.levels = matrix.format().type().levels();
     }
 
-    /** With whole blocks in a row both scale orders are the same, and so are both zeros of FP4. */
+    /** Whole blocks in a row, so that each unit has one scale. */
     static boolean supports(QuantizedMatrix matrix) {
         int blockSize = matrix.format().blockSize();
         return LevelTables.SUPPORTED && blockSize % UNIT == 0 && matrix.cols() % blockSize == 0;

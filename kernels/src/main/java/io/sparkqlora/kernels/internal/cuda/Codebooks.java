@@ -10,13 +10,12 @@ import io.sparkqlora.kernels.Tensor;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
-/** Tables of the 4-bit formats in device memory: for each variant the dynamic map, then the sixteen levels by code. */
+/** Tables of the 4-bit formats in device memory: for each the dynamic map, then the sixteen levels by code. */
 final class Codebooks {
 
     private static final int CODES = 16;
     private static final int FLOATS = DynamicMap.SIZE + CODES;
-    private static final int FP4_SECOND_ZERO = 8;
-    static final int BYTES = 3 * FLOATS * Float.BYTES;
+    static final int BYTES = 2 * FLOATS * Float.BYTES;
 
     private final Device device;
     private Memory memory;
@@ -25,22 +24,19 @@ final class Codebooks {
         this.device = device;
     }
 
-    /** Address of the tables of a type; FP4's second zero may be negative. */
-    long address(QuantFormat.Type type, boolean negativeZero) {
+    /** Address of the tables of a type. */
+    long address(QuantFormat.Type type) {
         if (memory == null) {
             memory = upload();
         }
-        int variant = type == QuantFormat.Type.NF4 ? 0 : negativeZero ? 2 : 1;
-        return memory.address() + (long) variant * FLOATS * Float.BYTES;
+        int place = type == QuantFormat.Type.NF4 ? 0 : 1;
+        return memory.address() + (long) place * FLOATS * Float.BYTES;
     }
 
     private Memory upload() {
         ByteBuffer tables = ByteBuffer.allocate(BYTES).order(ByteOrder.nativeOrder());
-        float[] fp4 = QuantFormat.Type.FP4.levels();
         put(tables, QuantFormat.Type.NF4.levels());
-        put(tables, fp4);
-        fp4[FP4_SECOND_ZERO] = -0f;
-        put(tables, fp4);
+        put(tables, QuantFormat.Type.FP4.levels());
         Memory target = device.allocate(BYTES, "the tables of the 4-bit formats");
         device.copyIn(tables.flip(), Tensor.of(target, DType.U8, 1, BYTES));
         return target;

@@ -5,7 +5,6 @@ import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.KernelErrors;
 import io.sparkqlora.kernels.QuantFormat;
-import io.sparkqlora.kernels.QuantFormat.ScaleOrder;
 import io.sparkqlora.kernels.Quantization;
 import io.sparkqlora.kernels.QuantizedMatrix;
 import io.sparkqlora.kernels.Tensor;
@@ -23,8 +22,6 @@ final class CudaQuantization implements Quantization {
     private static final int MIN_LEVEL_POWER = 4;
     private static final int LEVELS = 4;
     private static final int SCALARS = 256; // bytes before the scales in the work space
-    private static final int ROW_ORDER_WIDTH = 16;
-    private static final int ROW_ORDER_BLOCK_LIMIT = 2048;
     private static final int DEQUANTIZED_PER_BLOCK = THREADS * 4 * 8;
     private static final long MOST_WIDE = 1L << 34; // elements that 32 bits count by eights, with room
 
@@ -52,7 +49,7 @@ final class CudaQuantization implements Quantization {
 
     /** Has the tables on the device now. */
     void prepare() {
-        codebooks.address(QuantFormat.Type.NF4, false);
+        codebooks.address(QuantFormat.Type.NF4);
     }
 
     @Override
@@ -121,7 +118,7 @@ final class CudaQuantization implements Quantization {
         launcher.of(encode)
                 .address(scales)
                 .number(blocks)
-                .address(codebooks.address(out.format().type(), false))
+                .address(codebooks.address(out.format().type()))
                 .address(out.nestedOffset())
                 .address(out.absmax())
                 .address(out.nestedAbsmax())
@@ -158,12 +155,11 @@ final class CudaQuantization implements Quantization {
         Checks.shape(out, source.rows(), source.cols());
         Checks.floating(out);
         checkParts(source);
-        boolean byRow = scalesByRow(source);
         Rectangle walk = Rectangle.of(out);
-        boolean wide = walk.width() > 1 && !byRow && source.packed().address() % 4 == 0 && out.size() < MOST_WIDE;
+        boolean wide = walk.width() > 1 && source.packed().address() % 4 == 0 && out.size() < MOST_WIDE;
         launcher.of(wide ? dequantize.wide() : dequantize.narrow())
                 .moves(out, source.packed(), source.absmax(), source.nestedAbsmax());
-        format(source, byRow);
+        format(source);
         if (wide) {
             launcher.matrix(out).number(walk.rows()).number(walk.cols());
             launcher.over((out.size() + DEQUANTIZED_PER_BLOCK - 1) / DEQUANTIZED_PER_BLOCK, 1, 1, THREADS);
@@ -173,28 +169,17 @@ final class CudaQuantization implements Quantization {
         }
     }
 
-    private void format(QuantizedMatrix source, boolean byRow) {
+    private void format(QuantizedMatrix source) {
         QuantFormat format = source.format();
-        boolean negativeZero =
-                format.scaleOrder() == ScaleOrder.BITSANDBYTES_CPU && source.cols() % ROW_ORDER_WIDTH != 0;
         boolean nested = format.doubleQuant();
         launcher.structure()
                 .address(source.packed())
                 .address(source.absmax())
                 .address(nested ? source.nestedAbsmax().address() : 0)
                 .address(nested ? source.nestedOffset().address() : 0)
-                .address(codebooks.address(format.type(), negativeZero))
+                .address(codebooks.address(format.type()))
                 .number(Integer.numberOfTrailingZeros(format.blockSize()))
-                .flag(byRow)
                 .end();
-    }
-
-    private static boolean scalesByRow(QuantizedMatrix matrix) {
-        QuantFormat format = matrix.format();
-        return format.scaleOrder() == ScaleOrder.BITSANDBYTES_CPU
-                && matrix.cols() % ROW_ORDER_WIDTH == 0
-                && matrix.cols() % format.blockSize() != 0
-                && format.blockSize() < ROW_ORDER_BLOCK_LIMIT;
     }
 
     private static void checkParts(QuantizedMatrix matrix) {

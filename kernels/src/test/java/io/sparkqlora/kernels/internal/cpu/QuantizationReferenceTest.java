@@ -7,7 +7,6 @@ import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.DynamicMap;
 import io.sparkqlora.kernels.QuantFormat;
-import io.sparkqlora.kernels.QuantFormat.ScaleOrder;
 import io.sparkqlora.kernels.QuantizedMatrix;
 import io.sparkqlora.kernels.Tensor;
 import java.io.IOException;
@@ -26,7 +25,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Everything that bitsandbytes computes for the tensors in {@code src/test/resources/quantization} (or in the folder that
- * {@code qlora.quantization.dir} names), byte for byte.
+ * {@code qlora.quantization.dir} names), byte for byte, but for the slips of its dequantisation: see {@link BitsandbytesCpu}.
  */
 class QuantizationReferenceTest {
 
@@ -49,8 +48,7 @@ class QuantizationReferenceTest {
         return new QuantFormat(
                 QuantFormat.Type.valueOf(matcher.group(1).toUpperCase(Locale.ROOT)),
                 Integer.parseInt(matcher.group(3)),
-                matcher.group(2).equals("dq"),
-                ScaleOrder.BITSANDBYTES_CPU);
+                matcher.group(2).equals("dq"));
     }
 
     @ParameterizedTest
@@ -113,24 +111,43 @@ class QuantizationReferenceTest {
         Tensor exact = Quantized.tensor(device, DType.F32, matrix.rows(), matrix.cols());
         device.ops().quantization().dequantize(matrix, exact);
         byte[] f32 = Quantized.bytes(device, exact);
-        byte[] inSourceType =
-                switch (expected.dtype()) {
-                    case F32 -> f32;
-                    case BF16 -> {
-                        Tensor rounded = Quantized.tensor(device, DType.BF16, matrix.rows(), matrix.cols());
-                        device.ops().quantization().dequantize(matrix, rounded);
-                        yield Quantized.bytes(device, rounded);
-                    }
-                    default -> toF16(f32);
-                };
-        assertThat(inSourceType).as("dequantized %s", what).isEqualTo(expected.data());
+        if (expected.dtype() == DType.BF16) {
+            Tensor rounded = Quantized.tensor(device, DType.BF16, matrix.rows(), matrix.cols());
+            device.ops().quantization().dequantize(matrix, rounded);
+            assertThat(Quantized.bytes(device, rounded)).as("%s in BF16", what).isEqualTo(to(DType.BF16, f32));
+        }
+        if (BitsandbytesCpu.slips(matrix)) {
+            byte[] asFound = to(expected.dtype(), bytes(BitsandbytesCpu.dequantize(matrix, true)));
+            assertThat(asFound).as("dequantized %s, with its slips", what).isEqualTo(expected.data());
+            assertThat(f32).as("dequantized %s", what).isEqualTo(bytes(BitsandbytesCpu.dequantize(matrix, false)));
+        } else {
+            assertThat(to(expected.dtype(), f32)).as("dequantized %s", what).isEqualTo(expected.data());
+        }
     }
 
-    private static byte[] toF16(byte[] f32) {
+    private static byte[] bytes(float[] values) {
+        ByteBuffer out = ByteBuffer.allocate(4 * values.length).order(ByteOrder.LITTLE_ENDIAN);
+        out.asFloatBuffer().put(values);
+        return out.array();
+    }
+
+    private static byte[] to(DType dtype, byte[] f32) {
+        return switch (dtype) {
+            case F32 -> f32;
+            case BF16 -> halves(f32, BFloat16::round);
+            default -> halves(f32, QuantizationReferenceTest::roundToF16);
+        };
+    }
+
+    private interface Rounding {
+        short round(float value);
+    }
+
+    private static byte[] halves(byte[] f32, Rounding rounding) {
         ByteBuffer in = ByteBuffer.wrap(f32).order(ByteOrder.LITTLE_ENDIAN);
         ByteBuffer out = ByteBuffer.allocate(f32.length / 2).order(ByteOrder.LITTLE_ENDIAN);
         while (in.hasRemaining()) {
-            out.putShort(roundToF16(in.getFloat()));
+            out.putShort(rounding.round(in.getFloat()));
         }
         return out.array();
     }

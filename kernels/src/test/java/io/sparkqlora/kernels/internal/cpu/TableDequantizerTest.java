@@ -62,11 +62,10 @@ class TableDequantizerTest {
             @ForAll @IntRange(min = 1, max = 40) int blocks,
             @ForAll @IntRange(min = 6, max = 9) int logBlock,
             @ForAll boolean doubleQuant,
-            @ForAll QuantFormat.ScaleOrder order,
             @ForAll QuantFormat.Type type) {
         assumeThat(LevelTables.SUPPORTED).isTrue();
         Random random = new Random(seed);
-        QuantFormat format = new QuantFormat(type, 1 << logBlock, doubleQuant, order);
+        QuantFormat format = new QuantFormat(type, 1 << logBlock, doubleQuant);
         long cols = (long) blocks << logBlock;
         try (Device device = TestDevice.open()) {
             QuantizedMatrix matrix = random(device, format, rows, cols, random);

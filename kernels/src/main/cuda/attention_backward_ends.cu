@@ -5,14 +5,12 @@
 // Traffic: delta reads out and dO once, 4·D bytes a row and head; dQ's sums are read once and dq written once, 6·D.
 #include <cuda_bf16.h>
 
+#include "attention_sums.cuh"
 #include "matrix.cuh"
-#include "sequences.cuh"
 
 namespace {
 
 using bf16 = __nv_bfloat16;
-
-constexpr int BM = 64;
 
 // delta[h, i] = Σ dO ∘ O over the D elements of a head; a warp a row and head, 16 bytes a lane.
 template <int D>
@@ -39,36 +37,45 @@ __device__ void row_products(const bf16* out, int out_stride, const bf16* d_out,
     if (exists && lane == 0) delta[(long)head * queries + row] = sum;
 }
 
-// dq = scale · sums, from the order of the product's registers to rows, through shared memory so that memory sees 16 bytes at
-// a time: with 4 it took four times as long. A block a tile of 64 queries and head, 256 threads.
+// What four lanes that follow each other have for the one of them that this is.
+__device__ __forceinline__ uint4 gather4(const uint32_t (&of)[4], int lane) {
+    bool odd = lane % 2 != 0, high = lane >= 2;
+    // from the neighbour, what it has for this one: of the first two, of the last two
+    uint32_t first = __shfl_xor_sync(~0u, odd ? of[0] : of[1], 1), last = __shfl_xor_sync(~0u, odd ? of[2] : of[3], 1);
+    uint2 low_pair = odd ? make_uint2(first, of[1]) : make_uint2(of[0], first);
+    uint2 high_pair = odd ? make_uint2(last, of[3]) : make_uint2(of[2], last);
+    uint32_t x = __shfl_xor_sync(~0u, high ? low_pair.x : high_pair.x, 2), y = __shfl_xor_sync(~0u, high ? low_pair.y : high_pair.y, 2);
+    return high ? make_uint4(x, y, high_pair.x, high_pair.y) : make_uint4(low_pair.x, low_pair.y, x, y);
+}
+
+// dq = scale · sums, from the order of place_in_sums to rows; 8 columns a thread, four times. Four neighbours read 32 columns, two
+// sixteens of which each has a group, and exchange them, so that each writes 16 bytes in a row. All loads come first.
 template <int D>
-__device__ void finish_dq(const float* sums, bf16* dq, int dq_stride, const int* query_starts, const int* key_starts, int sequences,
-                          int queries, float scale) {
-    constexpr int STRIDE = D / 2 + 4;  // words of a row, so that 8 rows begin at different banks
-    __shared__ __align__(16) uint32_t rows[BM * STRIDE];
-    Tile tile = find_tile(blockIdx.x, BM, query_starts, key_starts, sequences);
-    if (tile.queries == 0) return;
-    int head = blockIdx.y;
-    long number = tile_number(tile, tile.row / BM, BM, head, queries, sequences);
-    int half = threadIdx.x / 128, thread = threadIdx.x % 128;
-    const float4* from = reinterpret_cast<const float4*>(sums + number * BM * D) + half * (D / 16) * 128 + thread;
-    uint32_t* to = rows + (thread / 32 * 16 + thread % 32 / 4) * STRIDE + half * (D / 4) + thread % 4;
-    float4 x[D / 16];
+__device__ void finish_dq(const float* sums, bf16* dq, int dq_stride, int queries, float scale) {
+    constexpr int ROW_THREADS = D / 8, UNROLL = 4, THREADS = 256;
+    int head = blockIdx.y, lane = threadIdx.x % 4;
+    int first_row = (blockIdx.x * UNROLL * THREADS + threadIdx.x) / ROW_THREADS, four = threadIdx.x % ROW_THREADS / 4;
+    float4 x[UNROLL][2] = {};
 #pragma unroll
-    for (int i = 0; i < D / 16; i++) x[i] = __ldcs(from + i * 128);
+    for (int j = 0; j < UNROLL; j++) {
+        int row = first_row + j * (THREADS / ROW_THREADS);
 #pragma unroll
-    for (int i = 0; i < D / 16; i++) {
-        to[i * 4] = pack_bf16(x[i].x * scale, x[i].y * scale);
-        to[8 * STRIDE + i * 4] = pack_bf16(x[i].z * scale, x[i].w * scale);
+        for (int i = 0; i < 2; i++) {
+            const float* from = sums + ((long)head * queries + row) * D + place_in_sums(2 * four + i, lane, row % 2 != 0);
+            if (row < queries) x[j][i] = __ldcs(reinterpret_cast<const float4*>(from));
+        }
     }
-    __syncthreads();
-    constexpr int PIECES = D / 8;
 #pragma unroll
-    for (int i = threadIdx.x; i < BM * PIECES; i += 256) {
-        int row = i / PIECES, piece = i % PIECES;
-        if (tile.row + row >= tile.queries) continue;
-        uint4 value = *reinterpret_cast<const uint4*>(rows + row * STRIDE + piece * 4);
-        *reinterpret_cast<uint4*>(dq + (long)(tile.query_start + tile.row + row) * dq_stride + head * D + piece * 8) = value;
+    for (int j = 0; j < UNROLL; j++) {
+        int row = first_row + j * (THREADS / ROW_THREADS);
+        uint32_t packed[4];
+#pragma unroll
+        for (int i = 0; i < 2; i++) {
+            packed[2 * i] = pack_bf16(x[j][i].x * scale, x[j][i].y * scale);
+            packed[2 * i + 1] = pack_bf16(x[j][i].z * scale, x[j][i].w * scale);
+        }
+        uint4 value = gather4(packed, lane);
+        if (row < queries) *reinterpret_cast<uint4*>(dq + (long)row * dq_stride + head * D + four * 32 + lane * 8) = value;
     }
 }
 
@@ -82,12 +89,10 @@ extern "C" __global__ void attention_delta_128(const bf16* out, int out_stride, 
     row_products<128>(out, out_stride, d_out, d_out_stride, delta, queries);
 }
 
-extern "C" __global__ void attention_finish_dq_64(const float* sums, bf16* dq, int dq_stride, const int* query_starts, const int* key_starts,
-                                                  int sequences, int queries, float scale) {
-    finish_dq<64>(sums, dq, dq_stride, query_starts, key_starts, sequences, queries, scale);
+extern "C" __global__ void attention_finish_dq_64(const float* sums, bf16* dq, int dq_stride, int queries, float scale) {
+    finish_dq<64>(sums, dq, dq_stride, queries, scale);
 }
 
-extern "C" __global__ void attention_finish_dq_128(const float* sums, bf16* dq, int dq_stride, const int* query_starts, const int* key_starts,
-                                                   int sequences, int queries, float scale) {
-    finish_dq<128>(sums, dq, dq_stride, query_starts, key_starts, sequences, queries, scale);
+extern "C" __global__ void attention_finish_dq_128(const float* sums, bf16* dq, int dq_stride, int queries, float scale) {
+    finish_dq<128>(sums, dq, dq_stride, queries, scale);
 }

@@ -72,19 +72,21 @@ template <int D>
 __device__ void sum_dq(Shared<D>& s, const Problem& p, const Tile& tile, const Range& range, int kv_head) {
     uint32_t phase = 0;
     for_each_step(range, kv_head, p.group, [&](int m, int head) {
-        long number = tile_number(tile, m, BM, head, p.queries, p.sequences);
+        // the first query of a tile tells it from all others
+        long row = (long)head * p.queries + tile.query_start + m * BM;
         unsigned turn = range.block - range.first_block(m), now;
         do {
-            asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(now) : "l"(p.turns + number) : "memory");
+            asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(now) : "l"(p.turns + row) : "memory");
         } while (now != turn);
         asm volatile("fence.proxy.async.global;" ::: "memory");
         barrier_wait(&s.full_dq, phase);
         phase ^= 1;
-        float* sums = p.dq + number * BM * D;
+        float* sums = p.dq + row * D;
+        uint32_t bytes = min(BM, tile.queries - m * BM) * D * sizeof(float);
         if (turn == 0) {
-            store_bytes(sums, s.dq, sizeof(s.dq));
+            store_bytes(sums, s.dq, bytes);
         } else {
-            add_floats(sums, s.dq, sizeof(s.dq));
+            add_floats(sums, s.dq, bytes);
         }
         store_commit();
         store_wait_read();
@@ -93,7 +95,7 @@ __device__ void sum_dq(Shared<D>& s, const Problem& p, const Tile& tile, const R
         asm volatile("fence.proxy.async.global;" ::: "memory");
         // the last one leaves the counter as it was found
         unsigned after = range.block == range.last_block(m) ? 0 : turn + 1;
-        asm volatile("st.release.gpu.global.u32 [%0], %1;" ::"l"(p.turns + number), "r"(after) : "memory");
+        asm volatile("st.release.gpu.global.u32 [%0], %1;" ::"l"(p.turns + row), "r"(after) : "memory");
     });
 }
 
@@ -187,6 +189,22 @@ __device__ __forceinline__ void multiply_ds(const bf16* ds, const bf16 (&keys)[D
     wgmma_commit();
 }
 
+// This warpgroup's half of the columns of dQ, from registers to rows: see place_in_sums.
+template <int D>
+__device__ __forceinline__ void share_dq(float* to, const float (&dq)[D / 4], int consumer, int query_start) {
+    int thread = threadIdx.x % 128, lane = thread % 32;
+    int line = thread / 32 * 16 + lane / 4;
+    bool odd = (query_start + line) % 2 != 0;
+    float* row = to + line * D + consumer * (D / 2);
+#pragma unroll
+    for (int i = 0; i < D / 32; i++) {
+        const float* x = dq + 8 * i;
+        float* place = row + place_in_sums(i, lane % 4, odd);
+        *reinterpret_cast<float4*>(place) = make_float4(x[0], x[1], x[4], x[5]);
+        *reinterpret_cast<float4*>(place + 8 * D) = make_float4(x[2], x[3], x[6], x[7]);
+    }
+}
+
 // dSᵀ in place of dPᵀ, from the weights.
 template <bool CAP>
 __device__ __forceinline__ void differentiate(const float (&st)[32], float (&dp)[32], const float (&slope)[CAP ? 32 : 1], const float* deltas) {
@@ -265,9 +283,7 @@ __device__ void consume(Shared<D>& s, const Problem& p, const Tile& tile, const 
         settle(weights);
         settle(dq);
         barrier_wait(&s.empty_dq, (step & 1) ^ 1);
-        float4* sums = reinterpret_cast<float4*>(s.dq) + consumer * (D / 16) * 128 + thread;
-#pragma unroll
-        for (int i = 0; i < D / 16; i++) sums[i * 128] = make_float4(dq[4 * i], dq[4 * i + 1], dq[4 * i + 2], dq[4 * i + 3]);
+        share_dq<D>(s.dq, dq, consumer, tile.query_start);
         async_proxy_fence();
         named_barrier(1 + consumer, 128);
         if (thread == 0) barrier_arrive(&s.full_dq);
@@ -279,9 +295,9 @@ __device__ void consume(Shared<D>& s, const Problem& p, const Tile& tile, const 
         wgmma_wait<1>();
         settle(dk);
         settle(ds);
-        // one thread for all: the barriers above have gathered them. compute-sanitizer's racecheck doesn't follow that and
-        // reports the reads of log_sum_exp and delta; where every thread arrives (256 of them) it has nothing to report
-        if (thread == 0 && more) barrier_arrive(&s.empty[stage]);
+        // all threads arrive, for the sake of compute-sanitizer's racecheck: one could, since the barriers above have gathered the
+        // others, but it doesn't follow that and would report the reads of log_sum_exp and delta
+        if (more) barrier_arrive(&s.empty[stage]);
         multiply_keys<D>(s.v, s.d_out[next.stage], consumer, dp);
         wgmma_wait<1>();
         settle(st);
@@ -309,7 +325,7 @@ __device__ __forceinline__ void attention_backward(const CUtensorMap* q, const C
         barrier_init(&s.empty_dq, 1);
         for (int i = 0; i < STAGES; i++) {
             barrier_init(&s.full[i], 32);
-            barrier_init(&s.empty[i], 2);
+            barrier_init(&s.empty[i], 256);
         }
         barrier_init_fence();
     }

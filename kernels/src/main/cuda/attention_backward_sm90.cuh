@@ -2,6 +2,7 @@
 // What the parts of a block of attention_backward_sm90.cu share: its memory, what it works on and in which order.
 #pragma once
 
+#include "attention_sums.cuh"
 #include "hopper.cuh"
 #include "sequences.cuh"
 
@@ -23,7 +24,7 @@ struct __align__(1024) Shared {
     bf16 q[STAGES][D / BOX][BM * BOX];
     bf16 d_out[STAGES][D / BOX][BM * BOX];
     bf16 ds[2][BN * BM];
-    float dq[BM * D];
+    float dq[BM * D];           // see place_in_sums
     float log_sum_exp[STAGES][BM];  // in base 2
     float delta[STAGES][BM];
     uint64_t full_kv, full[STAGES], empty[STAGES], full_dq, empty_dq;

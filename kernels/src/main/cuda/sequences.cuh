@@ -84,9 +84,3 @@ __device__ inline Tile find_longest_tile(int index, int height, const int* query
                     query_start, key_start, sequence};
     }
 }
-
-// Where what is kept for a tile of `height` queries stands: tiles of different sequences never share a number.
-__device__ __forceinline__ long tile_number(const Tile& tile, int m, int height, int head, int queries, int sequences) {
-    int tiles = queries / height + sequences + 1;
-    return (long)head * tiles + tile.query_start / height + tile.sequence + m;
-}

@@ -273,9 +273,8 @@ class Att:
         s.lse = torch.full((H, T), nan, device="cuda")
         s.dqkv = torch.full((max(T, TK), (H + 2 * KV) * D), nan, device="cuda").bfloat16()
         s.dq, s.dk, s.dv = s.dqkv[:T, : H * D], s.dqkv[:TK, H * D : (H + KV) * D], s.dqkv[:TK, (H + KV) * D :]
-        tiles = T // 64 + s.n + 1
-        s.sums = torch.full((H * tiles, 64 * D), nan, device="cuda")
-        s.turns = torch.zeros(H * tiles, device="cuda", dtype=torch.int32)
+        s.sums = torch.full((H * T, D), nan, device="cuda")
+        s.turns = torch.zeros(H * T, device="cuda", dtype=torch.int32)
         s.delta = torch.full((H, T), nan, device="cuda")
         s.scale = 1 / math.sqrt(D)
         nm = f"{D}" + ("_cap" if cap else "")
@@ -287,7 +286,6 @@ class Att:
         s.mq64, s.mdo = tmap(s.q, 64), tmap(s.do, 64)
         s.qt = sum((l + 127) // 128 for l in lens) + 3
         s.kt = sum((l + 127) // 128 for l in klens) + 2
-        s.q64 = sum((l + 63) // 64 for l in lens) + 1
 
     def forward(s):
         launch2(
@@ -351,7 +349,7 @@ class Att:
                 s.cap,
             ],
         )
-        launch2(s.ff, (s.q64, s.H), 256, 0, [s.sums, s.dq, s.dq.stride(0), s.qs, s.ks, s.n, s.T, s.scale])
+        launch2(s.ff, ((s.T * lanes + 1023) // 1024, s.H), 256, 0, [s.sums, s.dq, s.dq.stride(0), s.T, s.scale])
 
     def reference(s):
         q, k, v, do = (t.double() for t in (s.q, s.k, s.v, s.do))

@@ -12,7 +12,7 @@ public interface DeviceTraits {
         }
 
         @Override
-        public long workspaceBytes(Attention.Settings attention, DType dtype, long tokens, long sequences) {
+        public long workspaceBytes(Attention.Settings attention, DType dtype, long tokens, long outputs, long rank) {
             return 0;
         }
     };
@@ -25,8 +25,9 @@ public interface DeviceTraits {
      *
      * @param attention the model's
      * @param dtype type of its activations
-     * @param tokens the most at once
-     * @param sequences that these tokens are; of more and shorter ones each takes a little more
+     * @param tokens the most at once, of however many sequences
+     * @param outputs the most of linear layers that share an input
+     * @param rank of the adapter
      */
-    long workspaceBytes(Attention.Settings attention, DType dtype, long tokens, long sequences);
+    long workspaceBytes(Attention.Settings attention, DType dtype, long tokens, long outputs, long rank);
 }

@@ -13,8 +13,9 @@ import java.util.Map;
 /**
  * How many bytes of device memory training will take, by part, found by running the real step on a device that only counts.
  * The parts add up to what {@link Device#peakBytes()} says after a step of {@code maxTokens} tokens that all count. Not in
- * it: the Java heap, checkpoint pages that the system caches, the CUDA context and what its libraries keep. What is kept in the
- * host's memory, where the device has its own, is counted apart.
+ * it: the Java heap, checkpoint pages that the system caches, the CUDA context and what its libraries keep, and what the driver
+ * takes for captured graphs (some 10 MiB for each shape of micro-batch that came twice, at most four). What is kept in the host's
+ * memory, where the device has its own, is counted apart.
  *
  * @param baseWeights decoder layers (quantised or not) and norms
  * @param embeddings token embedding, output projection, rotary tables
@@ -25,7 +26,7 @@ import java.util.Map;
  * @param activations what the forward pass keeps and the layers' scratch
  * @param lossWorkspace what the logits add to that
  * @param dequantization what weights turned dense for a product add to that
- * @param workspace what the device's operations keep for themselves; a little more if rows hold several sequences
+ * @param workspace what the device's operations keep for themselves, however many sequences rows hold
  * @param loading what reading the checkpoint takes beyond the step's buffers, which come after it
  * @param hostEmbedding token embedding in the host's memory
  * @param hostOptimizerState moments in the host's memory

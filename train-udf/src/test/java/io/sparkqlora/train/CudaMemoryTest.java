@@ -13,6 +13,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -162,6 +163,37 @@ class CudaMemoryTest {
             if (session.stepsDone() == 0) {
                 assertThat(session.step(step).loss()).isEqualTo(expected);
             }
+        }
+    }
+
+    /** Sequences of a token or two are the most that so many tokens can be. */
+    @Test
+    void manyShortSequencesTakeNoMoreThanThePlan() {
+        int[] tokens = new int[1024];
+        int[] ones = new int[1024];
+        Arrays.fill(ones, 1);
+        int[] twos = new int[512];
+        Arrays.fill(twos, 2);
+        long planned = MemoryPlan.of(
+                        Devices.traits("cuda"),
+                        MODEL,
+                        QuantizationConfig.nf4(ComputeType.BF16),
+                        TestSessions.LORA,
+                        TestSessions.ARGUMENTS,
+                        1024)
+                .total();
+        try (Device fresh = Devices.open("cuda");
+                TrainingSession session = session(fresh)) {
+            for (int[] lengths : List.of(twos, new int[] {1024}, ones, twos)) {
+                List<PackedRow> rows = List.of(new PackedRow(0, tokens, tokens, lengths));
+                if (lengths == ones) {
+                    session.evaluate(rows, true); // a single token predicts nothing
+                } else {
+                    session.step(List.of(rows, rows));
+                }
+                assertThat(fresh.peakBytes()).isLessThanOrEqualTo(planned);
+            }
+            assertThat(session.stepsDone()).isEqualTo(3);
         }
     }
 

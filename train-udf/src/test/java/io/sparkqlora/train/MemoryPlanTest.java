@@ -82,14 +82,14 @@ class MemoryPlanTest {
                 .isEqualTo(whole.embeddings());
     }
 
-    /** Attention's sums of dQ on Hopper, in F32 and tiles of 64 rows; 16 MiB where that is less. In one memory none is counted. */
+    /** Attention's sums of dQ on Hopper, in F32; 16 MiB where that is less. In one memory none is counted. */
     @Test
     void theWorkspaceOfAGpuIsCounted() {
         MemoryPlan small = plan(Devices.traits("cuda"), "llama3-8b", Recompute.FULL, Optim.ADAMW_8BIT, 512);
         assertThat(small.workspace()).isBetween(16L << 20, 17L << 20);
-        long sums = 32L * (8192 / 64 + 2) * 64 * 128 * Float.BYTES;
+        long sums = 32L * 8192 * (128 + 2) * Float.BYTES; // with two numbers more a row
         MemoryPlan large = plan(Devices.traits("cuda"), "llama3-8b", Recompute.FULL, Optim.ADAMW_8BIT, 8192);
-        assertThat(large.workspace()).isBetween(sums, sums + (2L << 20));
+        assertThat(large.workspace()).isBetween(sums, sums + (1L << 18));
         assertThat(plan("llama3-8b", Recompute.FULL, 8192).workspace()).isZero();
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train;
 
+import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.DenseQuantizedLinear;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.DynamicMap;
@@ -87,14 +88,24 @@ final class RowWiseScales implements Quantization {
         int cols = (int) source.cols();
         int block = source.format().blockSize();
         for (int row = 0; row < source.rows(); row++) {
-            ByteBuffer values = ByteBuffer.allocateDirect(cols * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+            ByteBuffer values =
+                    ByteBuffer.allocateDirect(cols * out.dtype().bytes()).order(ByteOrder.LITTLE_ENDIAN);
             for (int col = 0; col < cols; col++) {
                 int element = row * cols + col;
                 int pair = packed.get(element / 2);
                 int code = element % 2 == 0 ? (pair >> 4) & 0xF : pair & 0xF;
-                values.putFloat(levels[code] * scales[row * (cols / block) + col / block]);
+                put(levels[code] * scales[row * (cols / block) + col / block], out.dtype(), values);
             }
             device.copyIn(values.flip(), out.rowRange(row, row + 1));
+        }
+    }
+
+    private static void put(float value, DType dtype, ByteBuffer to) {
+        if (dtype == DType.BF16) {
+            int bits = Float.floatToRawIntBits(value);
+            to.putShort((short) ((bits + 0x7fff + (bits >>> 16 & 1)) >>> 16)); // to the nearest, ties to even
+        } else {
+            to.putFloat(value);
         }
     }
 

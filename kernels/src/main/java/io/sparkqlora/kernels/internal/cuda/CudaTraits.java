@@ -17,13 +17,16 @@ public record CudaTraits(boolean hopper) implements DeviceTraits {
         return true;
     }
 
-    /** Attention's backward pass is what keeps most. */
+    /** Attention's backward pass is what keeps most, or the low-rank gradients where that keeps no sums. */
     @Override
-    public long workspaceBytes(Attention.Settings attention, DType dtype, long tokens, long sequences) {
-        boolean bySums = hopper && dtype == DType.BF16 && HopperAttention.fits(attention.headDim());
-        long kept = bySums
-                ? HopperAttention.scratchBytes(attention, tokens, sequences)
+    public long workspaceBytes(Attention.Settings attention, DType dtype, long tokens, long outputs, long rank) {
+        boolean hoppers = hopper && dtype == DType.BF16;
+        long kept = hoppers && HopperAttention.fits(attention.headDim())
+                ? HopperAttention.scratchBytes(attention, tokens)
                 : PlainAttention.scratchBytes(attention, tokens);
+        if (hoppers) {
+            kept = Math.max(kept, LoraGradient.scratchBytes(tokens, outputs, rank));
+        }
         return CudaOperations.TABLE_BYTES + Workspace.size(kept);
     }
 }

@@ -15,7 +15,7 @@ final class GeneralMatmul {
     private static final int LEAST_STEPS = 4;
 
     private static final int MAX_SPLITS = 64;
-    private static final long MAX_PARTS_BYTES = 32L << 20;
+    private static final long MAX_PARTS_BYTES = Workspace.SMALLEST;
     private static final int NARROW = 32;
     /** The adapters of several layers side by side take tiles of this width where the other side is long. */
     private static final int WIDER = 64;

@@ -20,6 +20,7 @@ final class HopperAttention {
     private static final int SMALL_THREADS = 256;
     private static final int ROWS = 128; // queries of a block forward, keys of a block backward
     private static final int QUERIES = 64; // of a tile backward
+    private static final int FINISHED = 4; // times 8 columns of dq, by a thread at the end
     private static final int STAGES = 3; // of queries, backward
     private static final int BARRIERS = 512; // bytes, with the gap up to a multiple of 1024
 
@@ -124,34 +125,27 @@ final class HopperAttention {
                 .number(settings.softCap());
     }
 
-    /** What backward keeps in the work space. */
-    static long scratchBytes(Settings settings, long queries, long sequences) {
-        return Scratch.deltaBytes(settings, queries)
-                + Scratch.turnBytes(settings, queries, sequences)
-                + Scratch.tiles(settings, queries, sequences) * QUERIES * settings.headDim() * Float.BYTES;
+    /** What backward keeps in the work space: a function of the queries, however many sequences they are. */
+    static long scratchBytes(Settings settings, long queries) {
+        return Scratch.at(0, settings, queries).end();
     }
 
-    /** Where the parts of backward lie in the work space. */
-    private record Scratch(long delta, long turns, long turnBytes, long sums) {
+    /**
+     * Where the parts of backward lie in the work space: a number a row and head, turns counted at the first row of each tile,
+     * rows of sums.
+     */
+    private record Scratch(long delta, long turns, long turnBytes, long sums, long end) {
 
         static Scratch of(AttentionCall call, Workspace workspace) {
-            Settings settings = call.settings();
-            long deltaBytes = deltaBytes(settings, call.queries());
-            long turnBytes = turnBytes(settings, call.queries(), call.count());
-            long base = workspace.atLeast(scratchBytes(settings, call.queries(), call.count()));
-            return new Scratch(base, base + deltaBytes, turnBytes, base + deltaBytes + turnBytes);
+            long base = workspace.atLeast(scratchBytes(call.settings(), call.queries()));
+            return at(base, call.settings(), call.queries());
         }
 
-        static long deltaBytes(Settings settings, long queries) {
-            return aligned(settings.heads() * queries * Float.BYTES);
-        }
-
-        static long turnBytes(Settings settings, long queries, long sequences) {
-            return aligned(tiles(settings, queries, sequences) * Integer.BYTES);
-        }
-
-        static long tiles(Settings settings, long queries, long sequences) {
-            return settings.heads() * (queries / QUERIES + sequences + 1L);
+        private static Scratch at(long base, Settings settings, long queries) {
+            long rows = settings.heads() * queries;
+            long bytes = aligned(rows * Float.BYTES);
+            long sums = base + 2 * bytes;
+            return new Scratch(base, base + bytes, bytes, sums, sums + rows * settings.headDim() * Float.BYTES);
         }
 
         private static long aligned(long bytes) {
@@ -211,11 +205,14 @@ final class HopperAttention {
 
     private void finish(AttentionCall call, Scratch scratch) {
         Settings settings = call.settings();
+        long blockRows = FINISHED * SMALL_THREADS * 8L / settings.headDim();
         launcher.of(width(call).finish())
                 .work(0, 3.0 * call.dq().bytes(), call.queries(), call.count(), 0) // from f32
                 .address(scratch.sums())
                 .address(call.dq())
-                .number(Math.toIntExact(call.dq().rowStride()));
-        sequences(call).number(settings.scale()).over(call.queryTiles(QUERIES), settings.heads(), 1, SMALL_THREADS);
+                .number(Math.toIntExact(call.dq().rowStride()))
+                .number(call.queries())
+                .number(settings.scale())
+                .over((call.queries() + blockRows - 1) / blockRows, settings.heads(), 1, SMALL_THREADS);
     }
 }

@@ -18,7 +18,7 @@ final class LoraGradient {
     private static final int WARPS = 8;
     private static final int THREADS = 32 * WARPS;
     private static final int SLICE = 16; // of the rank
-    /** Each slice reads the gradient, and up to here the parts of the sums fit into attention's work space, which is planned. */
+    /** Each slice of the rank reads the gradient; beyond this other kernels are as fast. */
     private static final int MAX_RANK = 32;
 
     /** As the kernel lays it out: a ring of stages of dy and t, two buffers of the warps' shares of dt. */
@@ -30,6 +30,8 @@ final class LoraGradient {
     private static final int MANY_GROUPS = 32;
 
     private static final int LONG_STRETCH = 512;
+    /** The most that a Hopper has. */
+    private static final int MULTIPROCESSORS = 132;
 
     private final int multiprocessors;
     private final Launcher launcher;
@@ -50,6 +52,20 @@ final class LoraGradient {
         int groups() {
             return first[first.length - 1];
         }
+    }
+
+    /** The most that updates of so many outputs keep in the work space, of as many rows or fewer, on any Hopper. */
+    static long scratchBytes(long rows, long outputs, long rank) {
+        if (rank % 8 != 0 || rank > MAX_RANK) {
+            return 0;
+        }
+        long slices = (rank + SLICE - 1) / SLICE;
+        long columns = (outputs / GROUP + LAYERS) * slices;
+        int blocks = BLOCKS_AT_ONCE * MULTIPROCESSORS;
+        boolean twice = columns >= MANY_GROUPS
+                && stretch(Math.toIntExact(rows), Math.toIntExact(columns), 2 * blocks) >= LONG_STRETCH;
+        long parts = Math.max(columns, twice ? 2L * blocks : blocks);
+        return (columns * rows + parts * GROUP) * SLICE * Float.BYTES;
     }
 
     boolean fits(Tensor dy, Tensor t, List<Update> updates) {

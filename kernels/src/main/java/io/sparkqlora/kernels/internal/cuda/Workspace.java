@@ -10,7 +10,7 @@ import io.sparkqlora.kernels.Memory;
  */
 final class Workspace {
 
-    private static final long SMALLEST = 16L << 20;
+    static final long SMALLEST = 16L << 20;
 
     private final Device device;
     private Memory memory;

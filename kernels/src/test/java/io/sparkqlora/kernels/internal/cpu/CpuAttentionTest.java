@@ -32,6 +32,11 @@ class CpuAttentionTest {
         final Tensor dv;
 
         Call(DType dtype, Attention.Settings settings, int[] queryStarts, int[] keyStarts) {
+            this(dtype, settings, queryStarts, keyStarts, false);
+        }
+
+        /** @param aligned rows begin at multiples of 16 bytes, where a GPU has other kernels */
+        Call(DType dtype, Attention.Settings settings, int[] queryStarts, int[] keyStarts, boolean aligned) {
             this.settings = settings;
             sequences = new Attention.Sequences(queryStarts, keyStarts, null, null);
             Random random = new Random(17);
@@ -39,15 +44,15 @@ class CpuAttentionTest {
             int keys = keyStarts[keyStarts.length - 1];
             int queryCols = settings.heads() * settings.headDim();
             int keyCols = settings.kvHeads() * settings.headDim();
-            q = TestMatrix.random(device, dtype, queries, queryCols, 3, random);
-            k = TestMatrix.random(device, dtype, keys, keyCols, 5, random);
-            v = TestMatrix.random(device, dtype, keys, keyCols, 1, random);
+            q = TestMatrix.random(device, dtype, queries, queryCols, aligned ? 8 : 3, random);
+            k = TestMatrix.random(device, dtype, keys, keyCols, aligned ? 16 : 5, random);
+            v = TestMatrix.random(device, dtype, keys, keyCols, aligned ? 8 : 1, random);
             dOut = TestMatrix.random(device, dtype, queries, queryCols, 0, random);
-            out = TestMatrix.poisoned(device, dtype, queries, queryCols, 2);
+            out = TestMatrix.poisoned(device, dtype, queries, queryCols, aligned ? 8 : 2);
             logSumExp = TestMatrix.poisoned(device, DType.F32, settings.heads(), queries, 0);
-            dq = TestMatrix.poisoned(device, dtype, queries, queryCols, 7);
+            dq = TestMatrix.poisoned(device, dtype, queries, queryCols, aligned ? 24 : 7);
             dk = TestMatrix.poisoned(device, dtype, keys, keyCols, 0);
-            dv = TestMatrix.poisoned(device, dtype, keys, keyCols, 1);
+            dv = TestMatrix.poisoned(device, dtype, keys, keyCols, aligned ? 8 : 1);
         }
 
         Call forward() {
@@ -77,9 +82,11 @@ class CpuAttentionTest {
     }
 
     private static void check(DType dtype, Attention.Settings settings, int[] queryStarts, int[] keyStarts) {
-        double tolerance = dtype == DType.F32 ? 2e-6 : 1e-2;
-        try (Call call =
-                new Call(dtype, settings, queryStarts, keyStarts).forward().backward()) {
+        check(new Call(dtype, settings, queryStarts, keyStarts), dtype == DType.F32 ? 2e-6 : 1e-2);
+    }
+
+    private static void check(Call made, double tolerance) {
+        try (Call call = made.forward().backward()) {
             ReferenceAttention expected = call.reference();
             TestMatrix.assertClose(call.out, expected.out, tolerance);
             // F32 whatever the inputs' type
@@ -112,6 +119,34 @@ class CpuAttentionTest {
         int[] starts = {0, 1, 8, 8, 140, 410, 411};
         check(DType.F32, settings, starts, starts);
         check(DType.BF16, settings, starts, starts);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        // heads, kvHeads, headDim, window, softCap
+        "6, 2, 64, 0, 0",
+        "4, 2, 128, 0, 0",
+        "2, 1, 128, 100, 0",
+        "2, 2, 64, 40, 15",
+        "3, 1, 128, 0, 20"
+    })
+    void alignedSequencesOfAllLengthsAgreeWithDoublePrecision(
+            int heads, int kvHeads, int dim, int window, float softCap) {
+        var settings = new Attention.Settings(heads, kvHeads, dim, (float) (1 / Math.sqrt(dim)), window, softCap);
+        int[] starts = {0, 1, 64, 64, 129, 130, 131, 134, 394, 395, 460, 461, 462, 463};
+        check(new Call(DType.BF16, settings, starts, starts, true), 1e-2);
+        check(new Call(DType.BF16, settings, new int[] {0, 3, 4, 74}, new int[] {0, 200, 329, 629}, true), 1e-2);
+    }
+
+    /** What a GPU keeps for the sums of dQ must do for the most sequences that so many tokens can be. */
+    @Test
+    void sequencesOfATokenOrTwoAgreeWithDoublePrecision() {
+        int[] starts = new int[200];
+        for (int i = 1; i < starts.length; i++) {
+            starts[i] = starts[i - 1] + 1 + i % 2;
+        }
+        var settings = new Attention.Settings(2, 1, 128, 0.1f, 0, 0f);
+        check(new Call(DType.BF16, settings, starts, starts, true), 1e-2);
     }
 
     @Test
@@ -183,14 +218,16 @@ class CpuAttentionTest {
         }
     }
 
-    @Test
-    void theSameCallGivesTheSameBits() {
-        var settings = new Attention.Settings(9, 3, 64, 0.125f, 0, 0f);
+    @ParameterizedTest
+    @CsvSource({"9, 3, 64, false", "9, 3, 64, true", "4, 1, 128, true"})
+    void theSameCallGivesTheSameBits(int heads, int kvHeads, int dim, boolean aligned) {
+        var settings = new Attention.Settings(heads, kvHeads, dim, 0.125f, 0, 0f);
         int[] starts = {0, 300, 650, 700};
         int[] first = null;
         for (int i = 0; i < 4; i++) {
-            try (Call call =
-                    new Call(DType.BF16, settings, starts, starts).forward().backward()) {
+            try (Call call = new Call(DType.BF16, settings, starts, starts, aligned)
+                    .forward()
+                    .backward()) {
                 int[] bits = java.util.stream.Stream.of(call.out, call.logSumExp, call.dq, call.dk, call.dv)
                         .flatMapToInt(tensor -> java.util.Arrays.stream(TestMatrix.bits(tensor)))
                         .toArray();

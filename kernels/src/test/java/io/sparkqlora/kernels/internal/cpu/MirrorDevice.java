@@ -12,6 +12,7 @@ import io.sparkqlora.kernels.LoraLinear;
 import io.sparkqlora.kernels.Memory;
 import io.sparkqlora.kernels.Operations;
 import io.sparkqlora.kernels.PageQueue;
+import io.sparkqlora.kernels.Profile;
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.kernels.QuantizedMatrix;
 import io.sparkqlora.kernels.Tensor;
@@ -44,11 +45,24 @@ final class MirrorDevice implements Device {
             try {
                 gpu = Devices.open(backend);
                 System.err.println("operations are tested on " + gpu.name());
+                if (Boolean.getBoolean("qlora.test.kernels")) {
+                    gpu.startProfile();
+                    Runtime.getRuntime().addShutdownHook(new Thread(MirrorDevice::tellKernels));
+                }
             } catch (QLoraException e) {
                 missing = e;
             }
         }
         return gpu != null;
+    }
+
+    /** With {@code -Dqlora.test.kernels=true}: which kernels the tests have run, so that none is thought to be tested that is not. */
+    private static synchronized void tellKernels() {
+        gpu.stopProfile().kernels().stream()
+                .map(Profile.Kernel::name)
+                .distinct()
+                .sorted()
+                .forEach(name -> System.err.println("KERNEL " + name));
     }
 
     static synchronized String reason() {

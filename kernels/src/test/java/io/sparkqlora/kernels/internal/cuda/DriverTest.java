@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.kernels.QLoraException.Kind;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import jcuda.driver.CUresult;
 import org.junit.jupiter.api.Test;
 
@@ -24,9 +26,13 @@ class DriverTest {
                                 + " end other processes on the GPU (nvidia-smi), or look at the machine's own free memory");
     }
 
+    /** In a thread of its own: what is lost is the device that the thread uses, and other tests use one in this thread. */
     @Test
-    void everyOtherCodeLosesTheDevice() {
-        QLoraException e = Driver.failure(CUresult.CUDA_ERROR_ILLEGAL_ADDRESS, "running kernels", () -> 0);
+    void everyOtherCodeLosesTheDevice() throws InterruptedException, ExecutionException {
+        FutureTask<QLoraException> failure =
+                new FutureTask<>(() -> Driver.failure(CUresult.CUDA_ERROR_ILLEGAL_ADDRESS, "running kernels", () -> 0));
+        new Thread(failure).start();
+        QLoraException e = failure.get();
         assertThat(e.kind()).isEqualTo(Kind.DEVICE);
         assertThat(e)
                 .hasMessageStartingWith(

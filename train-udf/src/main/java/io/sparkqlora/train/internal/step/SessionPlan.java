@@ -7,6 +7,7 @@ import io.sparkqlora.kernels.Memory.Kind;
 import io.sparkqlora.kernels.PlanningDevice;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.internal.linear.DropoutMasks;
+import io.sparkqlora.train.internal.linear.GroupSpec;
 import io.sparkqlora.train.internal.linear.Pass;
 import io.sparkqlora.train.internal.model.BaseLoader;
 import io.sparkqlora.train.internal.model.HostBatch;
@@ -59,7 +60,19 @@ public record SessionPlan(
 
     private static long workspaceBytes(SessionSpec spec) {
         Attention.Settings attention = ModelForward.attentionSettings(spec.model());
-        return spec.device().workspaceBytes(attention, spec.compute(), spec.maxTokens(), spec.rows());
+        // the output projection takes a few rows at a time
+        int outputs = spec.layout().groups().stream()
+                .filter(GroupSpec::quantizable)
+                .mapToInt(GroupSpec::outFeatures)
+                .max()
+                .orElse(0);
+        return spec.device()
+                .workspaceBytes(
+                        attention,
+                        spec.compute(),
+                        spec.maxTokens(),
+                        outputs,
+                        spec.lora().r());
     }
 
     private static SessionBuffers.Arenas arenas(PlanningDevice planning) {

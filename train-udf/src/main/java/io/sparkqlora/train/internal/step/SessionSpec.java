@@ -23,7 +23,6 @@ import io.sparkqlora.train.internal.model.ModelLayout;
  * @param recompute what is kept for backward
  * @param optim how the moments are held
  * @param maxTokens the most tokens of a micro-batch
- * @param rows of a micro-batch
  * @param layout the base's linear layers
  * @param adapter the adapter's tensors
  */
@@ -35,7 +34,6 @@ public record SessionSpec(
         Recompute recompute,
         Optim optim,
         int maxTokens,
-        int rows,
         ModelLayout layout,
         AdapterLayout adapter) {
 
@@ -62,7 +60,6 @@ public record SessionSpec(
                 arguments.recompute(),
                 arguments.optim(),
                 maxTokens,
-                arguments.perDeviceTrainBatchSize(),
                 layout,
                 adapter);
     }
@@ -70,7 +67,7 @@ public record SessionSpec(
     /** The same with a base that is not quantised. */
     public SessionSpec dense() {
         return new SessionSpec(
-                device, model, quantization.unquantized(), lora, recompute, optim, maxTokens, rows, layout, adapter);
+                device, model, quantization.unquantized(), lora, recompute, optim, maxTokens, layout, adapter);
     }
 
     /** Type of products and activations. */

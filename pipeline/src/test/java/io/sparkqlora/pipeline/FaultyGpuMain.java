@@ -6,20 +6,34 @@ import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.Memory;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.pipeline.internal.run.FailingDevices;
+import java.util.Arrays;
 
-/** The command line in a process whose fifth optimizer update comes after a kernel that writes where it may not. */
+/**
+ * The command line in a process whose device fails. The first argument says how: {@code fault=N}, a kernel writes where it may
+ * not before the N-th optimizer update; {@code lost=N}, the device only says that it is lost from then on; {@code memory}, it
+ * tells of more memory than it has.
+ */
 public final class FaultyGpuMain {
 
-    private static final int UPDATE = 5;
+    private static final long MORE_THAN_ANY_HAS = 1L << 50;
 
     private FaultyGpuMain() {}
 
     public static void main(String[] args) {
-        try (var devices = FailingDevices.atUpdate(UPDATE, FaultyGpuMain::writeAnywhere)) {
+        try (var devices = devices(args[0])) {
             if (devices != null) {
-                Main.main(args);
+                Main.main(Arrays.copyOfRange(args, 1, args.length));
             }
         }
+    }
+
+    private static FailingDevices devices(String failure) {
+        int update = Integer.parseInt(failure.replaceFirst("\\D*", "0"));
+        return failure.startsWith("fault")
+                ? FailingDevices.atUpdate(update, FaultyGpuMain::writeAnywhere)
+                : failure.startsWith("lost")
+                        ? FailingDevices.lostAtUpdate(update)
+                        : FailingDevices.withMemory(MORE_THAN_ANY_HAS);
     }
 
     private static void writeAnywhere(Device device) {

@@ -3,9 +3,6 @@ package io.sparkqlora.pipeline;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.sparkqlora.pipeline.internal.run.RunRecord;
-import io.sparkqlora.pipeline.internal.tables.JobTables;
-import io.sparkqlora.pipeline.internal.tables.Table;
 import io.sparkqlora.train.NamedTensor;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -20,7 +17,6 @@ import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import scala.jdk.javaapi.CollectionConverters;
 
 /**
  * A driver in a JVM of its own is killed (SIGKILL) at random moments of its run, inside steps and inside commits; what the
@@ -43,19 +39,22 @@ class KillAndResumeTest {
         RunResult undisturbed = SparkQLora.job(calm).train(spark);
 
         JobConfig rough = job("rough", computeType).build();
+        RunTables tables = new RunTables(rough.get(ConfigKeys.OUTPUT_DIR));
         Random random = new Random();
         List<Long> committed = new ArrayList<>();
         for (int kill = 0; kill < KILLS; kill++) {
             killAfter(rough, random.nextInt(LONGEST_WAIT_MILLIS));
-            committed.add(lastStep(spark, rough));
+            committed.add(tables.lastStep("rough"));
         }
         RunResult resumed = SparkQLora.job(rough).train(spark);
 
         assertThat(adapter(spark, rough, resumed))
                 .as("killed at " + committed)
                 .isEqualTo(adapter(spark, calm, undisturbed));
-        assertThat(metrics(spark, resumed)).as("killed at " + committed).isEqualTo(metrics(spark, undisturbed));
-        assertThat(metrics(spark, resumed)).hasSize(STEPS);
+        assertThat(tables.metrics("rough"))
+                .as("killed at " + committed)
+                .isEqualTo(tables.metrics("calm"))
+                .hasSize(STEPS);
     }
 
     /** Runs the command in another JVM and kills it some time after its training began. */
@@ -95,36 +94,9 @@ class KillAndResumeTest {
                 .set("save_steps", 2);
     }
 
-    private static long lastStep(SparkSession spark, JobConfig config) {
-        JobTables tables = new JobTables(spark, config.get(ConfigKeys.OUTPUT_DIR));
-        return RunRecord.find(tables, config.get(ConfigKeys.RUN_ID))
-                .map(RunRecord::lastStep)
-                .orElse(0L);
-    }
-
     private static List<NamedTensor> adapter(SparkSession spark, JobConfig config, RunResult run) {
         List<NamedTensor> tensors = SparkQLora.job(config).adapter(spark, run).tensors();
         assertThat(tensors).isNotEmpty();
         return tensors;
-    }
-
-    private static List<List<Object>> metrics(SparkSession spark, RunResult run) {
-        return new JobTables(spark, run.outputDir())
-                        .read(Table.METRICS)
-                        .where("run_id = '" + run.runId() + "'")
-                        .orderBy("step")
-                        .select(
-                                "step",
-                                "epoch",
-                                "loss",
-                                "learning_rate",
-                                "grad_norm",
-                                "num_tokens",
-                                "num_target_tokens",
-                                "chunk")
-                        .collectAsList()
-                        .stream()
-                        .map(row -> List.copyOf(CollectionConverters.asJava(row.toSeq())))
-                        .toList();
     }
 }

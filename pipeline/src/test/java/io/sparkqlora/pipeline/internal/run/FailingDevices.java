@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.run;
 
-import io.sparkqlora.kernels.AdamW;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.Devices;
+import io.sparkqlora.kernels.GradientClip;
 import io.sparkqlora.kernels.KernelErrors;
 import io.sparkqlora.kernels.Operations;
 import java.lang.reflect.InvocationTargetException;
@@ -48,19 +48,18 @@ public final class FailingDevices implements AutoCloseable {
         }));
     }
 
+    /** A device that fails at every call once it is lost; its name is still known. */
     private static final class Lost {
         private final int update;
-        private int updates;
+        private boolean lost;
 
         Lost(int update) {
             this.update = update;
         }
 
         Device of(Device device) {
-            Operations operations = proxy(Operations.class, device.ops(), method -> {
-                updates += method.equals("adamW") ? 1 : 0;
-                check();
-            });
+            Device counted = new AtUpdate(update, here -> lost = true).of(device);
+            Operations operations = proxy(Operations.class, counted.ops(), method -> check());
             return proxy(Device.class, device, method -> {
                 if (method.equals("ops")) {
                     throw new Answer(operations);
@@ -72,12 +71,13 @@ public final class FailingDevices implements AutoCloseable {
         }
 
         private void check() {
-            if (updates >= update) {
+            if (lost) {
                 throw KernelErrors.cudaFailed("running kernels", "CUDA_ERROR_ILLEGAL_ADDRESS (700)");
             }
         }
     }
 
+    /** Counts updates by the clipping before each: how often AdamW is called depends on how the moments are kept. */
     private static final class AtUpdate {
         private final int update;
         private final Consumer<Device> action;
@@ -89,14 +89,14 @@ public final class FailingDevices implements AutoCloseable {
         }
 
         Device of(Device device) {
-            AdamW adamW = proxy(AdamW.class, device.ops().adamW(), method -> {
-                if (++updates == update) {
+            GradientClip clip = proxy(GradientClip.class, device.ops().gradientClip(), method -> {
+                if (method.equals("clip") && ++updates == update) {
                     action.accept(device);
                 }
             });
             Operations operations = proxy(Operations.class, device.ops(), method -> {
-                if (method.equals("adamW")) {
-                    throw new Answer(adamW);
+                if (method.equals("gradientClip")) {
+                    throw new Answer(clip);
                 }
             });
             return proxy(Device.class, device, method -> {

@@ -43,9 +43,7 @@ class GpuCommandsIT {
     @Test
     void lossesAreThoseOfTheCpu() throws Exception {
         JsonNode here = job.run("evaluate").done().outcome();
-        JsonNode cpu = job.run("evaluate", "--set", "backend=cpu")
-                .done()
-                .outcome();
+        JsonNode cpu = job.run("evaluate", "--set", "backend=cpu").done().outcome();
         System.err.println("evaluate here and on the CPU:\n" + here + "\n" + cpu);
         for (String loss : List.of("loss", "base_loss")) {
             assertThat(here.get(loss).asDouble()).isCloseTo(cpu.get(loss).asDouble(), within(BF16_TOLERANCE));
@@ -102,7 +100,8 @@ class GpuCommandsIT {
         Path folder = dir.resolve("by-command");
         job.run("export", "--out", folder.toString()).done();
         for (String file : List.of(AdapterFiles.CONFIG, AdapterFiles.WEIGHTS)) {
-            assertThat(folder.resolve(file)).hasSameBinaryContentAs(job.exported().resolve(file));
+            assertThat(folder.resolve(file))
+                    .hasSameBinaryContentAs(job.exported().resolve(file));
         }
     }
 }

@@ -26,7 +26,7 @@ record GpuJob(Path dir, Path file, String runId) {
     static final int STEPS = CUDA ? 60 : 6;
     static final int SAVE_STEPS = CUDA ? 10 : 2;
 
-    private static final int POLL_MILLIS = 300;
+    private static final int POLL_MILLIS = 20;
     private static final Path DEMO = BundleCommand.BUNDLE.resolve("demo");
 
     static final Path QUESTIONS = DEMO.resolve("data/heldout.jsonl");
@@ -101,9 +101,10 @@ record GpuJob(Path dir, Path file, String runId) {
         return folder;
     }
 
-    /** Waits until the run has committed something. */
+    /** Waits until the run has committed something. Looks at Delta's files: a query takes longer than a GPU's chunk. */
     void awaitCommit(BundleCommand command) throws IOException, InterruptedException {
-        while (lastStep() == 0) {
+        Path commit = dir.resolve("out/training_state/_delta_log/00000000000000000000.json");
+        while (!Files.exists(commit)) {
             command.assertRunsFor(POLL_MILLIS);
         }
     }

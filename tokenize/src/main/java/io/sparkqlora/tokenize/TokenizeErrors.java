@@ -83,6 +83,15 @@ public final class TokenizeErrors {
                 null);
     }
 
+    /** The tokenizers library can't be unpacked or loaded. */
+    public static QLoraException noNativeTokenizers(String what, Throwable cause) {
+        return config(
+                "QLORA-D008",
+                "the tokenizers library can't be loaded from " + what + ": " + cause.getMessage()
+                        + "; set ENGINE_CACHE_DIR to a folder that can be written, on Linux on x86-64",
+                cause);
+    }
+
     private static QLoraException input(String code, String message, Throwable cause) {
         return new QLoraException(code, Kind.INPUT, message, cause);
     }

@@ -2,12 +2,7 @@
 package io.sparkqlora.tokenize.internal;
 
 import ai.djl.huggingface.tokenizers.jni.CharSpan;
-import ai.djl.huggingface.tokenizers.jni.LibUtils;
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.LongFunction;
@@ -15,7 +10,7 @@ import java.util.function.LongFunction;
 /**
  * Hugging Face's tokenizers, through DJL's binding. The binding is called below its {@code HuggingFaceTokenizer}: that
  * class makes eight arrays an encoding, a string a token among them, where ids are wanted; it also reports its use to its
- * makers and can download libraries. Thread-safe.
+ * makers. Thread-safe.
  */
 public final class NativeTokenizer implements AutoCloseable {
 
@@ -33,36 +28,8 @@ public final class NativeTokenizer implements AutoCloseable {
     }
 
     private static TokenizersLibrary load() {
-        setUnlessGiven("OPT_OUT_TRACKING", "true");
-        setUnlessGiven("ai.djl.offline", "true");
-        // never a CUDA build of the library, which would have to be downloaded
-        setUnlessGiven("RUST_FLAVOR", "cpu");
-        if (System.getenv("DJL_CACHE_DIR") == null && System.getenv("ENGINE_CACHE_DIR") == null) {
-            chooseCache();
-        }
-        LibUtils.checkStatus();
+        TokenizersNatives.load();
         return TokenizersLibrary.LIB;
-    }
-
-    private static void setUnlessGiven(String property, String value) {
-        if (System.getProperty(property) == null && System.getenv(property) == null) {
-            System.setProperty(property, value);
-        }
-    }
-
-    /** The library is unpacked under the home directory; where that can't be written, in a directory of this process. */
-    private static void chooseCache() {
-        boolean given = System.getProperty("DJL_CACHE_DIR") != null || System.getProperty("ENGINE_CACHE_DIR") != null;
-        if (given || Files.isWritable(Path.of(System.getProperty("user.home", "")))) {
-            return;
-        }
-        try {
-            System.setProperty(
-                    "ENGINE_CACHE_DIR",
-                    Files.createTempDirectory("spark-qlora-tokenizers").toString());
-        } catch (IOException e) {
-            throw new UncheckedIOException("no directory to unpack the tokenizers library into", e);
-        }
     }
 
     /** The token ids of a text. */

@@ -81,7 +81,7 @@ final class CpuMatmul implements Matmul {
             for (long i = from; i < to; i++) {
                 long row = i * slice;
                 Product part = product.rows(Math.min(slice, product.m() - row));
-                products.run(part, a + product.offsetA(row), b, c + product.offsetC(row, 0));
+                DeepProduct.run(products, part, a + product.offsetA(row), b, c + product.offsetC(row, 0));
             }
         });
     }
@@ -92,7 +92,7 @@ final class CpuMatmul implements Matmul {
             for (long i = from; i < to; i++) {
                 long column = i * slice;
                 Product part = product.columns(Math.min(slice, product.n() - column));
-                products.run(part, a, b + product.offsetB(column), c + product.offsetC(0, column));
+                DeepProduct.run(products, part, a, b + product.offsetB(column), c + product.offsetC(0, column));
             }
         });
     }

@@ -28,6 +28,11 @@ final class CpuQuantizedLinear implements QuantizedLinear {
     private static final long COLUMN_PANEL_BYTES = 8 << 20;
 
     private static final long COLUMN_PANEL_MAX = 256;
+    /**
+     * Rows of such a panel that are dequantised at once, in BF16 and without matrix units: they, the gradient's columns that
+     * they meet and the sums fit a second-level cache. Matrix units would spend too much of their time on the sums.
+     */
+    private static final long COLUMN_PANEL_DEPTH = 512;
     /** oneDNN reads the inner dimension in such steps; see {@link Product#readsPastRows}. */
     private static final long INNER_STEP = 32;
 
@@ -155,14 +160,9 @@ final class CpuQuantizedLinear implements QuantizedLinear {
         long inner = dy.cols();
         long wanted = Math.min(COLUMN_PANEL_MAX, COLUMN_PANEL_BYTES / (inner * dtype.bytes()));
         Panels panels = Panels.of(dx.cols(), wanted, workers);
+        long depth = dtype == DType.BF16 && !OneDnn.hasMatrixUnits() ? COLUMN_PANEL_DEPTH : inner;
         eachPanel(panels, weight, dtype, (i, dequantizer, buffer) -> {
-            long cols = panels.size(i);
-            long ldc = dx.rowStride();
-            Product part = new Product(
-                    dy.rows(), cols, inner, dtype, dx.dtype(), false, dy.rowStride(), false, cols, ldc, 1f, 0f);
-            long panel = buffer.atLeast(inner * cols * dtype.bytes());
-            dequantizer.run(0, inner, panels.start(i), cols, panel, cols * dtype.bytes());
-            products.run(part, dy.address(), panel, dx.address() + part.offsetC(0, panels.start(i)));
+            new ColumnPanel(products, dy, dx, panels.start(i), panels.size(i), depth).run(dequantizer, buffer);
         });
     }
 

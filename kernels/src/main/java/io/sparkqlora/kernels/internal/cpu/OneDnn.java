@@ -74,6 +74,11 @@ final class OneDnn {
         return loaded.cpu;
     }
 
+    /** Whether BF16 products run on matrix units (AMX). */
+    static boolean hasMatrixUnits() {
+        return instructions().contains("amx");
+    }
+
     /** The instructions that oneDNN uses here, in its own words. */
     static String instructions() {
         enter();

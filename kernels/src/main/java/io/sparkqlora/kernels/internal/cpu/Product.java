@@ -45,6 +45,20 @@ record Product(
         return (transposeB ? column * ldb : column) * inputs.bytes();
     }
 
+    /** Bytes from the start of a, and of b, to element {@code at} of the inner dimension. */
+    long innerOffsetA(long at) {
+        return (transposeA ? at * lda : at) * inputs.bytes();
+    }
+
+    long innerOffsetB(long at) {
+        return (transposeB ? at : at * ldb) * inputs.bytes();
+    }
+
+    /** What {@code count} elements of the inner dimension contribute to contiguous sums in F32, of which {@code beta} are kept. */
+    Product summed(long count, float beta) {
+        return new Product(m, n, count, inputs, DType.F32, transposeA, lda, transposeB, ldb, n, alpha, beta);
+    }
+
     long offsetC(long row, long column) {
         return (row * ldc + column) * output.bytes();
     }

@@ -66,6 +66,23 @@ final class Rows {
         }
     }
 
+    /**
+     * Rounds a contiguous F32 matrix to BF16, several rows at once where they are short.
+     *
+     * @param stride elements from row to row of the target
+     */
+    static void narrow(long source, long rows, int cols, long target, long stride) {
+        int height = Math.max(1, CHUNK / cols);
+        float[] part = new float[height * cols];
+        for (long row = 0; row < rows; row += height) {
+            int count = (int) Math.min(height, rows - row);
+            Native.load(source + 4 * row * cols, part, 0, count * cols);
+            for (int r = 0; r < count; r++) {
+                store(part, r * cols, cols, DType.BF16, target + 2 * (row + r) * stride);
+            }
+        }
+    }
+
     private static long addressOf(Tensor tensor, long row, long col) {
         return tensor.address(row) + col * tensor.dtype().bytes();
     }

@@ -84,7 +84,9 @@ class CpuMatmulTest {
         "512, 576, 192, false, true, 0", "512, 576, 16, false, true, 0", "512, 16, 576, false, true, 0",
         "16, 512, 576, true, false, 1", "576, 512, 16, true, false, 1", "512, 192, 576, false, false, 1",
         // adapters of several layers at once, many tokens
-        "2100, 200, 48, false, true, 0", "2100, 200, 96, false, true, 0", "96, 300, 2100, true, false, 1"
+        "2100, 200, 48, false, true, 0", "2100, 200, 96, false, true, 0", "96, 300, 2100, true, false, 1",
+        // over a vocabulary
+        "5, 8200, 70, false, false, 0", "70, 8200, 5, false, false, 0"
     })
     void theShapesOfATrainingStepAgree(int m, int k, int n, boolean ta, boolean tb, float beta) {
         try (Device device = TestDevice.open()) {

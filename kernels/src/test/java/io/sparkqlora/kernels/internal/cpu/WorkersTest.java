@@ -33,22 +33,54 @@ class WorkersTest {
     }
 
     @Test
-    void severalThreadsTakePart() throws InterruptedException {
+    void severalThreadsTakePart() {
         try (Workers workers = new Workers(2)) {
             Set<Thread> threads = ConcurrentHashMap.newKeySet();
             CountDownLatch both = new CountDownLatch(2);
             workers.forRange(2, 1, (from, to) -> {
                 threads.add(Thread.currentThread());
                 both.countDown();
-                try {
-                    // the other piece can only run on another thread while this one waits
-                    assertThat(both.await(20, TimeUnit.SECONDS)).isTrue();
-                } catch (InterruptedException e) {
-                    throw new IllegalStateException(e);
-                }
+                // the other piece can only run on another thread while this one waits
+                awaitOrFail(both);
             });
             assertThat(threads).hasSize(2).contains(Thread.currentThread());
         }
+    }
+
+    /** Threads that have nothing to do leave the processor to others: the caller behind a slow piece, helpers between loops. */
+    @Test
+    void whoeverWaitsIsParked() {
+        try (Workers workers = new Workers(2)) {
+            Set<Thread> helpers = ConcurrentHashMap.newKeySet();
+            CountDownLatch both = new CountDownLatch(2);
+            Thread caller = Thread.currentThread();
+            workers.forRange(2, 1, (from, to) -> {
+                both.countDown();
+                awaitOrFail(both);
+                if (Thread.currentThread() != caller) {
+                    helpers.add(Thread.currentThread());
+                    awaitState(caller, Thread.State.WAITING);
+                }
+            });
+            assertThat(helpers).hasSize(1);
+            awaitState(helpers.iterator().next(), Thread.State.WAITING);
+        }
+    }
+
+    private static void awaitOrFail(CountDownLatch latch) {
+        try {
+            assertThat(latch.await(20, TimeUnit.SECONDS)).isTrue();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private static void awaitState(Thread thread, Thread.State state) {
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+        while (thread.getState() != state && System.nanoTime() < end) {
+            Thread.yield();
+        }
+        assertThat(thread.getState()).isEqualTo(state);
     }
 
     @Test

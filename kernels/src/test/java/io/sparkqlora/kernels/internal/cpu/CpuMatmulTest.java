@@ -96,6 +96,15 @@ class CpuMatmulTest {
         }
     }
 
+    /** Sizes from which on a Hopper of 132 multiprocessors takes tiles of 192 columns, and of 256. */
+    @ParameterizedTest
+    @CsvSource({"2176, true", "2176, false", "3264, true", "3264, false"})
+    void wideTilesAgree(int n, boolean transposed) {
+        try (Device device = TestDevice.open()) {
+            checkShape(device, 1024, 72, n, false, transposed, 0, DType.BF16, DType.BF16, 3e-3);
+        }
+    }
+
     private static void checkShape(
             Device device, int m, int k, int n, boolean ta, boolean tb, float beta, DType in, DType out, double tol) {
         Random random = new Random(5);

@@ -15,6 +15,8 @@ final class Matrix {
 
     private static final byte POISON = (byte) 0xff;
     private static final int GAP = 5;
+    /** With these the rows of a matrix of a multiple of 32 columns begin at multiples of 16 bytes: a GPU has kernels for such. */
+    private static final int ALIGNED_GAP = 8;
 
     final Tensor tensor;
     private final Tensor whole;
@@ -26,7 +28,8 @@ final class Matrix {
 
     /** Rows with gaps between them. */
     static Matrix strided(Device device, DType dtype, int rows, int cols) {
-        return within(poisoned(device, dtype, rows, cols + 2 * GAP), GAP, cols);
+        int gap = cols % 32 == 0 ? ALIGNED_GAP : GAP;
+        return within(poisoned(device, dtype, rows, cols + 2 * gap), gap, cols);
     }
 
     static Matrix contiguous(Device device, DType dtype, int rows, int cols) {

@@ -10,8 +10,10 @@ import org.junit.jupiter.params.provider.Arguments;
 /** The cases that operations are tested on. */
 final class Shapes {
 
-    private static final List<int[]> SIZES =
-            List.of(new int[] {1, 1}, new int[] {3, 7}, new int[] {5, 64}, new int[] {2, 2048}, new int[] {3, 4099});
+    private static final List<int[]> SIZES = List.of(
+            new int[] {1, 1}, new int[] {3, 7}, new int[] {5, 64}, new int[] {4, 72}, new int[] {2, 2048}, new int[] {
+                3, 4099
+            });
 
     private Shapes() {}
 

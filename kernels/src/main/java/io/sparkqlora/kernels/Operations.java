@@ -45,6 +45,9 @@ public interface Operations {
     /** Random dropping of elements. */
     Dropout dropout();
 
+    /** Low-rank updates with dropout. */
+    DroppedLora droppedLora();
+
     /** Gradient norm and clipping. */
     GradientClip gradientClip();
 

@@ -180,7 +180,7 @@ public final class ConfigKeys {
             "lora_dropout",
             ConfigTypes.number(Range.halfOpen(0, 1)),
             0.0,
-            "Probability of dropping an element of the adapter's input while training.");
+            "Probability of dropping an element of the adapter's input while training, in steps of 1/32768.");
 
     public static final ConfigKey<TargetModules> TARGET_MODULES = of(
                     LORA,

@@ -11,7 +11,7 @@ import java.util.function.Consumer;
 
 /**
  * Measures training steps on random weights, or a checkpoint's, and random tokens, every one of which counts; each row is one sequence. The
- * adapter is PEFT's default but for rank and targets, with {@code lora_alpha} twice the rank.
+ * adapter is PEFT's default but for rank, dropout and targets, with {@code lora_alpha} twice the rank.
  *
  * @param model shape of the base
  * @param quantization how it is held
@@ -19,6 +19,7 @@ import java.util.function.Consumer;
  * @param batch rows of a micro-batch
  * @param accumulate micro-batches of a step
  * @param rank of the adapter
+ * @param dropout probability of dropping an element of an adapter's input
  * @param targets layers that get an adapter
  * @param recompute what is kept for backward
  * @param optim how the moments are held
@@ -33,6 +34,7 @@ public record TrainingBenchmark(
         int batch,
         int accumulate,
         int rank,
+        double dropout,
         TargetModules targets,
         Recompute recompute,
         Optim optim,
@@ -97,7 +99,19 @@ public record TrainingBenchmark(
     public static TrainingBenchmark of(ModelConfig model, int seq) {
         QuantizationConfig nf4 = QuantizationConfig.nf4(ComputeType.BF16);
         return new TrainingBenchmark(
-                model, nf4, seq, 1, 1, 16, TargetModules.allLinear(), Recompute.SELECTIVE, Optim.ADAMW_TORCH, 5, 1, 42);
+                model,
+                nf4,
+                seq,
+                1,
+                1,
+                16,
+                0,
+                TargetModules.allLinear(),
+                Recompute.SELECTIVE,
+                Optim.ADAMW_TORCH,
+                5,
+                1,
+                42);
     }
 
     /** The memory that it will take. */
@@ -184,6 +198,7 @@ public record TrainingBenchmark(
         return LoraConfig.builder()
                 .r(rank)
                 .loraAlpha(2.0 * rank)
+                .loraDropout(dropout)
                 .targetModules(targets)
                 .build();
     }

@@ -27,20 +27,30 @@ class TrainingBenchmarkTest {
 
     private static TrainingBenchmark benchmark(
             ModelConfig model, QuantizationConfig quantization, Recompute recompute, int seq, int batch) {
+        return benchmark(model, quantization, recompute, seq, batch, 0);
+    }
+
+    private static TrainingBenchmark benchmark(
+            ModelConfig model,
+            QuantizationConfig quantization,
+            Recompute recompute,
+            int seq,
+            int batch,
+            double dropout) {
         return new TrainingBenchmark(
-                model, quantization, seq, batch, 2, 4, TargetModules.allLinear(), recompute, OPTIM, 2, 1, 42);
+                model, quantization, seq, batch, 2, 4, dropout, TargetModules.allLinear(), recompute, OPTIM, 2, 1, 42);
     }
 
     @ParameterizedTest
     @CsvSource({
-        "BF16, NONE, 150, 2, true",
-        "BF16, SELECTIVE, 200, 2, true",
-        "F32, FULL, 200, 2, true",
-        "F32, SELECTIVE, 4, 1, false"
+        "BF16, NONE, 150, 2, 0, true",
+        "BF16, SELECTIVE, 200, 2, 0.1, true",
+        "F32, FULL, 200, 2, 0.1, true",
+        "F32, SELECTIVE, 4, 1, 0, false"
     })
     void theMemoryPlanIsWhatTheDeviceSays(
-            ComputeType compute, Recompute recompute, int seq, int batch, boolean stepBeyondLoading) {
-        TrainingBenchmark benchmark = benchmark(MODEL, QuantizationConfig.nf4(compute), recompute, seq, batch);
+            ComputeType compute, Recompute recompute, int seq, int batch, double dropout, boolean stepBeyondLoading) {
+        TrainingBenchmark benchmark = benchmark(MODEL, QuantizationConfig.nf4(compute), recompute, seq, batch, dropout);
         try (Device device = Devices.open(System.getProperty("qlora.test.backend", "cpu"))) {
             TrainingBenchmark.Result result = benchmark.run(device);
             MemoryPlan plan = benchmark.plan(device.traits());

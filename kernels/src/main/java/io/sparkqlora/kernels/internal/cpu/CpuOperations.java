@@ -7,6 +7,7 @@ import io.sparkqlora.kernels.Attention;
 import io.sparkqlora.kernels.CrossEntropy;
 import io.sparkqlora.kernels.DenseQuantizedLinear;
 import io.sparkqlora.kernels.Dropout;
+import io.sparkqlora.kernels.DroppedLora;
 import io.sparkqlora.kernels.Elementwise;
 import io.sparkqlora.kernels.GatedActivation;
 import io.sparkqlora.kernels.GradientClip;
@@ -20,6 +21,7 @@ import io.sparkqlora.kernels.Rope;
 import io.sparkqlora.kernels.RowSelect;
 import io.sparkqlora.kernels.VectorwiseInt8;
 import io.sparkqlora.kernels.internal.JoinedLoraLinear;
+import io.sparkqlora.kernels.internal.PiecewiseDroppedLora;
 
 /** The operations of the CPU. */
 record CpuOperations(
@@ -36,6 +38,7 @@ record CpuOperations(
         RowSelect rowSelect,
         CrossEntropy crossEntropy,
         Dropout dropout,
+        DroppedLora droppedLora,
         GradientClip gradientClip,
         AdamW adamW,
         AdamW8bit adamW8bit)
@@ -46,6 +49,7 @@ record CpuOperations(
         Elementwise elementwise = new CpuElementwise(workers);
         LoraLinear loraLinear = new JoinedLoraLinear(matmul, elementwise);
         Quantization quantization = new CpuQuantization(workers);
+        Dropout dropout = new CpuDropout(workers);
         return new CpuOperations(
                 matmul,
                 loraLinear,
@@ -60,7 +64,8 @@ record CpuOperations(
                 new CpuGatedActivation(workers),
                 new CpuRowSelect(workers),
                 new CpuCrossEntropy(workers),
-                new CpuDropout(workers),
+                dropout,
+                new PiecewiseDroppedLora(matmul, dropout, elementwise),
                 new CpuGradientClip(workers),
                 new CpuAdamW(workers),
                 new CpuAdamW8bit(workers));

@@ -5,9 +5,12 @@ import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Dropout;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.kernels.internal.Checks;
+import io.sparkqlora.kernels.internal.DropRate;
 
 /** Kernels in dropout.cu, with the mask of the CPU. */
 final class CudaDropout implements Dropout {
+
+    private static final int PER_CALL = 8; // elements whose bits come from one call of the generator
 
     private final Launcher launcher;
     private final Variants kernels;
@@ -17,25 +20,31 @@ final class CudaDropout implements Dropout {
         this.kernels = Variants.of(library, "dropout", "dropout");
     }
 
+    /** A rate's threshold, for the two elements of a word. */
+    static int thresholds(DropRate rate) {
+        return rate.threshold() << 16 | rate.threshold();
+    }
+
     @Override
-    public void apply(Tensor x, float p, long seed, Tensor streamBase, long stream, Tensor out) {
+    public void apply(Tensor x, float p, long seed, Tensor streamBase, long stream, long firstRow, Tensor out) {
         Checks.vector(streamBase, DType.I64, 1);
-        if (!(p >= 0f && p < 1f)) {
-            throw new IllegalArgumentException("the probability of dropping must be in [0, 1), not " + p);
-        }
+        DropRate rate = DropRate.of(p);
         Checks.alike(x, out);
-        Rectangle walk = Rectangle.of(x, out);
+        long first = firstRow * x.cols();
+        Rectangle whole = Rectangle.of(x, out);
+        Rectangle walk = first % PER_CALL == 0 ? whole : new Rectangle(whole.rows(), whole.cols(), 1);
         launcher.of(kernels.of(walk))
                 .moves(out, x)
                 .matrix(x)
                 .matrix(out)
                 .number(walk.rows())
                 .number(walk.cols())
-                .number((int) (long) (p * 0x1p32))
-                .number(1f / (1f - p))
+                .number(thresholds(rate))
+                .number(rate.factor())
                 .number(seed)
                 .address(streamBase)
-                .number(stream);
+                .number(stream)
+                .number(first);
         walk.launch(launcher);
     }
 }

@@ -5,6 +5,7 @@ import io.sparkqlora.kernels.AdamW;
 import io.sparkqlora.kernels.Attention;
 import io.sparkqlora.kernels.CrossEntropy;
 import io.sparkqlora.kernels.Dropout;
+import io.sparkqlora.kernels.DroppedLora;
 import io.sparkqlora.kernels.Elementwise;
 import io.sparkqlora.kernels.GatedActivation;
 import io.sparkqlora.kernels.GradientClip;
@@ -16,6 +17,7 @@ import io.sparkqlora.kernels.Rope;
 import io.sparkqlora.kernels.RowSelect;
 import io.sparkqlora.kernels.VectorwiseInt8;
 import io.sparkqlora.kernels.internal.JoinedLoraLinear;
+import io.sparkqlora.kernels.internal.PiecewiseDroppedLora;
 
 /** The operations of a GPU. */
 record CudaOperations(
@@ -31,6 +33,7 @@ record CudaOperations(
         RowSelect rowSelect,
         CrossEntropy crossEntropy,
         Dropout dropout,
+        DroppedLora droppedLora,
         GradientClip gradientClip,
         AdamW adamW,
         CudaAdamW8bit adamW8bit)
@@ -61,6 +64,8 @@ record CudaOperations(
         Elementwise elementwise = new CudaElementwise(stream, launcher, library);
         LoraGradient gradient = new LoraGradient(context.multiprocessors(), launcher, library, workspace);
         LoraLinear joined = new JoinedLoraLinear(matmul, elementwise);
+        Dropout dropout = new CudaDropout(launcher, library);
+        DroppedLora pieces = new PiecewiseDroppedLora(matmul, dropout, elementwise);
         return new CudaOperations(
                 matmul,
                 hopper ? new HopperLoraLinear(products, gradient, matmul, joined) : joined,
@@ -73,7 +78,8 @@ record CudaOperations(
                 new CudaGatedActivation(launcher, library),
                 new CudaRowSelect(launcher, library),
                 new CudaCrossEntropy(launcher, library),
-                new CudaDropout(launcher, library),
+                dropout,
+                new CudaDroppedLora(launcher, library, workspace, pieces),
                 new CudaGradientClip(launcher, library, workspace),
                 new CudaAdamW(launcher, library),
                 new CudaAdamW8bit(device, launcher, library));

@@ -10,6 +10,7 @@ import io.sparkqlora.kernels.Memory;
  */
 final class Workspace {
 
+    /** Bytes that it has in any case, and that plans count. */
     static final long SMALLEST = 16L << 20;
 
     private final Device device;

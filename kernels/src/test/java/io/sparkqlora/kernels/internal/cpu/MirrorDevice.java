@@ -8,6 +8,7 @@ import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.DeviceTraits;
 import io.sparkqlora.kernels.Devices;
+import io.sparkqlora.kernels.DroppedLora;
 import io.sparkqlora.kernels.LoraLinear;
 import io.sparkqlora.kernels.Memory;
 import io.sparkqlora.kernels.Operations;
@@ -136,6 +137,9 @@ final class MirrorDevice implements Device {
         }
         if (argument instanceof List<?> list) {
             return list.stream().map(this::map).toList();
+        }
+        if (argument instanceof DroppedLora.Masks m) {
+            return new DroppedLora.Masks(m.p(), m.seed(), map(m.streamBase()), m.streams());
         }
         if (argument instanceof LoraLinear.Update u) {
             return new LoraLinear.Update(u.from(), map(u.b()), map(u.gradB()));

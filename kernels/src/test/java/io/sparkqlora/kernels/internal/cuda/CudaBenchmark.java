@@ -141,7 +141,7 @@ final class CudaBenchmark {
                 .backward(y[i], x[i], weight, 0f, rstd, z[i], z[i], null));
         Tensor stream = tensor(DType.I64, 1, 1);
         ops.elementwise().zero(stream);
-        bytes("dropout", 2 * size, i -> ops.dropout().apply(x[i], 0.05f, 1, stream, i, y[i]));
+        bytes("dropout", 2 * size, i -> ops.dropout().apply(x[i], 0.05f, 1, stream, i, 0, y[i]));
         int[] positions = new int[TOKENS];
         for (int i = 0; i < TOKENS; i++) {
             positions[i] = i % 2048;

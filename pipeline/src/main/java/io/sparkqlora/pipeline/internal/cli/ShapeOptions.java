@@ -58,6 +58,12 @@ final class ShapeOptions {
     int rank;
 
     @Option(
+            names = "--dropout",
+            defaultValue = "0",
+            description = "Probability of dropping an element of an adapter's input. Default: ${DEFAULT-VALUE}.")
+    double dropout;
+
+    @Option(
             names = "--targets",
             split = ",",
             defaultValue = "all-linear",
@@ -114,6 +120,7 @@ final class ShapeOptions {
                 batch,
                 accumulate,
                 rank,
+                dropout,
                 targets(),
                 EngineSettings.recompute(Choices.of("--recompute", recompute, "none", "selective", "full")),
                 Optim.named(Choices.of("--optim", optim, Optim.names().toArray(String[]::new))),
@@ -144,7 +151,8 @@ final class ShapeOptions {
 
     String describe() {
         return name() + ", " + batch + " x " + seq + " tokens, accumulate " + accumulate + ", rank " + rank
-                + ", targets " + String.join(",", targets) + ", " + quant + ", " + dtype + ", recompute " + recompute
+                + (dropout > 0 ? ", dropout " + dropout : "") + ", targets " + String.join(",", targets) + ", " + quant
+                + ", " + dtype + ", recompute " + recompute
                 + ", " + optim;
     }
 
@@ -155,6 +163,7 @@ final class ShapeOptions {
         values.put("batch", batch);
         values.put("accumulate", accumulate);
         values.put("rank", rank);
+        values.put("dropout", dropout);
         values.put("targets", String.join(",", targets));
         values.put("recompute", recompute);
         values.put("optim", optim);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train.internal.linear;
 
+import io.sparkqlora.kernels.DroppedLora;
 import io.sparkqlora.kernels.Tensor;
+import java.util.List;
 
 /**
  * Which elements of the adapters' inputs are dropped in a micro-batch. Nothing is stored: a mask is a function of these
@@ -16,6 +18,11 @@ public record DropoutMasks(float p, long seed, Tensor streamBase) {
 
     private static final int MODULE_BITS = 16;
     private static final int MICRO_BATCH_BITS = 16;
+
+    /** Those of modules with these numbers. */
+    DroppedLora.Masks of(List<Integer> ordinals) {
+        return new DroppedLora.Masks(p, seed, streamBase, ordinals);
+    }
 
     /**
      * The masks of one micro-batch, as the host names them.

@@ -4,6 +4,7 @@ package io.sparkqlora.train.internal.linear;
 import io.sparkqlora.kernels.LoraLinear.Update;
 import io.sparkqlora.kernels.Tensor;
 import java.util.List;
+import java.util.function.Consumer;
 
 /**
  * The adapters of a group of linear layers. Their {@code A}s lie one under the other, so that without dropout (which each
@@ -19,6 +20,9 @@ import java.util.List;
  */
 public record LoraGroup(
         int inFeatures, int rank, float scaling, Tensor a, Tensor gradA, List<Update> updates, List<Integer> ordinals) {
+
+    /** Of the pieces that backends without kernels for dropout take: in a processor's caches, and enough for a product. */
+    private static final long SCRATCH_ROWS = 256;
 
     public LoraGroup {
         updates = List.copyOf(updates);
@@ -41,24 +45,13 @@ public record LoraGroup(
             pass.ops().matmul().multiply(x, false, a, true, scaling, 0f, t);
             return;
         }
-        for (int i = 0; i < updates.size(); i++) {
-            long mark = pass.arena().mark();
-            Tensor dropped = dropped(pass, x, masks, i);
-            pass.ops().matmul().multiply(dropped, false, rows(a, i), true, scaling, 0f, slice(t, i));
-            pass.arena().release(mark);
-        }
+        withScratch(
+                pass, x, scratch -> pass.ops().droppedLora().project(x, a, scaling, masks.of(ordinals), scratch, t));
     }
 
-    /** With dropout: {@code dx += drop'(dt·A)}. The gradient of inverted dropout is the same operation on the gradient. */
+    /** With dropout: {@code dx += drop'(dt·A)}. */
     void addDropped(Pass pass, Tensor dt, DropoutMasks masks, Tensor dx) {
-        long mark = pass.arena().mark();
-        Tensor through = pass.matrix(dx.rows(), inFeatures);
-        for (int i = 0; i < updates.size(); i++) {
-            pass.ops().matmul().multiply(slice(dt, i), false, rows(a, i), false, 1f, 0f, through);
-            drop(pass, through, masks, i, through);
-            pass.ops().elementwise().add(dx, through, dx);
-        }
-        pass.arena().release(mark);
+        withScratch(pass, dx, scratch -> pass.ops().droppedLora().addDropped(dt, a, masks.of(ordinals), scratch, dx));
     }
 
     /** {@code dA += dtᵀ·drop(x)}. */
@@ -67,29 +60,13 @@ public record LoraGroup(
             pass.ops().matmul().multiply(dt, true, x, false, 1f, 1f, gradA);
             return;
         }
-        for (int i = 0; i < updates.size(); i++) {
-            long mark = pass.arena().mark();
-            Tensor dropped = dropped(pass, x, masks, i);
-            pass.ops().matmul().multiply(slice(dt, i), true, dropped, false, 1f, 1f, rows(gradA, i));
-            pass.arena().release(mark);
-        }
+        withScratch(
+                pass, x, scratch -> pass.ops().droppedLora().gradientOfA(dt, x, masks.of(ordinals), scratch, gradA));
     }
 
-    private Tensor dropped(Pass pass, Tensor x, DropoutMasks masks, int i) {
-        Tensor out = pass.matrix(x.rows(), inFeatures);
-        drop(pass, x, masks, i, out);
-        return out;
-    }
-
-    private void drop(Pass pass, Tensor x, DropoutMasks masks, int i, Tensor out) {
-        pass.ops().dropout().apply(x, masks.p(), masks.seed(), masks.streamBase(), ordinals.get(i), out);
-    }
-
-    private Tensor slice(Tensor columns, int i) {
-        return columns.colRange((long) i * rank, (i + 1L) * rank);
-    }
-
-    private Tensor rows(Tensor matrix, int i) {
-        return matrix.rowRange((long) i * rank, (i + 1L) * rank);
+    private void withScratch(Pass pass, Tensor wide, Consumer<Tensor> body) {
+        long mark = pass.arena().mark();
+        body.accept(pass.matrix(Math.min(SCRATCH_ROWS, wide.rows()), inFeatures));
+        pass.arena().release(mark);
     }
 }

@@ -72,7 +72,10 @@ public interface Collective extends AutoCloseable {
                 .toArray(String[]::new);
     }
 
-    /** Tells the others why this rank can't go on; harmless after a failure of the collective itself. */
+    /**
+     * Tells the others why this rank can't go on; harmless after a failure of the collective itself. The one call that another
+     * thread may make meanwhile.
+     */
     void abort(Throwable cause);
 
     /** Leaves. Every rank does after the last call; it waits a few seconds at most for its neighbours to have read everything. */

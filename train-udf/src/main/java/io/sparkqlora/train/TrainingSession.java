@@ -94,7 +94,7 @@ public final class TrainingSession implements AutoCloseable {
         PageQueue pages = plan.hostOptimizerState() > 0 ? arenas.pageQueue(MomentUpdate.SLOTS) : null;
         Pass pass = new Pass(device, step, spec.compute());
         TrainStep trainStep =
-                new TrainStep(spec, session, pass, pages, arguments, new Recordings(device), new GradientExchange());
+                new TrainStep(spec, session, pass, pages, arguments, new Recordings(device), GradientExchange.of(device, spec, session));
         return new TrainingSession(device, spec, arenas, session, trainStep, loading);
     }
 

@@ -30,14 +30,30 @@ class DataParallelTest {
             .targetModules(TargetModules.allLinear())
             .build();
 
+    /** A piece of its own for each layer's gradients. */
+    private static final LoraConfig WIDE = LoraConfig.builder()
+            .r(256)
+            .loraAlpha(256)
+            .targetModules(TargetModules.allLinear())
+            .build();
+
     /** What a rank saw. */
     private record Curve(List<StepMetrics> steps, TrainingState state) {}
 
     @Test
     void anyNumberOfRanksTakesTheSameSteps() {
-        Curve alone = train(1, DROPPING).get(0);
-        for (int ranks : new int[] {2, 3, 4}) {
-            List<Curve> all = train(ranks, DROPPING);
+        anyNumberOfRanksTakesTheSameSteps(DROPPING, 2, 3, 4);
+    }
+
+    @Test
+    void gradientsThatAreAddedUpLayerByLayerTakeTheSameSteps() {
+        anyNumberOfRanksTakesTheSameSteps(WIDE, 2);
+    }
+
+    private static void anyNumberOfRanksTakesTheSameSteps(LoraConfig lora, int... numbers) {
+        Curve alone = train(1, lora).get(0);
+        for (int ranks : numbers) {
+            List<Curve> all = train(ranks, lora);
             for (int step = 0; step < STEPS; step++) {
                 StepMetrics expected = alone.steps().get(step);
                 StepMetrics got = all.get(0).steps().get(step);
@@ -51,7 +67,7 @@ class DataParallelTest {
                 assertThat(rank.steps().get(STEPS - 1).loss())
                         .isEqualTo(all.get(0).steps().get(STEPS - 1).loss());
             }
-            assertThat(train(ranks, DROPPING).get(0).state())
+            assertThat(train(ranks, lora).get(0).state())
                     .isEqualTo(all.get(0).state());
         }
     }

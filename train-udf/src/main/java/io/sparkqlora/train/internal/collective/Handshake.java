@@ -56,7 +56,7 @@ public final class Handshake implements AutoCloseable {
 
     /** Waits for both neighbours. */
     public Collective join() {
-        long began = System.nanoTime();
+        Silence silence = patience.listen(0);
         try {
             connect();
             while (previous == null || !welcome) {
@@ -65,7 +65,7 @@ public final class Handshake implements AutoCloseable {
                 hearStrangers();
                 hearNext();
                 signOfLife();
-                overdue(began);
+                overdue(silence.look(0));
                 LockSupport.parkNanos(PAUSE_NANOS);
             }
             RingWait wait = new RingWait(previous, next, patience, progress);
@@ -180,12 +180,11 @@ public final class Handshake implements AutoCloseable {
         }
     }
 
-    private void overdue(long began) {
-        if (patience.over(began, began)) {
-            double seconds = patience.seconds(began, began);
+    private void overdue(long silence) {
+        if (patience.over(silence)) {
             int missing = previous == null ? me.previous() : me.next();
-            throw CollectiveErrors.rankMissing(
-                    named(missing), String.format("nothing came for %.1f s", seconds), progress.where());
+            String problem = String.format("nothing came for %.1f s", Patience.seconds(silence));
+            throw CollectiveErrors.rankMissing(named(missing), problem, progress.where());
         }
     }
 

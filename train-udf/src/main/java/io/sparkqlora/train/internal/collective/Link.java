@@ -34,8 +34,8 @@ final class Link implements AutoCloseable {
     private FrameHeader header;
     private ByteBuffer control;
     private boolean ended;
-    private long heard = System.nanoTime();
-    private long written = heard;
+    private long heard;
+    private long written;
 
     /**
      * @param peer the neighbour, for people
@@ -57,14 +57,14 @@ final class Link implements AutoCloseable {
         return peer;
     }
 
-    /** When a byte came last, of {@link System#nanoTime()}. */
+    /** Bytes that came. */
     long heard() {
         return heard;
     }
 
-    /** When the neighbour took a byte last. */
-    long written() {
-        return written;
+    /** Bytes that came or went. */
+    long moved() {
+        return heard + written;
     }
 
     /** Whether the neighbour has closed its side. */
@@ -102,7 +102,7 @@ final class Link implements AutoCloseable {
                 if (count == 0) {
                     return false;
                 }
-                written = System.nanoTime();
+                written += count;
                 while (!outgoing.isEmpty() && !outgoing.peek().hasRemaining()) {
                     outgoing.remove();
                 }
@@ -159,7 +159,7 @@ final class Link implements AutoCloseable {
                     return false;
                 }
                 burst += count;
-                heard = System.nanoTime();
+                heard += count;
             }
             return !target.hasRemaining();
         } catch (IOException e) {

@@ -3,6 +3,7 @@ package io.sparkqlora.train.internal.collective;
 
 import io.sparkqlora.train.CollectiveErrors;
 import java.time.Duration;
+import java.util.concurrent.TimeUnit;
 
 /**
  * How a rank waits: for how long, and what it looks at meanwhile.
@@ -17,6 +18,7 @@ record Patience(Duration timeout, Runnable check, String self) {
     private static final long SHORTEST_TICK_MILLIS = 5;
     private static final long LONGEST_BEAT_NANOS = 5_000_000_000L;
     private static final int BEATS = 5;
+    private static final int TICKS_BETWEEN_LOOKS = 3;
     private static final long LONGEST_FAREWELL_NANOS = 5_000_000_000L;
     private static final double NANOS = 1e9;
 
@@ -35,19 +37,18 @@ record Patience(Duration timeout, Runnable check, String self) {
         return Math.min(LONGEST_FAREWELL_NANOS, timeout.toNanos());
     }
 
-    /** Whether somebody has been silent for too long since the later of two times. */
-    boolean over(long began, long heard) {
-        return silence(began, heard) > timeout.toNanos();
+    /** Listens to a neighbour that has given so many signs of life. */
+    Silence listen(long signs) {
+        return new Silence(signs, TimeUnit.MILLISECONDS.toNanos(TICKS_BETWEEN_LOOKS * tickMillis()));
     }
 
-    /** Seconds since the later of two times. */
-    double seconds(long began, long heard) {
-        return silence(began, heard) / NANOS;
+    /** Whether a silence is too long. */
+    boolean over(long nanos) {
+        return nanos > timeout.toNanos();
     }
 
-    private static long silence(long began, long heard) {
-        long now = System.nanoTime();
-        return Math.min(now - began, now - heard);
+    static double seconds(long nanos) {
+        return nanos / NANOS;
     }
 
     /** Throws if this rank is to stop. */

@@ -7,7 +7,8 @@ import io.sparkqlora.train.RingMember;
 final class Progress {
 
     private final RingMember member;
-    private long step;
+    private volatile long step;
+    private volatile Throwable reason;
 
     Progress(RingMember member) {
         this.member = member;
@@ -19,6 +20,16 @@ final class Progress {
 
     void step(long now) {
         step = now;
+    }
+
+    /** Another thread wants the ring to end. */
+    void stop(Throwable why) {
+        reason = why;
+    }
+
+    /** Why it does; null if it doesn't. */
+    Throwable reason() {
+        return reason;
     }
 
     /** For people. */

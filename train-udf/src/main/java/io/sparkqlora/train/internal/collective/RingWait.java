@@ -54,16 +54,18 @@ final class RingWait implements AutoCloseable {
      * @throws AbortException if a neighbour has given up
      */
     void exchange(FrameHeader frame, ByteBuffer outgoing, Receipt receipt) {
-        long began = System.nanoTime();
+        Silence before = patience.listen(previous.heard());
+        Silence behind = patience.listen(next.moved());
         next.send(frame, outgoing);
         Incoming incoming = new Incoming(previous, frame, receipt, progress::where);
         try {
-            patience.check(progress.where());
+            check();
             while (!advance(incoming)) {
-                overdue(incoming, began);
+                overdue(previous, before.look(previous.heard()), !incoming.done());
+                overdue(next, behind.look(next.moved()), !next.flushed());
                 signOfLife();
                 select(incoming);
-                patience.check(progress.where());
+                check();
             }
         } catch (QLoraException e) {
             // the reason may have come before the end of the connection
@@ -71,6 +73,13 @@ final class RingWait implements AutoCloseable {
             Ending.lastWords(next);
             throw e;
         }
+    }
+
+    private void check() {
+        if (progress.reason() != null) {
+            throw CollectiveErrors.rankStopped(patience.self(), progress.where());
+        }
+        patience.check(progress.where());
     }
 
     private boolean advance(Incoming incoming) {
@@ -87,18 +96,10 @@ final class RingWait implements AutoCloseable {
         return received && sent;
     }
 
-    private void overdue(Incoming incoming, long began) {
-        if (!incoming.done() && patience.over(began, previous.heard())) {
-            throw silent(previous, patience.seconds(began, previous.heard()));
+    private void overdue(Link link, long silence, boolean awaited) {
+        if (awaited && patience.over(silence)) {
+            throw CollectiveErrors.rankSilent(link.peer(), Patience.seconds(silence), progress.where());
         }
-        long taken = Math.max(next.heard() - began, next.written() - began) + began;
-        if (!next.flushed() && patience.over(began, taken)) {
-            throw silent(next, patience.seconds(began, taken));
-        }
-    }
-
-    private QLoraException silent(Link link, double seconds) {
-        return CollectiveErrors.rankSilent(link.peer(), seconds, progress.where());
     }
 
     private void signOfLife() {

@@ -7,6 +7,7 @@ import io.sparkqlora.train.CollectiveErrors;
 import io.sparkqlora.train.RingMember;
 import io.sparkqlora.train.internal.collective.FrameHeader.Type;
 import java.nio.ByteBuffer;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
 
 /**
@@ -25,6 +26,7 @@ public final class SocketRing implements Collective {
     private final Progress progress;
     private final RingWait wait;
     private final ByteBuffer block = ByteBuffer.allocateDirect(Adding.BLOCK_BYTES);
+    private final ReentrantLock lock = new ReentrantLock();
     private long operation;
     private QLoraException failure;
     private boolean closed;
@@ -90,12 +92,25 @@ public final class SocketRing implements Collective {
 
     /** Sends to the next rank while receiving from the one before. */
     private void exchange(Type type, int hop, ByteBuffer outgoing, Supplier<Receipt> receipt) {
+        lock.lock();
+        try {
+            requireOpen();
+            exchangeAlone(type, hop, outgoing, receipt);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void requireOpen() {
         if (failure != null) {
             throw failure;
         }
         if (closed) {
             throw new IllegalStateException("the collective is closed");
         }
+    }
+
+    private void exchangeAlone(Type type, int hop, ByteBuffer outgoing, Supplier<Receipt> receipt) {
         FrameHeader frame = new FrameHeader(type, outgoing.remaining(), hop, progress.step(), operation);
         try {
             wait.exchange(frame, outgoing, receipt.get());
@@ -104,13 +119,24 @@ public final class SocketRing implements Collective {
             leave(e.abort());
             throw failure;
         } catch (RuntimeException e) {
-            abort(e);
+            fail(progress.reason() == null ? e : progress.reason());
             throw e;
         }
     }
 
+    /** May be called while another thread waits in a call: that ends then. */
     @Override
     public void abort(Throwable cause) {
+        progress.stop(cause);
+        lock.lock();
+        try {
+            fail(cause);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void fail(Throwable cause) {
         if (failure == null && !closed) {
             failure = cause instanceof QLoraException known
                     ? known
@@ -133,8 +159,13 @@ public final class SocketRing implements Collective {
 
     @Override
     public void close() {
-        if (!closed) {
-            leave(null);
+        lock.lock();
+        try {
+            if (!closed) {
+                leave(null);
+            }
+        } finally {
+            lock.unlock();
         }
     }
 

@@ -109,6 +109,12 @@ public final class AdapterLayout {
         return slots;
     }
 
+    /** A group's first element in a flat buffer; −1 if it has no adapter. */
+    public long start(GroupSpec spec) {
+        GroupSlots group = groups.get(spec);
+        return group == null ? -1 : group.a().get(0).start();
+    }
+
     /** Columns of a group's low-rank activations; 0 if it has no adapter. */
     public int width(GroupSpec spec) {
         GroupSlots group = groups.get(spec);

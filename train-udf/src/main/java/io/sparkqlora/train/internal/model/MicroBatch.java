@@ -11,6 +11,7 @@ import io.sparkqlora.train.internal.model.LayerActivations.Shapes;
 import java.nio.IntBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.IntConsumer;
 
 /**
  * Forward and backward of a micro-batch: its loss, and its part of the adapter's gradients.
@@ -63,12 +64,24 @@ public record MicroBatch(
         Batch batch = Batch.upload(pass, host, draw);
         recordings.run(
                 new Shape(host, gradientScale, draw != null, lossSum, mark),
-                () -> issue(batch, gradientScale, lossSum));
+                () -> issue(batch, gradientScale, lossSum, layer -> {}));
+        pass.arena().release(mark);
+    }
+
+    /**
+     * The same, issued one by one, for somebody who does something with a layer's gradients as soon as they are issued.
+     *
+     * @param afterLayer told the index of each layer that backward has left; all above it are done too
+     */
+    public void run(
+            HostBatch host, DropoutMasks.Draw draw, float gradientScale, Tensor lossSum, IntConsumer afterLayer) {
+        long mark = pass.arena().mark();
+        issue(Batch.upload(pass, host, draw), gradientScale, lossSum, afterLayer);
         pass.arena().release(mark);
     }
 
     /** Forward and backward. Everything here is on the device: it may be recorded and run again with another batch. */
-    private void issue(Batch batch, float gradientScale, Tensor lossSum) {
+    private void issue(Batch batch, float gradientScale, Tensor lossSum, IntConsumer afterLayer) {
         long mark = pass.arena().mark();
         LayerForward forward = forward(batch);
         List<Run> runs = new ArrayList<>();
@@ -77,7 +90,7 @@ public record MicroBatch(
                 pass.arena().take(pass.dtype(), batch.tokens(), model.config().hiddenSize());
         OutputHead head = new OutputHead(pass, model, adapter.lmHead(), batch.masks());
         new LossHead(pass, head).forwardBackward(hidden, batch, gradientScale, lossSum, gradient);
-        backward(new LayerBackward(forward, batch.sequences(), recompute), runs, gradient);
+        backward(new LayerBackward(forward, batch.sequences(), recompute), runs, gradient, afterLayer);
         pass.arena().release(mark);
     }
 
@@ -118,11 +131,12 @@ public record MicroBatch(
         return hidden;
     }
 
-    private void backward(LayerBackward backward, List<Run> runs, Tensor gradient) {
+    private void backward(LayerBackward backward, List<Run> runs, Tensor gradient, IntConsumer afterLayer) {
         int lowest = adapter.lowestLayer();
         for (int i = runs.size() - 1; i >= lowest; i--) {
             Run run = runs.get(i);
             backward.run(run.layer(), run.lora(), run.input(), run.activations(), gradient, i > lowest);
+            afterLayer.accept(i);
         }
     }
 }

@@ -5,48 +5,148 @@ import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.Collective;
+import io.sparkqlora.train.internal.step.GradientPieces.Piece;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 
 /**
- * Makes the gradients and losses of one rank those of all of them. They pass through the host's memory, a piece at a time; the
- * pieces are a function of the adapter's size alone, and so are the orders of the sums.
+ * Makes the gradients and losses of one rank those of all of them; they pass through the host's memory.
+ *
+ * <p>On a device whose operations have run when they return, a thread of its own adds up a piece as soon as backward has
+ * finished it, while the device goes on with the layers below. Elsewhere that would have the device wait for each copy, and a
+ * recording can't be looked into: there the pieces follow when all is issued. The bits are the same.
  */
-public final class GradientExchange {
+public final class GradientExchange implements AutoCloseable {
 
-    /** Large enough that the ring's hops don't wait for each other's latency, small beside everything else. */
-    private static final long PIECE = 4L << 20;
+    private final Device device;
+    private final Tensor gradients;
+    private final List<Piece> pieces;
+    private final boolean overlaps;
+    private final List<ByteBuffer> staging = new ArrayList<>();
+    private ExecutorService thread;
 
-    private ByteBuffer staging;
-
-    /**
-     * Adds up.
-     *
-     * @param gradients F32 [1, n]
-     * @param lossSum F64 [1], added in the order of the ranks
-     */
-    void run(Device device, Collective collective, Tensor gradients, Tensor lossSum) {
-        if (collective.worldSize() == 1) {
-            return;
-        }
-        for (long from = 0; from < gradients.cols(); from += PIECE) {
-            Tensor piece = gradients.colRange(from, Math.min(gradients.cols(), from + PIECE));
-            ByteBuffer host = staging(gradients).slice(0, (int) piece.bytes());
-            device.copyOut(piece, host);
-            collective.allReduceSum(host);
-            device.copyIn(host, piece);
-        }
-        addLosses(device, collective, lossSum);
+    private GradientExchange(Device device, Tensor gradients, GradientPieces pieces, boolean overlaps) {
+        this.device = device;
+        this.gradients = gradients;
+        this.pieces = pieces.pieces();
+        this.overlaps = overlaps;
     }
 
-    private ByteBuffer staging(Tensor gradients) {
-        if (staging == null) {
-            staging = ByteBuffer.allocateDirect((int) (Math.min(PIECE, gradients.cols()) * DType.F32.bytes()));
-        }
-        return staging;
+    /** The exchange of a session's gradients. */
+    public static GradientExchange of(Device device, SessionSpec spec, SessionBuffers buffers) {
+        GradientPieces pieces = GradientPieces.of(spec.layout(), spec.adapter());
+        return new GradientExchange(
+                device, buffers.buffers().gradients(), pieces, !spec.device().ownsMemory());
     }
 
-    private static void addLosses(Device device, Collective collective, Tensor lossSum) {
+    /** Whether there is something to gain by {@link OfStep#layerDone}. */
+    boolean overlaps(Collective collective) {
+        return overlaps && collective.worldSize() > 1;
+    }
+
+    /** Begins with a step. */
+    OfStep begin(Collective collective) {
+        return new OfStep(collective);
+    }
+
+    /** The exchange of a step. */
+    final class OfStep {
+
+        private final Collective collective;
+        private final List<Future<?>> sums = new ArrayList<>();
+
+        private OfStep(Collective collective) {
+            this.collective = collective;
+        }
+
+        /** The gradients of a layer and all above it are final. */
+        void layerDone(int layer) {
+            while (sums.size() < pieces.size() && pieces.get(sums.size()).layer() >= layer) {
+                ByteBuffer host = out(sums.size(), sums.size());
+                sums.add(thread().submit(() -> collective.allReduceSum(host)));
+            }
+        }
+
+        /**
+         * All gradients are final.
+         *
+         * @param lossSum F64 [1], added in the order of the ranks
+         */
+        void finish(Tensor lossSum) {
+            if (collective.worldSize() == 1) {
+                return;
+            }
+            if (overlaps) {
+                layerDone(0);
+            }
+            for (int i = 0; i < pieces.size(); i++) {
+                if (overlaps) {
+                    await(sums.get(i));
+                    device.copyIn(buffer(i, i), view(i));
+                } else {
+                    ByteBuffer host = out(i, 0);
+                    collective.allReduceSum(host);
+                    device.copyIn(host, view(i));
+                }
+            }
+            addLosses(collective, lossSum);
+        }
+    }
+
+    private Tensor view(int piece) {
+        return gradients.colRange(pieces.get(piece).from(), pieces.get(piece).to());
+    }
+
+    /** A piece's gradients, copied to the host. */
+    private ByteBuffer out(int piece, int slot) {
+        ByteBuffer host = buffer(piece, slot);
+        device.copyOut(view(piece), host);
+        return host;
+    }
+
+    /** Host memory for a piece: its own, or the one that pieces share which come one after another. */
+    private ByteBuffer buffer(int piece, int slot) {
+        if (staging.isEmpty()) {
+            List<Long> sizes = overlaps
+                    ? pieces.stream().map(Piece::size).toList()
+                    : List.of(new GradientPieces(pieces).largest());
+            sizes.forEach(size -> staging.add(ByteBuffer.allocateDirect(Math.toIntExact(size * DType.F32.bytes()))));
+        }
+        return staging.get(slot).slice(0, (int) (pieces.get(piece).size() * DType.F32.bytes()));
+    }
+
+    private ExecutorService thread() {
+        if (thread == null) {
+            thread = Executors.newSingleThreadExecutor(task -> {
+                Thread made = new Thread(task, "qlora-ring");
+                made.setDaemon(true);
+                return made;
+            });
+        }
+        return thread;
+    }
+
+    private static void await(Future<?> sum) {
+        try {
+            sum.get();
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof Error error) {
+                throw error;
+            }
+            throw e.getCause() instanceof RuntimeException cause ? cause : new IllegalStateException(e.getCause());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException("interrupted while ranks add up their gradients", e);
+        }
+    }
+
+    private void addLosses(Collective collective, Tensor lossSum) {
         ByteBuffer bytes = ByteBuffer.allocateDirect(Double.BYTES).order(ByteOrder.LITTLE_ENDIAN);
         device.copyOut(lossSum, bytes);
         double sum = 0;
@@ -54,5 +154,12 @@ public final class GradientExchange {
             sum += Double.longBitsToDouble(rank[0]);
         }
         device.copyIn(bytes.putDouble(0, sum), lossSum);
+    }
+
+    @Override
+    public void close() {
+        if (thread != null) {
+            thread.shutdownNow();
+        }
     }
 }

@@ -25,7 +25,7 @@ import java.util.List;
  * @param pass on the session's device, with its arena
  * @param pages for moments that are kept in the host's memory; null if they are not
  * @param recordings of micro-batches; the step's to close
- * @param exchange with other ranks
+ * @param exchange with other ranks; the step's to close
  */
 public record TrainStep(
         SessionSpec spec,
@@ -62,8 +62,9 @@ public record TrainStep(
         }
         StepSums sums = StepSums.take(pass.arena());
         sums.clear(pass.device());
-        accumulate(stepsDone, batches, collective, targets, sums.loss());
-        exchange.run(pass.device(), collective, session.buffers().gradients(), sums.loss());
+        GradientExchange.OfStep ranks = exchange.begin(collective);
+        accumulate(stepsDone, batches, collective, targets, sums.loss(), ranks);
+        ranks.finish(sums.loss());
         double learningRate = LearningRate.of(arguments).at(stepsDone);
         StepSums.Values values = update(stepsDone, sums, targets, learningRate);
         pass.arena().release(0);
@@ -92,7 +93,12 @@ public record TrainStep(
 
     /** Fills the gradients with this rank's part of those of the mean loss over all counted tokens; adds the losses. */
     private void accumulate(
-            long stepsDone, List<HostBatch> batches, Collective collective, long targets, Tensor lossSum) {
+            long stepsDone,
+            List<HostBatch> batches,
+            Collective collective,
+            long targets,
+            Tensor lossSum,
+            GradientExchange.OfStep ranks) {
         MicroBatch micro =
                 new MicroBatch(pass, session.model(), session.adapter(), session.rope(), spec.recompute(), recordings);
         float p = (float) spec.lora().loraDropout();
@@ -100,7 +106,11 @@ public record TrainStep(
         for (int i = 0; i < batches.size(); i++) {
             int ofStep = i * collective.worldSize() + collective.rank();
             DropoutMasks.Draw draw = p > 0 ? new DropoutMasks.Draw(p, arguments.seed(), stepsDone, ofStep) : null;
-            micro.run(batches.get(i), draw, 1f / targets, lossSum);
+            if (i == batches.size() - 1 && exchange.overlaps(collective)) {
+                micro.run(batches.get(i), draw, 1f / targets, lossSum, ranks::layerDone);
+            } else {
+                micro.run(batches.get(i), draw, 1f / targets, lossSum);
+            }
         }
     }
 
@@ -150,6 +160,7 @@ public record TrainStep(
 
     @Override
     public void close() {
+        exchange.close();
         recordings.close();
     }
 }

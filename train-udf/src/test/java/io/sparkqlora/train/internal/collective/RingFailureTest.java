@@ -172,6 +172,30 @@ class RingFailureTest {
     }
 
     @Test
+    void anotherThreadOfARankCanEndItsWait() {
+        List<Ended<Void>> all = Ranks.run(3, LONG, ring -> {
+            ring.begin(4);
+            if (ring.rank() == 2) {
+                CompletableFuture<Void> waiting = CompletableFuture.runAsync(() -> ring.allGather(1, 2));
+                Thread.sleep(100);
+                ring.abort(new IllegalStateException("backward failed"));
+                assertThat(catchThrowable(waiting::get)).hasMessageContaining("QLORA-T107: rank 2 (");
+                return null;
+            }
+            if (ring.rank() == 0) {
+                ring.allGather(1, 2);
+            }
+            Thread.sleep(200);
+            ring.allGather(1, 2);
+            return null;
+        });
+        assertThat(all.get(2).failure()).isNull();
+        for (int rank : new int[] {0, 1}) {
+            lost(all.get(rank), "QLORA-T102: rank 2 (localhost:", " failed with IllegalStateException: backward failed");
+        }
+    }
+
+    @Test
     void aRankThatDoesNotJoinIsNamed() {
         try (RingRendezvous mine = RingRendezvous.open(Ranks.member(0, 2), "localhost", SHORT);
                 RingRendezvous silent = RingRendezvous.open(Ranks.member(1, 2), "localhost", SHORT)) {

@@ -28,12 +28,12 @@ public final class Cli {
     /** How a command ended. */
     public record Ended(int code, JsonNode outcome, String err) {
 
-        String text(String key) {
+        public String text(String key) {
             return outcome.get(key).asText();
         }
 
         /** It failed with one line that says what it should, as text and as JSON. */
-        Ended refused(int expectedCode, String... message) {
+        public Ended refused(int expectedCode, String... message) {
             assertThat(code).as(err).isEqualTo(expectedCode);
             assertThat(text("status")).isEqualTo("error");
             assertThat(text("message"))
@@ -46,7 +46,8 @@ public final class Cli {
             return this;
         }
 
-        Ended done() {
+        /** It succeeded. */
+        public Ended done() {
             assertThat(code).as(err).isZero();
             assertThat(text("status")).isEqualTo("ok");
             return this;

@@ -14,7 +14,7 @@ public final class TestSpark {
     public static synchronized SparkSession session() {
         if (session == null) {
             SparkSession.Builder builder = SparkSession.builder()
-                    .master("local[2]")
+                    .master("local[4]")
                     .appName("test")
                     .config("spark.ui.enabled", false)
                     .config("spark.sql.shuffle.partitions", 2)

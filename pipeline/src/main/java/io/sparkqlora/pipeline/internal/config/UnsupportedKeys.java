@@ -46,7 +46,7 @@ public final class UnsupportedKeys {
         put(reasons, "only the adapter's matrices are trained", "modules_to_save", "fan_in_fan_out", "task_type");
         put(reasons, LAYERS, "layers_to_transform", "layers_pattern", "rank_pattern", "alpha_pattern");
         put(reasons, LAYERS, "exclude_modules", "target_parameters", "layer_replication");
-        put(reasons, SPARK, "deepspeed", "fsdp", "fsdp_config", "ddp_backend", "ddp_timeout", "local_rank");
+        put(reasons, SPARK, "deepspeed", "fsdp", "fsdp_config", "ddp_backend", "local_rank");
         put(
                 reasons,
                 SPARK,

@@ -29,15 +29,14 @@ import scala.reflect.ClassTag$;
  */
 final class ChunkJob {
 
-    /** Ranks of the barrier stage. */
-    private static final int WORLD_SIZE = 1;
-
     private final JobTables tables;
     private final SparkSession spark;
+    private final RankKeys ranks;
 
-    ChunkJob(JobTables tables) {
+    ChunkJob(JobTables tables, RankKeys ranks) {
         this.tables = tables;
         this.spark = tables.spark();
+        this.ranks = ranks;
     }
 
     /** Trains a chunk; the rows of the result are {@link ChunkRows}. */
@@ -46,7 +45,7 @@ final class ChunkJob {
         ClassTag<Row> rowTag = ClassTag$.MODULE$.apply(Row.class);
         RDD<Row> trained = feed.rdd().barrier().mapPartitions(new ChunkTask(chunk, channel), true, rowTag);
         Dataset<Row> shuffled = spark.createDataFrame(new JavaRDD<>(trained, rowTag), ChunkRows.SCHEMA)
-                .repartition(WORLD_SIZE);
+                .repartition(1);
         return new ChunkResult(tables, chunk, shuffled.javaRDD());
     }
 
@@ -54,34 +53,34 @@ final class ChunkJob {
         return List.of(new ChunkFeed(tokenRows, stateRows)).iterator();
     }
 
-    /** The rows of the chunk's places, sorted by place. */
+    /** The rows of the chunk's places, each rank's sorted by place. */
     private JavaRDD<Row> tokenRows(ChunkSpec chunk) {
         StepPlan plan = chunk.run().plan();
         JobConfig config = ConfigJson.read(chunk.run().configJson());
+        RankOfPlace rank = new RankOfPlace(RankPlan.of(chunk.run()), ranks.keys());
         DataOrder order = new DataOrder(config.get(ConfigKeys.SEED), plan.rows());
         Dataset<Row> places = spark.range(plan.firstPlace(chunk.startStep()), plan.firstPlace(chunk.endStep()))
                 .select(
                         col("id").as("place"),
-                        udf(order, DataTypes.LongType).apply(col("id")).as("row_index"));
-        return tables.read(Table.TOKEN_SHARDS)
+                        udf(order, DataTypes.LongType).apply(col("id")).as("row_index"),
+                        udf(rank, DataTypes.IntegerType).apply(col("id")).as(RankKeys.COLUMN));
+        Dataset<Row> rows = tables.read(Table.TOKEN_SHARDS)
                 .where(col("dataset_id").equalTo(chunk.run().datasetId()))
                 .join(broadcast(places), "row_index")
-                .select("place", "row_index", "sequence_lengths", "input_ids", "labels")
-                .repartition(WORLD_SIZE)
-                .sortWithinPartitions("place")
-                .javaRDD();
+                .select("place", "row_index", "sequence_lengths", "input_ids", "labels", RankKeys.COLUMN);
+        return ranks.partitioned(rows).sortWithinPartitions("place").javaRDD();
     }
 
+    /** The committed state for each rank: a rank that holds it already leaves its copy unread. */
     private JavaRDD<Row> stateRows(ChunkSpec chunk) {
         if (chunk.startStep() == 0) {
-            return new JavaSparkContext(spark.sparkContext()).parallelize(List.of(), WORLD_SIZE);
+            return new JavaSparkContext(spark.sparkContext()).parallelize(List.of(), ranks.keys().length);
         }
-        return tables.read(Table.TRAINING_STATE)
+        Dataset<Row> state = tables.read(Table.TRAINING_STATE)
                 .where(col("run_id")
                         .equalTo(chunk.run().runId())
                         .and(col("chunk").equalTo(chunk.chunk() - 1)))
-                .select("name", "dtype", "shape", "data")
-                .repartition(WORLD_SIZE)
-                .javaRDD();
+                .select("name", "dtype", "shape", "data");
+        return ranks.forAll(state).javaRDD();
     }
 }

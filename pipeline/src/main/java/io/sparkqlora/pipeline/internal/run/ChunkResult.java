@@ -8,6 +8,7 @@ import static org.apache.spark.sql.functions.lit;
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.pipeline.internal.tables.JobTables;
 import io.sparkqlora.pipeline.internal.tables.Table;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import org.apache.spark.api.java.JavaRDD;
@@ -29,9 +30,10 @@ final class ChunkResult {
         this.rows = rows;
         List<Row> small = rows.filter(row -> isSmall(row.getString(0))).collect();
         this.metrics = small.stream().filter(row -> is(row, ChunkRows.METRIC)).toList();
+        // rank 0's, if it has one: the result is its work, up to the step that its failure names
         this.failure = small.stream()
                 .filter(row -> is(row, ChunkRows.FAILURE))
-                .findFirst()
+                .min(Comparator.comparingInt(row -> row.<Integer>getAs("rank")))
                 .orElse(null);
     }
 

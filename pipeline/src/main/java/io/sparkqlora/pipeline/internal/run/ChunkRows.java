@@ -13,8 +13,8 @@ import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 
 /**
- * The rows that a chunk's task gives: metrics, the adapter, the training state, and a failure if there was one, all of one
- * schema so that one shuffle carries them.
+ * The rows that a chunk's tasks give: metrics, the adapter and the training state of rank 0, and each rank's failure if there
+ * was one, all of one schema so that one shuffle carries them.
  */
 final class ChunkRows {
 
@@ -25,6 +25,7 @@ final class ChunkRows {
 
     static final StructType SCHEMA = new StructType()
             .add("kind", DataTypes.StringType)
+            .add("rank", DataTypes.IntegerType)
             .add("step", DataTypes.LongType)
             .add("epoch", DataTypes.DoubleType)
             .add("loss", DataTypes.DoubleType)
@@ -46,6 +47,7 @@ final class ChunkRows {
     static Row metric(StepMetrics m, double epoch, long deviceBytes) {
         return RowFactory.create(
                 METRIC,
+                0,
                 m.step(),
                 epoch,
                 m.loss(),
@@ -64,11 +66,11 @@ final class ChunkRows {
     }
 
     static Row state(long step, NamedTensor t) {
-        return row(STATE, step, t.name(), t.dtype().name(), shape(t), null, t.data());
+        return row(STATE, 0, step, t.name(), t.dtype().name(), shape(t), null, t.data());
     }
 
     static Row adapter(long step, NamedTensor t, String adapterConfig) {
-        return row(ADAPTER, step, t.name(), t.dtype().name(), shape(t), adapterConfig, t.data());
+        return row(ADAPTER, 0, step, t.name(), t.dtype().name(), shape(t), adapterConfig, t.data());
     }
 
     private static Object shape(NamedTensor t) {
@@ -76,15 +78,16 @@ final class ChunkRows {
     }
 
     /** An error that another attempt would only repeat: name holds the code, dtype the kind, data the message. */
-    static Row failure(long step, QLoraException e) {
+    static Row failure(int rank, long step, QLoraException e) {
         byte[] message = e.getMessage().getBytes(StandardCharsets.UTF_8);
-        return row(FAILURE, step, e.code(), e.kind().name(), null, null, message);
+        return row(FAILURE, rank, step, e.code(), e.kind().name(), null, null, message);
     }
 
     private static Row row(
-            String kind, long step, String name, String dtype, Object shape, String config, byte[] data) {
+            String kind, int rank, long step, String name, String dtype, Object shape, String config, byte[] data) {
         return RowFactory.create(
-                kind, step, null, null, null, null, null, null, null, null, null, name, dtype, shape, config, data);
+                kind, rank, step, null, null, null, null, null, null, null, null, null, name, dtype, shape, config,
+                data);
     }
 
     /** The error of a failure row. */

@@ -2,27 +2,27 @@
 package io.sparkqlora.pipeline.internal.run;
 
 import io.sparkqlora.kernels.QLoraException;
-import io.sparkqlora.pipeline.ConfigKeys;
-import io.sparkqlora.pipeline.JobConfig;
-import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.train.Adapter;
+import io.sparkqlora.train.Collective;
 import io.sparkqlora.train.NamedTensor;
+import io.sparkqlora.train.PackedRow;
 import io.sparkqlora.train.StepMetrics;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Optional;
 import org.apache.spark.TaskContext;
 import org.apache.spark.sql.Row;
 import scala.jdk.javaapi.CollectionConverters;
 import scala.runtime.AbstractFunction1;
 
 /**
- * What an executor does in a chunk: train its steps, give metrics, adapter and state. One rank of a barrier stage; there is
- * one rank.
+ * What an executor does in a chunk: train its part of the steps, and as rank 0 give metrics, adapter and state. One rank of a
+ * barrier stage.
  *
  * <p>A failure that another attempt would repeat is a row of the result, so that Spark doesn't make three more; what was
- * done before it is in the result too. Any other exception fails the stage, which Spark tries again.
+ * done before it is in the result too. Any other exception fails the stage, which Spark tries again: a lost rank is one.
  */
 final class ChunkTask extends AbstractFunction1<scala.collection.Iterator<ChunkFeed>, scala.collection.Iterator<Row>>
         implements Serializable {
@@ -43,17 +43,29 @@ final class ChunkTask extends AbstractFunction1<scala.collection.Iterator<ChunkF
         try {
             train(feeds.next(), out);
         } catch (QLoraException e) {
+            if (e.kind() == QLoraException.Kind.RANK_LOST) {
+                throw e;
+            }
             // half of a chunk's rows are none: where they can't be had whole, the chunk did nothing
-            out = List.of(ChunkRows.failure(chunk.startStep(), e));
+            out = List.of(ChunkRows.failure(TaskContext.getPartitionId(), chunk.startStep(), e));
         }
         return CollectionConverters.asScala(out.iterator());
     }
 
     private void train(ChunkFeed feed, List<Row> out) {
-        ResidentSession session =
-                ResidentSessions.acquire(chunk.run(), chunk.startStep(), () -> tensors(feed.stateRows()));
+        ResidentSession session;
+        try (Collective collective = ChunkRanks.join(chunk)) {
+            try {
+                session = steps(feed, collective, out);
+            } catch (RuntimeException | Error e) {
+                collective.abort(e);
+                throw e;
+            }
+        }
         try {
-            steps(session, feed.tokenRows(), out);
+            if (TaskContext.getPartitionId() == 0 && session.step() > chunk.startStep()) {
+                results(session, out);
+            }
         } catch (RuntimeException e) {
             throw Closing.afterFailure(e, List.of(session));
         }
@@ -64,31 +76,43 @@ final class ChunkTask extends AbstractFunction1<scala.collection.Iterator<ChunkF
         }
     }
 
-    private void steps(ResidentSession session, Iterator<Row> tokenRows, List<Row> out) {
-        JobConfig config = ConfigJson.read(chunk.run().configJson());
-        StepRows rows = new StepRows(chunk, config.get(ConfigKeys.PER_DEVICE_TRAIN_BATCH_SIZE), tokenRows);
+    /** Trains as far as it goes; the session is at the step that it came to. */
+    private ResidentSession steps(ChunkFeed feed, Collective collective, List<Row> out) {
+        ResidentSession session =
+                ResidentSessions.acquire(chunk.run(), chunk.startStep(), () -> tensors(feed.stateRows()));
+        StepRows rows = new StepRows(chunk, collective.rank(), feed.tokenRows());
         try {
             for (long step = chunk.startStep(); step < chunk.endStep(); step++) {
                 TaskContext.get().killTaskIfInterrupted();
-                step(session, rows, out);
+                step(session, rows.next(step), collective, out);
             }
+            session.requireSameOnAllRanks(collective);
         } catch (QLoraException e) {
-            if (e.kind() == QLoraException.Kind.DEVICE) {
-                // nothing can be read from a device that failed
-                throw e;
+            collective.abort(e);
+            if (endsTheChunk(e)) {
+                throw Closing.afterFailure(e, List.of(session));
             }
-            out.add(ChunkRows.failure(session.step(), e));
+            out.add(ChunkRows.failure(collective.rank(), session.step(), e));
+        } catch (RuntimeException e) {
+            throw Closing.afterFailure(e, List.of(session));
         }
-        if (session.step() > chunk.startStep()) {
-            results(session, out);
-        }
+        return session;
     }
 
-    private void step(ResidentSession session, StepRows rows, List<Row> out) {
-        StepMetrics metrics = session.train(rows.next(session.step()));
-        channel.send(metrics);
+    /** Nothing can be read from a device that failed, and a lost rank is tried again. */
+    private static boolean endsTheChunk(QLoraException e) {
+        return e.kind() == QLoraException.Kind.DEVICE || e.kind() == QLoraException.Kind.RANK_LOST;
+    }
+
+    private void step(
+            ResidentSession session, List<List<PackedRow>> microBatches, Collective collective, List<Row> out) {
+        StepMetrics metrics = session.train(microBatches, collective);
         double epoch = chunk.run().plan().epoch(metrics.step());
-        session.log(metrics).ifPresent(logged -> out.add(ChunkRows.metric(logged, epoch, session.peakBytes())));
+        Optional<StepMetrics> logged = session.log(metrics);
+        if (collective.rank() == 0) {
+            channel.send(metrics);
+            logged.ifPresent(row -> out.add(ChunkRows.metric(row, epoch, session.peakBytes())));
+        }
     }
 
     private static void results(ResidentSession session, List<Row> out) {

@@ -4,6 +4,7 @@ package io.sparkqlora.pipeline.internal.run;
 import io.sparkqlora.kernels.DeviceTraits;
 import io.sparkqlora.kernels.QuantFormat;
 import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.train.ComputeType;
 import io.sparkqlora.train.LoraConfig;
@@ -64,6 +65,7 @@ public final class EngineSettings {
                 .numTrainEpochs(config.get(ConfigKeys.NUM_TRAIN_EPOCHS))
                 .perDeviceTrainBatchSize(config.get(ConfigKeys.PER_DEVICE_TRAIN_BATCH_SIZE))
                 .gradientAccumulationSteps(config.get(ConfigKeys.GRADIENT_ACCUMULATION_STEPS))
+                .numProcesses(config.get(ExecutorKeys.NUM_PROCESSES))
                 .maxGradNorm(config.get(ConfigKeys.MAX_GRAD_NORM))
                 .weightDecay(config.get(ConfigKeys.WEIGHT_DECAY))
                 .adamBeta1(config.get(ConfigKeys.ADAM_BETA1))

@@ -8,6 +8,7 @@ import io.sparkqlora.pipeline.PipelineErrors;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.train.Adapter;
 import io.sparkqlora.train.Checkpoint;
+import io.sparkqlora.train.Collective;
 import io.sparkqlora.train.NamedTensor;
 import io.sparkqlora.train.PackedRow;
 import io.sparkqlora.train.StepMetrics;
@@ -91,11 +92,16 @@ final class ResidentSession implements AutoCloseable {
         step = committedStep;
     }
 
-    /** One optimizer step; on a failure everything is as before. */
-    StepMetrics train(List<List<PackedRow>> microBatches) {
-        StepMetrics metrics = session.step(microBatches);
+    /** One optimizer step, of all ranks together; on a failure everything is as before. */
+    StepMetrics train(List<List<PackedRow>> microBatches, Collective collective) {
+        StepMetrics metrics = session.step(microBatches, collective);
         step = metrics.step();
         return metrics;
+    }
+
+    /** Compares parameters and moments with those of the other ranks. */
+    void requireSameOnAllRanks(Collective collective) {
+        session.requireSameOnAllRanks(collective);
     }
 
     /** Counts a step for the log; gives the row of a logged one. */

@@ -10,6 +10,7 @@ import java.util.function.Supplier;
 /**
  * The sessions that stay in this JVM between the chunks of their runs: base and state need not be loaded again. A session
  * is taken out while a task uses it, so that two attempts of a task never share one; a task that fails doesn't put it back.
+ * Nothing in a session depends on the rank that used it: any rank of the run's next chunk may take it.
  */
 final class ResidentSessions {
 
@@ -19,7 +20,8 @@ final class ResidentSessions {
 
     /**
      * A session of the run at the given step: the idle one if it is there and stands at that step, otherwise a new one,
-     * restored from the committed state if the step is not 0. Idle sessions of other runs are closed, for their memory.
+     * restored from the committed state if the step is not 0. Idle sessions of other runs and steps are closed, for their
+     * memory.
      */
     static ResidentSession acquire(RunSpec run, long step, Supplier<List<NamedTensor>> committedState) {
         ResidentSession idle = takeOut(run, step);
@@ -41,8 +43,12 @@ final class ResidentSessions {
         ResidentSession found = null;
         for (Iterator<ResidentSession> all = IDLE.iterator(); all.hasNext(); ) {
             ResidentSession session = all.next();
+            boolean fits = session.run().equals(run) && session.step() == step;
+            if (fits && found != null) {
+                continue; // of another rank in this JVM
+            }
             all.remove();
-            if (found == null && session.run().equals(run) && session.step() == step) {
+            if (fits) {
                 found = session;
             } else {
                 session.close();

@@ -8,45 +8,46 @@ import java.util.Iterator;
 import java.util.List;
 import org.apache.spark.sql.Row;
 
-/** Cuts a chunk's rows, sorted by place, into steps and those into micro-batches. */
+/** Cuts a rank's rows of a chunk, sorted by place, into steps and those into micro-batches. */
 final class StepRows {
 
     private final RunSpec run;
-    private final int batchSize;
+    private final RankPlan plan;
+    private final int rank;
     private final Iterator<Row> rows;
-    private long place;
 
     /**
-     * @param rows columns place, row_index, sequence_lengths, input_ids, labels; from the chunk's first place on
+     * @param rows columns place, row_index, sequence_lengths, input_ids, labels; the rank's, from the chunk's first place on
      */
-    StepRows(ChunkSpec chunk, int batchSize, Iterator<Row> rows) {
+    StepRows(ChunkSpec chunk, int rank, Iterator<Row> rows) {
         this.run = chunk.run();
-        this.batchSize = batchSize;
+        this.plan = RankPlan.of(chunk.run());
+        this.rank = rank;
         this.rows = rows;
-        this.place = run.plan().firstPlace(chunk.startStep());
     }
 
-    /** The micro-batches of the next step. */
+    /** The rank's micro-batches of the next step; there may be none. */
     List<List<PackedRow>> next(long step) {
         List<List<PackedRow>> batches = new ArrayList<>();
-        List<PackedRow> batch = new ArrayList<>();
-        for (int i = 0; i < run.plan().rowsOf(step); i++) {
-            if (batch.size() == batchSize) {
-                batches.add(batch);
-                batch = new ArrayList<>();
-            }
-            batch.add(row());
+        for (int batch = rank; batch < plan.batchesOf(step); batch += plan.ranks()) {
+            batches.add(rows(plan.firstPlace(step, batch), plan.firstPlace(step, batch + 1)));
         }
-        batches.add(batch);
         return batches;
     }
 
-    private PackedRow row() {
+    private List<PackedRow> rows(long from, long to) {
+        List<PackedRow> batch = new ArrayList<>();
+        for (long place = from; place < to; place++) {
+            batch.add(row(place));
+        }
+        return batch;
+    }
+
+    private PackedRow row(long place) {
         Row row = rows.hasNext() ? rows.next() : null;
         if (row == null || row.<Long>getAs("place") != place) {
             throw PipelineErrors.rowsMissing(run.datasetId(), place);
         }
-        place++;
         return PackedRows.of(row);
     }
 }

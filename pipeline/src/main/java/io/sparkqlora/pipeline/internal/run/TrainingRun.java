@@ -5,6 +5,7 @@ import static org.apache.spark.sql.functions.col;
 
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.PipelineErrors;
 import io.sparkqlora.pipeline.internal.tables.JobTables;
@@ -19,6 +20,7 @@ final class TrainingRun {
     private final JobConfig config;
     private final RunSpec spec;
     private final RunObserver observer;
+    private final RankKeys ranks;
     private RunRecord record;
 
     TrainingRun(JobTables tables, JobConfig config, RunSpec spec, RunRecord record, RunObserver observer) {
@@ -27,6 +29,7 @@ final class TrainingRun {
         this.spec = spec;
         this.record = record;
         this.observer = observer;
+        this.ranks = RankKeys.of(tables.spark(), config.get(ExecutorKeys.NUM_PROCESSES));
     }
 
     /**
@@ -52,9 +55,9 @@ final class TrainingRun {
             end(RunRecord.INTERRUPTED, interrupted.getMessage());
             return interrupted;
         }
-        QLoraException known = Failures.find(e);
+        QLoraException known = StageFailures.find(e);
         boolean diverged = known != null && known.kind() == QLoraException.Kind.DIVERGED;
-        end(diverged ? RunRecord.DIVERGED : RunRecord.FAILED, Failures.oneLine(e));
+        end(diverged ? RunRecord.DIVERGED : RunRecord.FAILED, Failures.oneLine(known == null ? e : known));
         if (diverged) {
             return PipelineErrors.hasDiverged(spec.runId(), record.lastStep(), known.getMessage());
         }
@@ -86,7 +89,7 @@ final class TrainingRun {
         long number = last.chunk() + 1;
         long end = Math.min(spec.plan().totalSteps(), last.step() + config.get(ConfigKeys.SAVE_STEPS));
         ChunkSpec chunk = new ChunkSpec(spec, number, last.step(), end);
-        ChunkResult result = new ChunkJob(tables).run(chunk, channel);
+        ChunkResult result = new ChunkJob(tables, ranks).run(chunk, channel);
         if (result.step() > last.step()) {
             result.commit(config.get(ConfigKeys.SAVE_TOTAL_LIMIT));
             record = record.at(result.step());

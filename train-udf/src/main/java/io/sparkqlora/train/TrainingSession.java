@@ -93,8 +93,14 @@ public final class TrainingSession implements AutoCloseable {
         Arena step = arenas.add(plan.step(), "the buffers of a step");
         PageQueue pages = plan.hostOptimizerState() > 0 ? arenas.pageQueue(MomentUpdate.SLOTS) : null;
         Pass pass = new Pass(device, step, spec.compute());
-        TrainStep trainStep =
-                new TrainStep(spec, session, pass, pages, arguments, new Recordings(device), GradientExchange.of(device, spec, session));
+        TrainStep trainStep = new TrainStep(
+                spec,
+                session,
+                pass,
+                pages,
+                arguments,
+                new Recordings(device),
+                GradientExchange.of(device, spec, session));
         return new TrainingSession(device, spec, arenas, session, trainStep, loading);
     }
 

@@ -67,8 +67,7 @@ class DataParallelTest {
                 assertThat(rank.steps().get(STEPS - 1).loss())
                         .isEqualTo(all.get(0).steps().get(STEPS - 1).loss());
             }
-            assertThat(train(ranks, lora).get(0).state())
-                    .isEqualTo(all.get(0).state());
+            assertThat(train(ranks, lora).get(0).state()).isEqualTo(all.get(0).state());
         }
     }
 

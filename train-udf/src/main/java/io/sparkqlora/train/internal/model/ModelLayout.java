@@ -26,7 +26,8 @@ public record ModelLayout(List<Layer> layers, GroupSpec lmHead) {
             return "model.layers." + index + ".";
         }
 
-        List<GroupSpec> groups() {
+        /** The groups of linear layers that have an input in common, in the order of a forward pass. */
+        public List<GroupSpec> groups() {
             return List.of(qkv, o, gateUp, down);
         }
     }

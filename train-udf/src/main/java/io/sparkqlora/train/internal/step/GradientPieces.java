@@ -38,7 +38,8 @@ record GradientPieces(List<Piece> pieces) {
         List<Piece> pieces = new ArrayList<>();
         long end = adapter.size();
         for (int layer = layout.layers().size() - 1; layer >= 0; layer--) {
-            long start = layer == 0 ? 0 : start(adapter, layout.layers().get(layer).groups());
+            long start =
+                    layer == 0 ? 0 : start(adapter, layout.layers().get(layer).groups());
             if (start >= 0 && end > start && (layer == 0 || end - start >= LEAST)) {
                 pieces.add(new Piece(layer, start, end));
                 end = start;

@@ -191,7 +191,10 @@ class RingFailureTest {
         });
         assertThat(all.get(2).failure()).isNull();
         for (int rank : new int[] {0, 1}) {
-            lost(all.get(rank), "QLORA-T102: rank 2 (localhost:", " failed with IllegalStateException: backward failed");
+            lost(
+                    all.get(rank),
+                    "QLORA-T102: rank 2 (localhost:",
+                    " failed with IllegalStateException: backward failed");
         }
     }
 

@@ -15,8 +15,8 @@ import org.junit.jupiter.api.Test;
 
 class GradientPiecesTest {
 
-    private static final ModelConfig CONFIG =
-            ModelConfig.parse(TinyModels.CONFIG.replace("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 5"), "tiny");
+    private static final ModelConfig CONFIG = ModelConfig.parse(
+            TinyModels.CONFIG.replace("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 5"), "tiny");
 
     @Test
     void aPieceForEachLayerFromTheLastToTheFirst() {
@@ -26,8 +26,12 @@ class GradientPiecesTest {
 
     @Test
     void smallLayersShareAPieceThatIsFinalWithTheLowestOfThem() {
-        assertThat(pieces(TargetModules.allLinear(), 4)).extracting(Piece::layer).containsExactly(0);
-        assertThat(pieces(TargetModules.allLinear(), 100)).extracting(Piece::layer).containsExactly(3, 1, 0);
+        assertThat(pieces(TargetModules.allLinear(), 4))
+                .extracting(Piece::layer)
+                .containsExactly(0);
+        assertThat(pieces(TargetModules.allLinear(), 100))
+                .extracting(Piece::layer)
+                .containsExactly(3, 1, 0);
     }
 
     @Test
@@ -35,14 +39,16 @@ class GradientPiecesTest {
         assertThat(pieces(TargetModules.of(".*layers.3.*_proj|lm_head"), 400))
                 .extracting(Piece::layer)
                 .containsExactly(3);
-        assertThat(pieces(TargetModules.names("lm_head"), 400)).extracting(Piece::layer).containsExactly(0);
+        assertThat(pieces(TargetModules.names("lm_head"), 400))
+                .extracting(Piece::layer)
+                .containsExactly(0);
     }
 
     /** They cover the buffer without gaps, from its end down. */
     private static List<Piece> pieces(TargetModules targets, int rank) {
         ModelLayout layout = ModelLayout.of(CONFIG);
-        AdapterLayout adapter = new AdapterLayout(
-                layout.groups(), LoraTargets.resolve(targets, layout.moduleNames()), rank);
+        AdapterLayout adapter =
+                new AdapterLayout(layout.groups(), LoraTargets.resolve(targets, layout.moduleNames()), rank);
         List<Piece> pieces = GradientPieces.of(layout, adapter).pieces();
         long end = adapter.size();
         for (Piece piece : pieces) {

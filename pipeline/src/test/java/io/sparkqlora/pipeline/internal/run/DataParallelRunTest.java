@@ -15,6 +15,7 @@ import io.sparkqlora.train.NamedTensor;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import org.apache.spark.TaskContext;
 import org.apache.spark.sql.Row;
@@ -62,7 +63,7 @@ class DataParallelRunTest {
                 assertThat(got.get(i).getLong(3)).isEqualTo(expected.get(i).getLong(3));
             }
         }
-        Cli.run("train", job("one", 2))
+        Cli.run("train", job("one", 1), "num_processes=2")
                 .refused(2, "QLORA-P038: run one was started with num_processes = 1, this job has 2");
     }
 
@@ -91,7 +92,7 @@ class DataParallelRunTest {
         AtomicInteger hung = new AtomicInteger();
         try (var devices = rankOneAtUpdate(1, device -> {
             hung.incrementAndGet();
-            sleep(2_500);
+            hangUntilKilled();
         })) {
             assertThat(devices).isNotNull();
             Cli.run("train", hanging)
@@ -121,11 +122,10 @@ class DataParallelRunTest {
         });
     }
 
-    private static void sleep(long millis) {
-        try {
-            Thread.sleep(millis);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
+    /** Spark kills what is left of a stage that failed. */
+    private static void hangUntilKilled() {
+        for (int i = 0; i < 3_000 && !TaskContext.get().isInterrupted(); i++) {
+            LockSupport.parkNanos(20_000_000);
         }
     }
 

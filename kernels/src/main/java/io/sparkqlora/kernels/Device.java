@@ -3,6 +3,7 @@ package io.sparkqlora.kernels;
 
 import java.nio.ByteBuffer;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Where tensors live and operations run. One thread drives a device; operations are issued in order and may run
@@ -97,6 +98,11 @@ public interface Device extends AutoCloseable {
      */
     default Profile stopProfile() {
         throw KernelErrors.noProfile(name());
+    }
+
+    /** How it joins others of its kind; empty where it can't: what several add up goes through the hosts' memory then. */
+    default Optional<DeviceGroups> groups() {
+        return Optional.empty();
     }
 
     /** Waits until everything issued has run; throws what failed. */

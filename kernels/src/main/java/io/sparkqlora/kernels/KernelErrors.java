@@ -252,6 +252,27 @@ public final class KernelErrors {
                 cause);
     }
 
+    /** NCCL refused a call, or found out that a member is gone. */
+    public static QLoraException groupFailed(String call, String code) {
+        return new QLoraException(
+                "QLORA-K070",
+                Kind.RANK_LOST,
+                "the GPUs of this run can't work together any more: NCCL says " + code + " while " + call
+                        + "; run the command again, it goes on from the last commit. If it comes back at once, NCCL_DEBUG=WARN"
+                        + " in the executors' environment tells more",
+                null);
+    }
+
+    /** A member neither answers nor fails. */
+    public static QLoraException groupTimedOut(String call, long seconds) {
+        return new QLoraException(
+                "QLORA-K071",
+                Kind.RANK_LOST,
+                "the GPUs of this run have waited for each other for " + seconds + " s while " + call
+                        + ": a rank is gone or hangs; look at the executors' logs, or raise ddp_timeout if it is only slow",
+                null);
+    }
+
     /** The driver found no memory for what it needs beside our allocations, or none of the machine's that can be pinned. */
     public static QLoraException driverOutOfMemory(String call, long deviceFree) {
         return new QLoraException(

@@ -5,6 +5,7 @@ import io.sparkqlora.train.internal.collective.SoloCollective;
 import java.nio.ByteBuffer;
 import java.nio.LongBuffer;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.Arrays;
 
 /**
@@ -26,6 +27,16 @@ public interface Collective extends AutoCloseable {
 
     /** How many ranks there are. */
     int worldSize();
+
+    /** How long a rank may be silent before the others give it up. */
+    Duration timeout();
+
+    /**
+     * What every wait does now and then; for waits for ranks that are not a collective's own.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException RANK_LOST, or whatever else, if this rank is to stop
+     */
+    void check();
 
     /**
      * Says which optimizer step the next calls belong to, for errors, and so that ranks at different steps are found out.

@@ -103,6 +103,18 @@ public final class CollectiveErrors {
                 null);
     }
 
+    /** Two ranks on one GPU. */
+    public static QLoraException sameDevice(int rank, int other, String device) {
+        return new QLoraException(
+                "QLORA-T111",
+                Kind.CONFIG,
+                "ranks " + rank + " and " + other + " have the same GPU, " + device
+                        + ": a GPU takes one rank; let Spark"
+                        + " give each task one of its own (spark.task.resource.gpu.amount=1 and a discovery script that"
+                        + " names every GPU once), or lower num_processes",
+                null);
+    }
+
     /** What another rank failed with. */
     public static QLoraException ofRank(int rank, String code, Kind kind, String message) {
         String prefix = code + ": ";

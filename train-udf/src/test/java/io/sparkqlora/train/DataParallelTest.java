@@ -14,16 +14,17 @@ import io.sparkqlora.train.internal.collective.Ranks.Ended;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.IntFunction;
 import org.junit.jupiter.api.Test;
 
 /** Ranks as threads, each with a device and a session of its own. */
 class DataParallelTest {
 
     private static final Duration TIMEOUT = Duration.ofSeconds(60);
-    private static final int STEPS = 4;
+    static final int STEPS = 4;
     private static final int BATCHES = 4;
 
-    private static final LoraConfig DROPPING = LoraConfig.builder()
+    static final LoraConfig DROPPING = LoraConfig.builder()
             .r(4)
             .loraAlpha(8)
             .loraDropout(0.1)
@@ -38,7 +39,7 @@ class DataParallelTest {
             .build();
 
     /** What a rank saw. */
-    private record Curve(List<StepMetrics> steps, TrainingState state) {}
+    record Curve(List<StepMetrics> steps, TrainingState state) {}
 
     @Test
     void anyNumberOfRanksTakesTheSameSteps() {
@@ -72,8 +73,12 @@ class DataParallelTest {
     }
 
     private static List<Curve> train(int ranks, LoraConfig lora) {
+        return train(ranks, lora, rank -> Devices.open("cpu"));
+    }
+
+    static List<Curve> train(int ranks, LoraConfig lora, IntFunction<Device> devices) {
         List<Ended<Curve>> all = Ranks.run(ranks, TIMEOUT, collective -> {
-            try (Device device = Devices.open("cpu");
+            try (Device device = devices.apply(collective.rank());
                     TrainingSession session = TestSessions.open(device, lora, arguments(ranks))) {
                 List<StepMetrics> steps = new ArrayList<>();
                 for (int step = 0; step < STEPS; step++) {

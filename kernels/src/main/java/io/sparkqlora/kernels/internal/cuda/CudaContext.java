@@ -4,10 +4,12 @@ package io.sparkqlora.kernels.internal.cuda;
 import io.sparkqlora.kernels.KernelErrors;
 import io.sparkqlora.kernels.QLoraException;
 import java.nio.charset.StandardCharsets;
+import java.util.HexFormat;
 import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice;
 import jcuda.driver.CUdevice_attribute;
 import jcuda.driver.CUresult;
+import jcuda.driver.CUuuid;
 import jcuda.driver.JCudaDriver;
 
 /** One GPU of this machine and the process's primary context on it. */
@@ -78,6 +80,14 @@ final class CudaContext implements AutoCloseable {
             length++;
         }
         return new String(name, 0, length, StandardCharsets.US_ASCII);
+    }
+
+    /** The GPU's own number, the same in every process: {@code GPU-} and 32 hexadecimal digits, as nvidia-smi has it. */
+    String uuid() {
+        CUuuid uuid = new CUuuid();
+        Driver.check(JCudaDriver.cuDeviceGetUuid(uuid, device), "cuDeviceGetUuid");
+        String digits = HexFormat.of().formatHex(uuid.bytes);
+        return "GPU-" + digits.replaceFirst("(.{8})(.{4})(.{4})(.{4})(.{12})", "$1-$2-$3-$4-$5");
     }
 
     /** Compute capability, 90 for Hopper. */

@@ -3,6 +3,7 @@ package io.sparkqlora.kernels.internal.cuda;
 
 import io.sparkqlora.kernels.ByteSource;
 import io.sparkqlora.kernels.Device;
+import io.sparkqlora.kernels.DeviceGroups;
 import io.sparkqlora.kernels.DeviceTraits;
 import io.sparkqlora.kernels.KernelErrors;
 import io.sparkqlora.kernels.Memory;
@@ -18,6 +19,7 @@ import io.sparkqlora.kernels.internal.Checks;
 import java.nio.ByteBuffer;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import jcuda.driver.CUstream_flags;
 import jcuda.driver.JCudaDriver;
@@ -159,6 +161,11 @@ public final class CudaDevice implements Device {
         return enabled && profiler == null
                 ? new CudaGraph(context, stream, recorded, () -> profiler != null, allocations::frees)
                 : Device.super.record(recorded);
+    }
+
+    @Override
+    public Optional<DeviceGroups> groups() {
+        return Nccl.available() ? Optional.of(new NcclGroups(this, context, stream)) : Optional.empty();
     }
 
     @Override

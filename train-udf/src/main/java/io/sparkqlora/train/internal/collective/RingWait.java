@@ -40,6 +40,10 @@ final class RingWait implements AutoCloseable {
         return patience.self();
     }
 
+    Patience patience() {
+        return patience;
+    }
+
     Link previous() {
         return previous;
     }

@@ -7,6 +7,7 @@ import io.sparkqlora.train.CollectiveErrors;
 import io.sparkqlora.train.RingMember;
 import io.sparkqlora.train.internal.collective.FrameHeader.Type;
 import java.nio.ByteBuffer;
+import java.time.Duration;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
 
@@ -45,6 +46,16 @@ public final class SocketRing implements Collective {
     @Override
     public int worldSize() {
         return me.worldSize();
+    }
+
+    @Override
+    public Duration timeout() {
+        return wait.patience().timeout();
+    }
+
+    @Override
+    public void check() {
+        wait.patience().check(progress.where());
     }
 
     @Override

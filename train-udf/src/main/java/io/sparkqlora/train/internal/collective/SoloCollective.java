@@ -3,6 +3,8 @@ package io.sparkqlora.train.internal.collective;
 
 import io.sparkqlora.train.Collective;
 import java.nio.ByteBuffer;
+import java.time.Duration;
+import java.time.temporal.ChronoUnit;
 
 /** The world of one rank. */
 public enum SoloCollective implements Collective {
@@ -17,6 +19,14 @@ public enum SoloCollective implements Collective {
     public int worldSize() {
         return 1;
     }
+
+    @Override
+    public Duration timeout() {
+        return ChronoUnit.FOREVER.getDuration();
+    }
+
+    @Override
+    public void check() {}
 
     @Override
     public void begin(long step) {}

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train.internal.step;
 
+import io.sparkqlora.kernels.Arena;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Device;
+import io.sparkqlora.kernels.DeviceGroup;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.Collective;
 import io.sparkqlora.train.internal.step.GradientPieces.Piece;
@@ -16,7 +18,8 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 
 /**
- * Makes the gradients and losses of one rank those of all of them; they pass through the host's memory.
+ * Makes the gradients and losses of one rank those of all of them: among the GPUs themselves where they can be joined, through
+ * the hosts' memory elsewhere.
  *
  * <p>On a device whose operations have run when they return, a thread of its own adds up a piece as soon as backward has
  * finished it, while the device goes on with the layers below. Elsewhere that would have the device wait for each copy, and a
@@ -24,11 +27,15 @@ import java.util.concurrent.Future;
  */
 public final class GradientExchange implements AutoCloseable {
 
+    private static final long MOST_SCRATCH = 4 << 20; // 16 MiB: messages so large that their number doesn't show
+    private static final long LEAST_SCRATCH = 4 << 10; // as many ranks as there may be
+
     private final Device device;
     private final Tensor gradients;
     private final List<Piece> pieces;
     private final boolean overlaps;
     private final List<ByteBuffer> staging = new ArrayList<>();
+    private final RankDevices ranks;
     private ExecutorService thread;
 
     private GradientExchange(Device device, Tensor gradients, GradientPieces pieces, boolean overlaps) {
@@ -36,6 +43,7 @@ public final class GradientExchange implements AutoCloseable {
         this.gradients = gradients;
         this.pieces = pieces.pieces();
         this.overlaps = overlaps;
+        this.ranks = new RankDevices(device::groups);
     }
 
     /** The exchange of a session's gradients. */
@@ -77,11 +85,26 @@ public final class GradientExchange implements AutoCloseable {
          * All gradients are final.
          *
          * @param lossSum F64 [1], added in the order of the ranks
+         * @param arena of the step
          */
-        void finish(Tensor lossSum) {
+        void finish(Tensor lossSum, Arena arena) {
             if (collective.worldSize() == 1) {
                 return;
             }
+            DeviceGroup group = overlaps ? null : ranks.of(collective);
+            if (group == null) {
+                throughHosts();
+                addLosses(collective, lossSum);
+            } else {
+                // first what waits for the device and all ranks: a failure shows here, not as a GPU that is silent
+                addLosses(collective, lossSum);
+                long mark = arena.mark();
+                group.allReduceSum(gradients, scratch(arena, gradients.size()));
+                arena.release(mark);
+            }
+        }
+
+        private void throughHosts() {
             if (overlaps) {
                 layerDone(0);
             }
@@ -95,8 +118,12 @@ public final class GradientExchange implements AutoCloseable {
                     device.copyIn(host, view(i));
                 }
             }
-            addLosses(collective, lossSum);
         }
+    }
+
+    /** What GPUs need to add up so many gradients. */
+    static Tensor scratch(Arena arena, long gradients) {
+        return arena.take(DType.F32, 1, Math.max(LEAST_SCRATCH, Math.min(MOST_SCRATCH, gradients)));
     }
 
     private Tensor view(int piece) {
@@ -158,6 +185,7 @@ public final class GradientExchange implements AutoCloseable {
 
     @Override
     public void close() {
+        ranks.close();
         if (thread != null) {
             thread.shutdownNow();
         }

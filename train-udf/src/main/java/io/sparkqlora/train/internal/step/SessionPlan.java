@@ -109,6 +109,11 @@ public record SessionPlan(
         MicroBatch.evaluate(
                 new ModelForward(pass, buffers.model(), buffers.adapter(), buffers.rope()), largest, lossSum);
         MicroBatch.evaluate(new ModelForward(pass, buffers.model(), null, buffers.rope()), largest, lossSum);
+        if (spec.device().ownsMemory()) {
+            long mark = arena.mark();
+            GradientExchange.scratch(arena, buffers.buffers().gradients().size());
+            arena.release(mark);
+        }
         OptimizerStep.take(arena, sums, buffers.moments(), planning.pageQueue(0));
         return arena.peakBytes();
     }

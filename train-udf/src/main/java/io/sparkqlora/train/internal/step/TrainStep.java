@@ -64,7 +64,7 @@ public record TrainStep(
         sums.clear(pass.device());
         GradientExchange.OfStep ranks = exchange.begin(collective);
         accumulate(stepsDone, batches, collective, targets, sums.loss(), ranks);
-        ranks.finish(sums.loss());
+        ranks.finish(sums.loss(), pass.arena());
         double learningRate = LearningRate.of(arguments).at(stepsDone);
         StepSums.Values values = update(stepsDone, sums, targets, learningRate);
         pass.arena().release(0);

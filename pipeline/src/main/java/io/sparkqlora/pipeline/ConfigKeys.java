@@ -30,8 +30,8 @@ public final class ConfigKeys {
                     "model_name_or_path",
                     ConfigTypes.text("the folder of a Hugging Face checkpoint"),
                     null,
-                    "Folder of the base checkpoint: config.json, safetensors, tokenizer.json. A relative path starts at the "
-                            + "working directory, on executors too, where the folder must exist as well.")
+                    "Folder of the base checkpoint: config.json, safetensors, tokenizer.json (tokenize needs the last alone). A relative "
+                            + "path starts at the working directory, on executors too, where the folder must exist as well.")
             .mandatory();
 
     public static final ConfigKey<String> BACKEND = of(

@@ -3,8 +3,11 @@ package io.sparkqlora.pipeline;
 
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.kernels.QLoraException.Kind;
+import java.nio.charset.CharacterCodingException;
+import java.nio.file.NoSuchFileException;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Collectors;
 
 /** The errors of this module. Codes are never reused: P001–P029 are for configuration, P030–P069 for runs and tables. */
 public final class PipelineErrors {
@@ -45,12 +48,15 @@ public final class PipelineErrors {
 
     /** The job file can't be read. */
     public static QLoraException jobFileUnreadable(String file, Exception cause) {
-        return config(6, "job file " + file + " can't be read: " + oneLine(cause) + "; check its permissions", cause);
+        return config(
+                6,
+                "job file " + file + " can't be read: " + oneLine(cause) + "; save it as UTF-8 text that you may read",
+                cause);
     }
 
     /** The job file is no YAML. */
     public static QLoraException notYaml(String where, String problem, Exception cause) {
-        return config(7, where + ": not valid YAML: " + firstLine(problem) + "; correct that line", cause);
+        return config(7, where + ": not valid YAML: " + problem(problem) + "; correct that line", cause);
     }
 
     /** The job file is not a mapping. */
@@ -128,7 +134,8 @@ public final class PipelineErrors {
         return error(
                 35,
                 Kind.CONFIG,
-                "output_dir " + root + " can't be written: " + oneLine(cause) + "; check the path and its permissions",
+                "output_dir " + root + " can't be written: " + oneLine(cause)
+                        + "; check the path, its permissions, the room left and the jars of its filesystem",
                 cause);
     }
 
@@ -189,7 +196,7 @@ public final class PipelineErrors {
         return error(
                 42,
                 Kind.CONFIG,
-                "chat_template " + file + " can't be read: " + oneLine(cause) + "; check the path",
+                "chat_template " + file + " can't be read: " + oneLine(cause) + "; name a file of UTF-8 text",
                 cause);
     }
 
@@ -269,7 +276,20 @@ public final class PipelineErrors {
         return new QLoraException(String.format("QLORA-P%03d", code), kind, message, cause);
     }
 
+    /** The YAML parser's first line is where it was, its second what it met. */
+    private static String problem(String text) {
+        return text == null || !text.startsWith("while ")
+                ? firstLine(text)
+                : text.lines().limit(2).map(String::strip).collect(Collectors.joining(" "));
+    }
+
     private static String oneLine(Throwable cause) {
+        if (cause instanceof NoSuchFileException) {
+            return "it does not exist";
+        }
+        if (cause instanceof CharacterCodingException) {
+            return "it is not UTF-8 text";
+        }
         return firstLine(cause.getMessage() == null ? cause.toString() : cause.getMessage());
     }
 

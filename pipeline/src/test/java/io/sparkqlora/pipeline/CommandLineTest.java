@@ -9,9 +9,12 @@ import io.sparkqlora.train.AdapterFiles;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.BeforeAll;
@@ -133,6 +136,56 @@ class CommandLineTest {
         refused(train(baseWith("wrong-shape", "\"hidden_size\": 64", "\"hidden_size\": 128")), 3, "shape");
         refused(train(baseWith("family", "\"model_type\": \"llama\"", "\"model_type\": \"bloom\"")), 3, "bloom");
         refused(train(copyOfBaseWithLargeVocabulary()), 3, "disagree");
+    }
+
+    @Test
+    void safetensorsWhoseHeaderCantBeAreRefused() throws IOException {
+        Path weights = copyOfBase("header").resolve("model.safetensors");
+        Safetensors good = Safetensors.read(weights);
+        // 2^40 bytes of header
+        Files.write(weights, new byte[] {0, 0, 0, 0, 0, 1, 0, 0}, StandardOpenOption.WRITE);
+        refused(train(weights.getParent()), 3, weights + ": the header claims 1099511627776 bytes, the file has ");
+
+        String first = "\"data_offsets\":[0,33152]";
+        good.with(first, "\"data_offsets\":[0,33154]").write(weights);
+        refused(train(weights.getParent()), 3, weights + ": tensor lm_head.weight: data_offsets span 33154 bytes");
+        good.with("\"data_offsets\":[33152,66304]", "\"data_offsets\":[2,33154]")
+                .write(weights);
+        refused(train(weights.getParent()), 3, weights + ": tensor model.embed_tokens.weight: data_offsets overlap");
+        good.with("BF16\",\"shape\":[259,64]," + first, "I16\",\"shape\":[259,64]," + first)
+                .write(weights);
+        refused(train(weights.getParent()), 3, weights + ": tensor lm_head.weight has dtype I16, supported are");
+        good.with("lm_head.weight", "lm_tail.weight").write(weights);
+        refused(train(weights.getParent()), 3, "tensor lm_head.weight is missing");
+    }
+
+    /** A file of safetensors, its header as text. */
+    private record Safetensors(String header, byte[] data) {
+
+        static Safetensors read(Path file) throws IOException {
+            ByteBuffer all = ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.LITTLE_ENDIAN);
+            byte[] header = new byte[(int) all.getLong()];
+            byte[] data = new byte[all.get(header).remaining()];
+            all.get(data);
+            return new Safetensors(new String(header, StandardCharsets.UTF_8), data);
+        }
+
+        Safetensors with(String old, String replacement) {
+            assertThat(header).containsOnlyOnce(old);
+            return new Safetensors(header.replace(old, replacement), data);
+        }
+
+        void write(Path file) throws IOException {
+            byte[] bytes = header.getBytes(StandardCharsets.UTF_8);
+            Files.write(
+                    file,
+                    ByteBuffer.allocate(Long.BYTES + bytes.length + data.length)
+                            .order(ByteOrder.LITTLE_ENDIAN)
+                            .putLong(bytes.length)
+                            .put(bytes)
+                            .put(data)
+                            .array());
+        }
     }
 
     @Test

@@ -110,6 +110,10 @@ class JobConfigTest {
                 .hasMessageContaining("none.yaml does not exist");
         refused("QLORA-P007", "job.yaml:", "r: [1\n");
         refused("QLORA-P007", "Duplicate field", "r: 1\nr: 2");
+        refused("QLORA-P007", "a second document begins here", "r: 1\n---\nr: 2");
+        refused("QLORA-P007", "found character '\\t(TAB)' that cannot start any token", "r:\t1\n\tseed: 2");
+        assertThat(read("\uFEFF" + NEEDED + "r: 1\r\nseed: 2\r\n").get(ConfigKeys.R))
+                .isEqualTo(1);
         Path list = write("- a\n- b\n");
         assertThatThrownBy(() -> JobConfig.read(list, List.of())).hasMessageContaining("QLORA-P008");
         assertThatThrownBy(() -> read(NEEDED, "r")).hasMessageContaining("QLORA-P009");

@@ -60,7 +60,7 @@ public record DataSource(String location, DataFormat format) {
                 new Lineage(actual.key() + ":" + SourceFiles.qualified(spark, location), "files:" + files.hash());
         return switch (actual) {
             case JSON, JSONL -> SourceRows.ofJson(JsonReader.read(spark, files, actual), lineage);
-            case CSV -> SourceRows.of(CsvReader.read(spark, files), lineage);
+            case CSV -> SourceRows.ofCsv(CsvReader.read(spark, files), lineage);
             default -> SourceRows.of(spark.read().parquet(files.paths()), lineage);
         };
     }

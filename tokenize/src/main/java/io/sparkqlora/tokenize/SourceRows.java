@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.tokenize;
 
+import io.sparkqlora.tokenize.internal.CsvReader;
 import io.sparkqlora.tokenize.internal.JsonReader;
 import java.util.List;
 import org.apache.spark.sql.Dataset;
@@ -31,6 +32,11 @@ public record SourceRows(Dataset<Row> rows, boolean jsonText, List<String> colum
     /** Rows of a DataFrame with a lineage that the caller vouches for. */
     public static SourceRows of(Dataset<Row> rows, Lineage lineage) {
         return new SourceRows(rows, false, List.of(rows.columns()), lineage);
+    }
+
+    /** Rows of CSV files. */
+    static SourceRows ofCsv(CsvReader csv, Lineage lineage) {
+        return new SourceRows(csv.rows(), false, csv.columns(), lineage);
     }
 
     /** Rows of JSON text. */

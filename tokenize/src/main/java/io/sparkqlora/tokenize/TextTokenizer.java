@@ -37,14 +37,14 @@ public final class TextTokenizer implements AutoCloseable {
         this.sha256 = files.sha256();
         this.tokenizer = load(dir, json);
         JsonNode parsed = parse(dir, json);
-        this.vocabulary = vocabulary(dir, parsed);
+        this.vocabulary = Vocabulary.of(parsed);
         this.pieces = PieceEncoder.of(tokenizer, parsed).orElse(null);
     }
 
     /**
      * Opens the tokenizer of a folder.
      *
-     * @throws QLoraException QLORA-D001 without tokenizer.json, QLORA-D002 with a file that can't be used, QLORA-D007
+     * @throws QLoraException QLORA-D001 without the folder or tokenizer.json, QLORA-D002 with a file that can't be used, QLORA-D007
      *     with named chat templates and none named default
      */
     public static TextTokenizer open(Path dir) {
@@ -58,14 +58,6 @@ public final class TextTokenizer implements AutoCloseable {
             throw TokenizeErrors.badTokenizerFile(
                     dir.resolve("tokenizer.json"), "tokenizers refuses it (" + e.getMessage() + ")", e);
         }
-    }
-
-    private static Vocabulary vocabulary(Path folder, JsonNode json) {
-        Vocabulary tokens = Vocabulary.of(json);
-        if (tokens.ids().isEmpty()) {
-            throw TokenizeErrors.badTokenizerFile(folder.resolve("tokenizer.json"), "it has no vocabulary", null);
-        }
-        return tokens;
     }
 
     private static JsonNode parse(Path folder, String json) {

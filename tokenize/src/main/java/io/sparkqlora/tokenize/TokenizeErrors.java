@@ -30,6 +30,15 @@ public final class TokenizeErrors {
                 null);
     }
 
+    /** There is no such folder. */
+    public static QLoraException noFolder(Path dir) {
+        return input(
+                "QLORA-D001",
+                "there is no folder " + dir + ", where the tokenizer should be; give the folder of a Hugging Face"
+                        + " checkpoint or tokenizer (names on the hub are not downloaded)",
+                null);
+    }
+
     /** A file of the tokenizer can't be read. */
     public static QLoraException badTokenizerFile(Path file, String problem, Throwable cause) {
         return input(
@@ -152,9 +161,33 @@ public final class TokenizeErrors {
                 cause);
     }
 
+    /** A place whose files can't be listed. */
+    public static QLoraException unlistable(String location, Exception cause) {
+        String problem = cause.getMessage() == null ? cause.toString() : cause.getMessage();
+        boolean colon = problem.contains("Relative path in absolute URI");
+        return input(
+                "QLORA-D063",
+                "can't list " + location + ": "
+                        + (colon
+                                ? "Hadoop can't take names with a colon (" + problem.replaceFirst(".*: ", "")
+                                        + "); rename that file"
+                                : problem.lines().findFirst().orElse("no reason given")
+                                        + "; check the path, and that the jars of its filesystem are there"),
+                cause);
+    }
+
     /** A source without a row. */
     public static QLoraException emptySource(String location) {
-        return input("QLORA-D055", "the dataset " + location + " is empty; give one with at least one row", null);
+        return input("QLORA-D055", "the dataset " + location + " has no row; give one with at least one", null);
+    }
+
+    /** A folder without a file. */
+    public static QLoraException noFile(String location) {
+        return input(
+                "QLORA-D055",
+                "the dataset " + location + " has no row: the folder holds no file (names that begin with _ or . don't"
+                        + " count, as in Spark); give one with at least one",
+                null);
     }
 
     /** A source all of whose rows were rejected. */
@@ -163,7 +196,10 @@ public final class TokenizeErrors {
         return input(
                 "QLORA-D056",
                 "none of the " + rows + " rows of " + location + " can be used (" + reasons(rejectedByReason)
-                        + "); for example " + example + "; mend the rows or the keys that name the columns",
+                        + "); for example " + example + "; mend "
+                        + (rejectedByReason.keySet().equals(Set.of("template_error"))
+                                ? "the chat template, or name another with the key chat_template"
+                                : "the rows or the keys that name the columns"),
                 null);
     }
 

@@ -80,7 +80,7 @@ class DataSourceTest {
     void readsCsvWithLineBreaksAndQuotes() throws IOException {
         write("a.csv", "prompt,completion\n\"a \"\"b\"\"\nc, d\",e\\\nf,g,h\nonly\n");
         SourceRows source = read(dir.resolve("a.csv"), "auto");
-        assertThat(source.columns()).containsExactly("prompt", "completion", "_corrupt_record");
+        assertThat(source.columns()).containsExactly("prompt", "completion");
         List<Row> rows = source.rows().collectAsList();
         assertThat(rows.get(0).getString(0)).isEqualTo("a \"b\"\nc, d");
         assertThat(rows.get(0).getString(1)).isEqualTo("e\\");
@@ -160,7 +160,7 @@ class DataSourceTest {
             missing-*     | parquet | QLORA-D050 | the dataset DIR/missing-* doesn't exist
             notes.txt     | auto    | QLORA-D059 | the format of DIR/notes.txt can't be told from its files' extensions 'txt'
             ''            | auto    | QLORA-D059 | can't be told from its files' extensions 'jsonl', 'parquet', 'txt'; name it
-            empty         | auto    | QLORA-D055 | the dataset DIR/empty is empty
+            empty         | auto    | QLORA-D055 | the dataset DIR/empty has no row: the folder holds no file
             bad.parquet   | auto    | QLORA-D054 | can't read file:DIR/bad.parquet: file:DIR/bad.parquet is not a Parquet file
             notes.txt     | delta   | QLORA-D062 | DIR/notes.txt is no Delta table
             notes.txt     | xml     | QLORA-D051 | dataset_format 'xml' isn't known; choose one of auto, parquet, json, jsonl

@@ -52,8 +52,9 @@ public final class DeltaLog {
                 return OptionalLong.empty();
             }
             return newest(system.listStatus(log));
-        } catch (IOException | IllegalArgumentException e) {
-            // a glob is no path; one that can't be listed is reported when its files are
+        } catch (IOException | RuntimeException e) {
+            // a glob is no path; one that can't be listed, on a filesystem that isn't there, is reported when its files
+            // are
             return OptionalLong.empty();
         }
     }

@@ -36,10 +36,18 @@ public record JsonReader(Dataset<Row> rows, List<String> columns) {
                     .textFile(files.paths())
                     .flatMap((FlatMapFunction<String, String>) JsonArrayElements::new, Encoders.STRING());
             List<String> first = elements.takeAsList(JsonColumns.LOOKED_AT);
+            requireRows(files, first);
             return new JsonReader(elements.toDF("value"), JsonColumns.of(first.iterator()));
         }
-        List<String> columns = JsonColumns.of(firstLines(spark, files).iterator());
-        return new JsonReader(spark.read().text(files.paths()), columns);
+        List<String> first = firstLines(spark, files);
+        requireRows(files, first);
+        return new JsonReader(spark.read().text(files.paths()), JsonColumns.of(first.iterator()));
+    }
+
+    private static void requireRows(SourceFiles files, List<String> first) {
+        if (first.isEmpty()) {
+            throw TokenizeErrors.emptySource(files.location());
+        }
     }
 
     /** Read here, not by a job: in a new session a job for a few lines takes as long as ten thousands of them. */
@@ -50,7 +58,9 @@ public record JsonReader(Dataset<Row> rows, List<String> columns) {
                     new InputStreamReader(open(SourceFiles.configuration(spark), file), StandardCharsets.UTF_8))) {
                 String line = reader.readLine();
                 while (line != null && lines.size() < JsonColumns.LOOKED_AT) {
-                    lines.add(line);
+                    if (!line.isBlank()) {
+                        lines.add(line);
+                    }
                     line = reader.readLine();
                 }
             } catch (IOException e) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.tokenize.internal;
 
+import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.tokenize.TokenizeErrors;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -29,14 +30,16 @@ public record SourceFiles(String location, List<FileStatus> files) {
     /**
      * Lists the files.
      *
-     * @throws io.sparkqlora.kernels.QLoraException QLORA-D050 when there is no such path, D055 when it holds no file
+     * @throws io.sparkqlora.kernels.QLoraException QLORA-D050 when there is no such path, D055 when it holds no file, D063 when it can't be listed
      */
     public static SourceFiles list(SparkSession spark, String location) {
         List<FileStatus> found = new ArrayList<>();
         try {
             Path path = new Path(location);
             FileSystem system = path.getFileSystem(configuration(spark));
-            FileStatus[] roots = system.globStatus(path);
+            // a name with a glob's characters in it goes before the glob
+            FileStatus[] roots =
+                    system.exists(path) ? new FileStatus[] {system.getFileStatus(path)} : system.globStatus(path);
             if (roots == null || roots.length == 0) {
                 throw TokenizeErrors.sourceMissing(location);
             }
@@ -45,11 +48,13 @@ public record SourceFiles(String location, List<FileStatus> files) {
             }
         } catch (FileNotFoundException e) {
             throw TokenizeErrors.sourceMissing(location);
-        } catch (IOException | IllegalArgumentException e) {
-            throw TokenizeErrors.unreadable(location, e.getMessage(), e);
+        } catch (QLoraException e) {
+            throw e;
+        } catch (IOException | RuntimeException e) {
+            throw TokenizeErrors.unlistable(location, e);
         }
         if (found.isEmpty()) {
-            throw TokenizeErrors.emptySource(location);
+            throw TokenizeErrors.noFile(location);
         }
         found.sort(Comparator.comparing(status -> status.getPath().toString()));
         return new SourceFiles(location, found);
@@ -57,6 +62,7 @@ public record SourceFiles(String location, List<FileStatus> files) {
 
     private static void collect(FileSystem system, FileStatus status, List<FileStatus> into) throws IOException {
         if (status.isFile()) {
+            requireNameForHadoop(status.getPath());
             into.add(status);
             return;
         }
@@ -67,6 +73,13 @@ public record SourceFiles(String location, List<FileStatus> files) {
             if (!hidden) {
                 collect(system, child, into);
             }
+        }
+    }
+
+    /** A local file has its checksum beside it, and the name of that can't be made of a name with a colon. */
+    private static void requireNameForHadoop(Path file) {
+        if ("file".equals(file.toUri().getScheme())) {
+            new Path(file.getParent(), file.getName());
         }
     }
 

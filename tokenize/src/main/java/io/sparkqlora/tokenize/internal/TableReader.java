@@ -26,7 +26,7 @@ public final class TableReader {
      * @throws io.sparkqlora.kernels.QLoraException QLORA-D061 when there is none of this name
      */
     public static SourceRows read(SparkSession spark, String table) {
-        if (!spark.catalog().tableExists(table)) {
+        if (!exists(spark, table)) {
             throw TokenizeErrors.noSuchTable(table, spark.catalog().currentDatabase());
         }
         String identity = "table:" + table;
@@ -37,6 +37,15 @@ public final class TableReader {
         long version = DeltaLog.version(spark, location.get());
         Dataset<Row> rows = spark.read().option("versionAsOf", version).table(table);
         return SourceRows.of(rows, new Lineage(identity, "delta:" + version));
+    }
+
+    private static boolean exists(SparkSession spark, String table) {
+        try {
+            return spark.catalog().tableExists(table);
+        } catch (Exception e) {
+            // Spark's parser throws checked exceptions without declaring them: a name that it can't take is no table's
+            return false;
+        }
     }
 
     /** Where a Delta table lies; empty for anything else. */

@@ -36,6 +36,9 @@ public final class TokenizerFiles {
     /** Reads the files; tokenizer.json has to be there, the others may be. */
     public TokenizerFiles(Path dir) {
         this.dir = dir;
+        if (!Files.isDirectory(dir)) {
+            throw TokenizeErrors.noFolder(dir);
+        }
         for (String name : NAMES) {
             byte[] content = read(dir.resolve(name));
             if (content != null) {
@@ -101,6 +104,9 @@ public final class TokenizerFiles {
      */
     public String tokenizerJson() {
         Vocabulary vocabulary = Vocabulary.of(tokenizer);
+        if (vocabulary.ids().isEmpty()) {
+            throw TokenizeErrors.badTokenizerFile(dir.resolve(NAMES.get(0)), "it has no vocabulary", null);
+        }
         ArrayNode missing = JSON.createArrayNode();
         Map<String, Integer> ids = new LinkedHashMap<>();
         config.path("added_tokens_decoder")

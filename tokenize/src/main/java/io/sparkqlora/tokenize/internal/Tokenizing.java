@@ -77,11 +77,13 @@ public final class Tokenizing {
     }
 
     private static void requireSequences(Lineage source, TokenizeCounts counts) {
+        // as people write it, without the format and the scheme of local files
+        String location = source.identity().replaceFirst("^[a-z]+:(file:)?(?=.)", "");
         if (counts.rows() == 0) {
-            throw TokenizeErrors.emptySource(source.identity());
+            throw TokenizeErrors.emptySource(location);
         }
         if (counts.sequences() == 0) {
-            throw TokenizeErrors.noUsableRow(source.identity(), counts.rows(), counts.rejected(), counts.example());
+            throw TokenizeErrors.noUsableRow(location, counts.rows(), counts.rejected(), counts.example());
         }
     }
 

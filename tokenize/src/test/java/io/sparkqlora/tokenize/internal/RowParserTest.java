@@ -59,7 +59,7 @@ class RowParserTest {
             {"messages": [{"role":            | corrupt_record   | Unexpected end-of-input
             {"messages": []} x                | corrupt_record   | Unrecognized token 'x'
             [1]                               | corrupt_record   | the row is a list, not a JSON object
-            {"_corrupt_record": "a,b"}        | corrupt_record   | the record has not as many fields as the header
+            {"_spark_qlora_corrupt_record": "a,b"} | corrupt_record   | the record has not as many fields as the header
             {"other": 1}                      | missing_messages | messages is null
             {"messages": 5}                   | invalid_messages | messages is a number, not a list
             {"messages": "hello"}             | invalid_messages | messages is a string, but not the JSON of a list: Unrec

@@ -255,12 +255,12 @@ class TokenizingTest {
     void aSourceWithoutAUsableRowIsAnError() throws IOException {
         Path bad = Files.writeString(dir.resolve("bad.jsonl"), "{\"text\": \"\"}\n{\"text\": \"\"}\nnonsense\n");
         assertThatThrownBy(() -> run(read(bad), options().build()))
-                .hasMessage("QLORA-D056: none of the 3 rows of jsonl:file:" + bad + " can be used (corrupt_record: 1, "
+                .hasMessage("QLORA-D056: none of the 3 rows of " + bad + " can be used (corrupt_record: 1, "
                         + "empty_text: 2); for example empty_text: text is empty; mend the rows or the keys that name the "
                         + "columns");
         SourceRows none = SourceRows.of(spark.sql("SELECT 'a' AS text").where("false"), "memory");
         assertThatThrownBy(() -> run(none, options().build()))
-                .hasMessage("QLORA-D055: the dataset memory is empty; give one with at least one row");
+                .hasMessage("QLORA-D055: the dataset memory has no row; give one with at least one");
     }
 
     @Test

@@ -57,6 +57,7 @@ public final class CommandLineApp {
     }
 
     private static void interrupted(Console console, AtomicBoolean ended) {
+        QuietLogging.silence();
         QLoraException outcome = Interruption.outcome();
         if (!ended.get()) {
             new FailureReport(console).interrupted(outcome);

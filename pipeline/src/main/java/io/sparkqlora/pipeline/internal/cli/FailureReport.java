@@ -3,6 +3,8 @@ package io.sparkqlora.pipeline.internal.cli;
 
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.pipeline.internal.run.Failures;
+import io.sparkqlora.pipeline.internal.run.Interruption;
+import java.util.function.BooleanSupplier;
 import picocli.CommandLine;
 
 /** What a failed command prints, and its exit code. */
@@ -14,9 +16,16 @@ final class FailureReport {
     private static final String INTERRUPTED = "QLORA-P031";
 
     private final Console console;
+    private final BooleanSupplier processEnds;
 
     FailureReport(Console console) {
+        this(console, Interruption::processEnds);
+    }
+
+    /** @param processEnds whether a signal is ending the process */
+    FailureReport(Console console, BooleanSupplier processEnds) {
         this.console = console;
+        this.processEnds = processEnds;
     }
 
     /** A signal ended the process. */
@@ -35,7 +44,7 @@ final class FailureReport {
     /** A command that threw. */
     int failure(Exception e, CommandLine line, CommandLine.ParseResult parsed) {
         boolean debug = line.getCommand() instanceof QLoraCommand command && command.debug;
-        QLoraException known = Failures.find(e);
+        QLoraException known = processEnds.getAsBoolean() ? Interruption.outcome() : Failures.find(e);
         if (known != null) {
             print(known.code(), Failures.firstLine(known.getMessage()));
         } else {
@@ -49,6 +58,10 @@ final class FailureReport {
 
     /** A failure that nobody foresaw. */
     int bug(Throwable e) {
+        if (processEnds.getAsBoolean()) {
+            interrupted(Interruption.outcome());
+            return BUG;
+        }
         print(
                 "QLORA-P000",
                 "QLORA-P000: " + Failures.oneLine(e) + "; this is a bug, please report it with --debug's trace");

@@ -61,10 +61,16 @@ public final class JobFile {
     private static JsonNode value(String text) {
         try {
             JsonNode node = YAML.readTree(text);
-            return node == null || node.isMissingNode() ? YAML.getNodeFactory().textNode(text) : node;
+            boolean plain = node == null || node.isMissingNode() || (node.isTextual() && !isQuoted(text.strip()));
+            // plain text is all of it: to YAML, a # after a blank begins a comment
+            return plain ? YAML.getNodeFactory().textNode(text.strip()) : node;
         } catch (JsonProcessingException e) {
             return YAML.getNodeFactory().textNode(text);
         }
+    }
+
+    private static boolean isQuoted(String text) {
+        return text.startsWith("\"") || text.startsWith("'");
     }
 
     private static List<Entry> parse(String text, String file) throws IOException {
@@ -79,6 +85,10 @@ public final class JobFile {
                 String where = file + ":" + parser.currentTokenLocation().getLineNr();
                 parser.nextToken();
                 entries.add(new Entry(key, YAML.readTree(parser), where));
+            }
+            if (first != null && parser.nextToken() != null) {
+                int line = parser.currentTokenLocation().getLineNr();
+                throw PipelineErrors.notYaml(file + ":" + line, "a second document begins here", null);
             }
         }
         return entries;

@@ -64,6 +64,7 @@ public final class TokenDatasets {
     }
 
     private TokenData make(SourceRows rows, TextTokenizer tokenizer, TokenizeOptions options) {
+        work.tables().requireWritable();
         work.observer().onMessage("tokenising " + source);
         try (TokenizationResult result = Tokenization.run(work.spark(), rows, tokenizer, options)) {
             check.accept(result.statistics().maxNumTokens());

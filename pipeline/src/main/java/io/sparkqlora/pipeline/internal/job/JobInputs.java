@@ -11,6 +11,8 @@ import io.sparkqlora.pipeline.internal.run.RunDevice;
 import io.sparkqlora.pipeline.internal.run.RunInputs;
 import io.sparkqlora.tokenize.TextTokenizer;
 import io.sparkqlora.train.MemoryPlan;
+import io.sparkqlora.train.ModelConfig;
+import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** Checks what goes into a job before anything is written. */
@@ -33,6 +35,21 @@ public final class JobInputs {
         }
         EngineSettings.memory(config, DeviceTraits.HOST, base.config(), 2);
         return base;
+    }
+
+    /**
+     * Checks the tokenizer, against the model where there is one: a folder may hold the tokenizer's files alone.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException INPUT, with what is wrong and the fix
+     */
+    static void checkTokenizer(JobConfig config) {
+        Path folder = Path.of(config.get(ConfigKeys.MODEL_NAME_OR_PATH));
+        Path model = folder.resolve("config.json");
+        try (TextTokenizer tokenizer = TextTokenizer.open(folder)) {
+            if (Files.exists(model)) {
+                tokenizer.agreesWith(ModelConfig.parse(model).vocabSize());
+            }
+        }
     }
 
     /**

@@ -16,9 +16,9 @@ public final class TrainJob {
 
     private TrainJob() {}
 
-    /** The data of a job, in token_shards. Needs no device. */
+    /** The data of a job, in token_shards. Needs no device, and of the checkpoint the tokenizer alone. */
     public static TokenData tokenize(Workspace work) {
-        JobInputs.check(work.config());
+        JobInputs.checkTokenizer(work.config());
         return TokenDatasets.prepare(work, work.config().get(ConfigKeys.DATASET), longest -> {});
     }
 

@@ -22,6 +22,8 @@ public final class Interruption implements AutoCloseable {
     private static final long LONGEST_MILLIS = 20_000;
     private static final long AGAIN_MILLIS = 100;
 
+    private static final Thread NEVER_ADDED = new Thread(() -> {});
+
     private static final Set<Interruption> RUNNING = new HashSet<>();
     private static boolean hooked;
     private static volatile boolean requested;
@@ -46,6 +48,15 @@ public final class Interruption implements AutoCloseable {
             Interruption run = new Interruption(context);
             RUNNING.add(run);
             return run;
+        }
+    }
+
+    /** Whether a signal is ending the process: what fails from then on fails because Spark is going down under it. */
+    public static boolean processEnds() {
+        try {
+            return Runtime.getRuntime().removeShutdownHook(NEVER_ADDED);
+        } catch (IllegalStateException e) {
+            return true;
         }
     }
 

@@ -46,7 +46,7 @@ public final class JobTables {
                     .makeQualified(path)
                     .toUri();
             return "file".equals(uri.getScheme()) ? uri.getPath() : uri.toString();
-        } catch (IOException | IllegalArgumentException e) {
+        } catch (IOException | RuntimeException e) {
             throw PipelineErrors.outputUnusable(root, e);
         }
     }
@@ -64,6 +64,15 @@ public final class JobTables {
     /** Where a table lies. */
     public String path(Table table) {
         return new Path(root, table.folder()).toString();
+    }
+
+    /**
+     * Checks that the tables can be written, before much work is done for them; what can be told of a local directory only.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException QLORA-P035 if not
+     */
+    public void requireWritable() {
+        WriteFailures.requireWritable(root);
     }
 
     /** Whether a table has been made. */
@@ -91,12 +100,12 @@ public final class JobTables {
             created.add(table);
             return;
         }
-        DeltaTable.createIfNotExists(spark)
+        WriteFailures.translating(root, () -> DeltaTable.createIfNotExists(spark)
                 .location(path(table))
                 .comment(table.comment())
                 .addColumns(table.schema())
                 .partitionedBy(table.partitionedBy().toArray(String[]::new))
-                .execute();
+                .execute());
     }
 
     /**
@@ -193,7 +202,7 @@ public final class JobTables {
     private void retrying(Runnable commit) {
         for (int attempt = 1; ; attempt++) {
             try {
-                commit.run();
+                WriteFailures.translating(root, commit);
                 return;
             } catch (io.delta.exceptions.DeltaConcurrentModificationException e) {
                 if (attempt == ATTEMPTS) {

@@ -38,6 +38,16 @@ class FailureReportTest {
     }
 
     @Test
+    void whatFailsWhileASignalEndsTheProcessIsAnInterruption() {
+        FailureReport ending = new FailureReport(console, () -> true);
+        ending.bug(new IllegalStateException("SparkContext was shut down"));
+        assertThat(out.toString(StandardCharsets.UTF_8))
+                .isEqualTo("{\"status\":\"interrupted\",\"code\":\"QLORA-P031\",\"message\":\"QLORA-P031: interrupted;"
+                        + " run the same command again\"}\n");
+        assertThat(err.toString(StandardCharsets.UTF_8)).hasLineCount(1).doesNotContain("shut down");
+    }
+
+    @Test
     void thereIsOneOutcomeOnly() {
         console.outcome(Map.of("status", "ok"));
         report.interrupted(PipelineErrors.interrupted());

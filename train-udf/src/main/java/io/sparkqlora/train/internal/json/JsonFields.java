@@ -49,8 +49,16 @@ public record JsonFields(ObjectNode json, String source, String prefix) {
             }
             throw TrainErrors.badJson(source, "an object in braces is expected", null);
         } catch (JsonProcessingException e) {
-            throw TrainErrors.badJson(source, e.getOriginalMessage(), e);
+            throw TrainErrors.badJson(source, problem(e), e);
         }
+    }
+
+    /** The parser's message without the place where the open object began, of which it shows nothing, and with the line. */
+    private static String problem(JsonProcessingException e) {
+        String message = e.getOriginalMessage().replaceFirst(" \\(start marker at .*", "");
+        return e.getLocation() == null
+                ? message
+                : message + " (line " + e.getLocation().getLineNr() + ")";
     }
 
     /** Whether the key is there and not null. */

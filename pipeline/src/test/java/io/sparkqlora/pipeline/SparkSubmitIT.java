@@ -26,7 +26,6 @@ import org.junit.jupiter.api.io.TempDir;
 class SparkSubmitIT {
 
     private static final Path BUNDLE = Path.of("target/qlora").toAbsolutePath();
-    private static final String MODULES = "--add-modules=jdk.incubator.vector";
 
     @TempDir
     Path dir;
@@ -94,10 +93,8 @@ class SparkSubmitIT {
                 "io.sparkqlora.pipeline.Main",
                 "--jars",
                 String.join(",", jars()),
-                "--driver-java-options",
-                MODULES,
-                "--conf",
-                "spark.executor.extraJavaOptions=" + MODULES,
+                "--properties-file",
+                BUNDLE.resolve("conf/spark-defaults.conf").toString(),
                 "--conf",
                 "spark.ui.enabled=false",
                 "--conf",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline;
 
+import io.sparkqlora.pipeline.internal.kryo.KryoSettings;
 import io.sparkqlora.pipeline.internal.tables.DeltaSettings;
 import org.apache.spark.sql.SparkSession;
 
@@ -21,6 +22,7 @@ public final class TestSpark {
                     .config("spark.databricks.delta.snapshotPartitions", 1)
                     .config("spark.sql.warehouse.dir", System.getProperty("java.io.tmpdir") + "/spark-qlora-warehouse");
             DeltaSettings.REQUIRED.forEach(builder::config);
+            KryoSettings.shipped().forEach(builder::config);
             session = builder.getOrCreate();
         }
         return session;

@@ -17,8 +17,11 @@ import java.util.regex.Pattern;
  */
 final class ClusterProcess implements AutoCloseable {
 
-    private static final String SHELL = "\"$@\" & java=$!; cat > /dev/null; kill -KILL $java; wait";
-    private static final long START_SECONDS = 60;
+    private static final String SHELL = "exec 3<&0; \"$@\" & java=$!; "
+            + "{ cat <&3 >/dev/null; kill -KILL $java; } & watch=$!; wait $java; kill $watch";
+
+    /** Plenty: a machine may be busy, and a process that ends is seen at once. */
+    private static final long START_SECONDS = 240;
 
     private final Path log;
     private final Process shell;
@@ -42,7 +45,7 @@ final class ClusterProcess implements AutoCloseable {
     /** Waits for a line in the log; gives its match. */
     Matcher await(Pattern line) throws IOException, InterruptedException {
         long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(START_SECONDS);
-        while (System.nanoTime() < end && running()) {
+        while (System.nanoTime() < end && shell.isAlive()) {
             Matcher match = line.matcher(Files.readString(log));
             if (match.find()) {
                 return match;
@@ -50,10 +53,6 @@ final class ClusterProcess implements AutoCloseable {
             Thread.sleep(20);
         }
         throw new AssertionError("no line '" + line + "' in " + log + ":\n" + Files.readString(log));
-    }
-
-    private boolean running() {
-        return shell.children().findAny().isPresent() || shell.isAlive();
     }
 
     /** Kills it; what it started is left to others. */

@@ -25,6 +25,9 @@ final class SparkHome {
         Path jars = Files.createDirectories(home.resolve("jars"));
         int number = 0;
         for (String entry : System.getProperty("java.class.path").split(File.pathSeparator)) {
+            if (entry.isEmpty()) {
+                continue;
+            }
             Path path = Path.of(entry).toAbsolutePath();
             // two modules' jars may have the same name; the first of two equal classes counts
             Path target = jars.resolve(String.format("%03d-%s.jar", number++, name(path)));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.cluster;
 
+import io.sparkqlora.pipeline.internal.kryo.KryoSettings;
 import io.sparkqlora.pipeline.internal.tables.DeltaSettings;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -136,6 +137,8 @@ public final class StandaloneCluster implements BeforeAllCallback, AfterTestExec
                 .filter(option -> option.startsWith("--add-opens"))
                 .forEach(line::add);
         // they start processes and wait; a small heap and quick code are enough
+        // a machine that is very busy has lost nobody
+        line.add("-Dspark.worker.timeout=600");
         line.addAll(List.of("-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", mark));
         line.add("-Dlog4j2.configurationFile=" + logging("info"));
         line.addAll(options);
@@ -178,6 +181,7 @@ public final class StandaloneCluster implements BeforeAllCallback, AfterTestExec
     /** What a driver of this cluster sets: one core an executor, and one GPU a task where there are any. */
     public Map<String, String> settings() {
         Map<String, String> settings = new LinkedHashMap<>(DeltaSettings.REQUIRED);
+        settings.putAll(KryoSettings.shipped());
         settings.put("spark.master", master);
         settings.put("spark.app.name", "test");
         settings.put("spark.ui.enabled", "false");
@@ -193,7 +197,7 @@ public final class StandaloneCluster implements BeforeAllCallback, AfterTestExec
         settings.put("spark.sql.warehouse.dir", dir.resolve("warehouse").toString());
         settings.put("spark.executor.cores", "1");
         settings.put("spark.executor.memory", "600m");
-        settings.put("spark.executor.heartbeatInterval", "100ms");
+        settings.put("spark.network.timeout", "600s");
         settings.put("spark.scheduler.barrier.maxConcurrentTasksCheck.interval", "1s");
         settings.put(
                 "spark.executor.extraJavaOptions",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.cli;
 
+import io.sparkqlora.pipeline.internal.kryo.KryoSettings;
 import io.sparkqlora.pipeline.internal.tables.DeltaSettings;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -22,6 +23,7 @@ record LocalSession(SparkSession spark, boolean owned) implements AutoCloseable 
         }
         SparkConf given = new SparkConf();
         SparkSession.Builder builder = SparkSession.builder();
+        KryoSettings.forSession(given).forEach(builder::config);
         defaults(given).forEach((key, value) -> {
             if (!given.contains(key)) {
                 builder.config(key, value);

@@ -10,6 +10,7 @@ import static org.apache.spark.sql.functions.sum;
 import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.internal.job.Workspace;
+import io.sparkqlora.pipeline.internal.observe.JobGroup;
 import io.sparkqlora.pipeline.internal.tables.JobTables;
 import io.sparkqlora.pipeline.internal.tables.Table;
 import io.sparkqlora.tokenize.DataSource;
@@ -20,6 +21,7 @@ import io.sparkqlora.tokenize.Tokenization;
 import io.sparkqlora.tokenize.TokenizationResult;
 import io.sparkqlora.tokenize.TokenizeOptions;
 import java.nio.file.Path;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.function.IntConsumer;
 import org.apache.spark.sql.Row;
@@ -66,7 +68,9 @@ public final class TokenDatasets {
     private TokenData make(SourceRows rows, TextTokenizer tokenizer, TokenizeOptions options) {
         work.tables().requireWritable();
         work.observer().onMessage("tokenising " + source);
-        try (TokenizationResult result = Tokenization.run(work.spark(), rows, tokenizer, options)) {
+        try (JobGroup group = JobGroup.open(work.spark().sparkContext(), "tokenize", "tokenize " + source);
+                TokenizationResult result = Tokenization.run(work.spark(), rows, tokenizer, options)) {
+            Objects.requireNonNull(group);
             check.accept(result.statistics().maxNumTokens());
             // a new table surely gets the rows; one that was there may have had them once, and drops them then
             boolean anew = !work.tables().exists(Table.TOKEN_SHARDS);

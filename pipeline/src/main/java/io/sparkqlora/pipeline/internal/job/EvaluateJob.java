@@ -6,9 +6,11 @@ import static org.apache.spark.sql.functions.col;
 import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.Evaluation;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.internal.cluster.ClusterPreflight;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.data.TokenData;
 import io.sparkqlora.pipeline.internal.data.TokenDatasets;
+import io.sparkqlora.pipeline.internal.observe.JobGroup;
 import io.sparkqlora.pipeline.internal.run.AdapterConfigJson;
 import io.sparkqlora.pipeline.internal.run.BaseModel;
 import io.sparkqlora.pipeline.internal.run.RunDevice;
@@ -16,6 +18,7 @@ import io.sparkqlora.pipeline.internal.run.RunDevices;
 import io.sparkqlora.pipeline.internal.tables.Table;
 import java.sql.Timestamp;
 import java.util.List;
+import java.util.Objects;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -30,6 +33,7 @@ public final class EvaluateJob {
     public static Evaluation run(Workspace work, RunChoice chosen) {
         JobConfig config = work.config();
         BaseModel base = JobInputs.check(chosen);
+        ClusterPreflight.check(work.spark().sparkContext(), base);
         RunDevice device = RunDevices.find(work.spark(), config.get(ConfigKeys.BACKEND));
         RunChoice choice = chosen.withBackend(device.backend());
         JobInputs.requireMemory(choice.config(), base, device, 1);
@@ -38,7 +42,11 @@ public final class EvaluateJob {
         TokenData data = TokenDatasets.prepare(
                 work, source, longest -> JobInputs.requireMemory(choice.config(), base, device, longest));
         int maxTokens = JobInputs.batchTokens(choice.config(), data.maxNumTokens());
-        return measure(work, choice, data, maxTokens);
+        String title = "evaluate " + choice.adapterId();
+        try (JobGroup group = JobGroup.open(work.spark().sparkContext(), title, title + " on " + source)) {
+            Objects.requireNonNull(group);
+            return measure(work, choice, data, maxTokens);
+        }
     }
 
     private static Evaluation measure(Workspace work, RunChoice choice, TokenData data, int maxTokens) {

@@ -89,8 +89,12 @@ public final class JobInputs {
 
     /** Checks that micro-batches of rows of so many tokens fit on the device. */
     static void requireMemory(JobConfig config, BaseModel base, RunDevice device, int longestRow) {
-        EngineSettings.memory(config, device.traits(), base.config(), batchTokens(config, longestRow))
-                .requireFits(device.name(), device.availableBytes());
+        memory(config, base, device, longestRow).requireFits(device.name(), device.availableBytes());
+    }
+
+    /** What micro-batches of rows of so many tokens take. */
+    static MemoryPlan memory(JobConfig config, BaseModel base, RunDevice device, int longestRow) {
+        return EngineSettings.memory(config, device.traits(), base.config(), batchTokens(config, longestRow));
     }
 
     /** Checks that base and adapter fit on the device; what prompts add is checked with the prompts. */

@@ -2,7 +2,10 @@
 package io.sparkqlora.pipeline.internal.job;
 
 import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.internal.cluster.ClusterPreflight;
+import io.sparkqlora.pipeline.internal.cluster.RapidsPool;
 import io.sparkqlora.pipeline.internal.data.TokenData;
 import io.sparkqlora.pipeline.internal.data.TokenDatasets;
 import io.sparkqlora.pipeline.internal.run.BaseModel;
@@ -19,22 +22,36 @@ public final class TrainJob {
     /** The data of a job, in token_shards. Needs no device, and of the checkpoint the tokenizer alone. */
     public static TokenData tokenize(Workspace work) {
         JobInputs.checkTokenizer(work.config());
+        ClusterPreflight.checkTasks(work.spark().sparkContext());
         return TokenDatasets.prepare(work, work.config().get(ConfigKeys.DATASET), longest -> {});
     }
 
     /** A job's run, to its end. */
     public static RunRecord train(Workspace given) {
         BaseModel base = JobInputs.check(given.config());
+        ClusterPreflight.check(
+                given.spark().sparkContext(),
+                base,
+                given.config().get(ExecutorKeys.NUM_PROCESSES),
+                given.config().get(ConfigKeys.BACKEND));
         RunDevice device = RunDevices.find(given.spark(), given.config().get(ConfigKeys.BACKEND));
         // the run is one of this backend, so that auto never goes on with it on another
         Workspace work = given.withBackend(device.backend());
         JobConfig config = work.config();
         // the shortest rows that there can be; the exact need is known with the data
-        JobInputs.requireMemory(config, base, device, 1);
+        requireMemory(work, base, device, 1);
         TokenData data = TokenDatasets.prepare(
-                work,
-                config.get(ConfigKeys.DATASET),
-                longest -> JobInputs.requireMemory(config, base, device, longest));
+                work, config.get(ConfigKeys.DATASET), longest -> requireMemory(work, base, device, longest));
         return new RunDriver(work.tables(), config, work.observer()).train(base, data, device);
+    }
+
+    /** On the device, and there beside what RAPIDS may take. */
+    private static void requireMemory(Workspace work, BaseModel base, RunDevice device, int longestRow) {
+        JobInputs.requireMemory(work.config(), base, device, longestRow);
+        if (device.backend().equals(RunDevices.CUDA)) {
+            long need =
+                    JobInputs.memory(work.config(), base, device, longestRow).total();
+            RapidsPool.requireRoom(work.spark().sparkContext().getConf(), device.name(), need, device.availableBytes());
+        }
     }
 }

@@ -2,6 +2,7 @@
 package io.sparkqlora.pipeline.internal.run;
 
 import io.sparkqlora.kernels.QLoraException;
+import io.sparkqlora.pipeline.internal.observe.RunLog;
 import io.sparkqlora.train.Adapter;
 import io.sparkqlora.train.Collective;
 import io.sparkqlora.train.NamedTensor;
@@ -11,6 +12,7 @@ import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import org.apache.spark.TaskContext;
 import org.apache.spark.sql.Row;
@@ -40,7 +42,8 @@ final class ChunkTask extends AbstractFunction1<scala.collection.Iterator<ChunkF
     @Override
     public scala.collection.Iterator<Row> apply(scala.collection.Iterator<ChunkFeed> feeds) {
         List<Row> out = new ArrayList<>();
-        try {
+        try (RunLog log = RunLog.open(chunk.run().runId(), chunk.chunk(), TaskContext.getPartitionId())) {
+            Objects.requireNonNull(log);
             train(feeds.next(), out);
         } catch (QLoraException e) {
             if (e.kind() == QLoraException.Kind.RANK_LOST) {

@@ -6,6 +6,7 @@ import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.PipelineErrors;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
+import io.sparkqlora.pipeline.internal.observe.ExecutorNumbers;
 import io.sparkqlora.train.Adapter;
 import io.sparkqlora.train.Checkpoint;
 import io.sparkqlora.train.Collective;
@@ -96,6 +97,7 @@ final class ResidentSession implements AutoCloseable {
     StepMetrics train(List<List<PackedRow>> microBatches, Collective collective) {
         StepMetrics metrics = session.step(microBatches, collective);
         step = metrics.step();
+        ExecutorNumbers.step(metrics, device.peakBytes());
         return metrics;
     }
 
@@ -126,6 +128,7 @@ final class ResidentSession implements AutoCloseable {
 
     @Override
     public void close() {
+        ExecutorNumbers.clear();
         Closing.all(List.of(checkpoint, device, session));
     }
 }

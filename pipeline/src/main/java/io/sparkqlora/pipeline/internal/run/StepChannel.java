@@ -6,11 +6,13 @@ import java.io.Serializable;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import org.apache.spark.SparkContext;
+import org.apache.spark.util.LongAccumulator;
 
 /**
  * Carries each step from the task to the driver while the chunk runs. In local mode they share a JVM and the listener is
  * called at once; on a cluster the last step goes along with the executor's heartbeat (spark.executor.heartbeatInterval,
- * 10 s), in an accumulator. Nothing but the progress line depends on it.
+ * 10 s), in an accumulator. Nothing but the progress line depends on it. Two more accumulators are for the UI, which shows
+ * them with each stage: tokens and loss of the run so far. An attempt that failed counts there as well.
  */
 final class StepChannel implements Serializable, AutoCloseable {
 
@@ -18,6 +20,8 @@ final class StepChannel implements Serializable, AutoCloseable {
     private static final Map<String, StepListener> IN_THIS_JVM = new ConcurrentHashMap<>();
 
     private final String runId;
+    private final LongAccumulator tokens;
+    private final LastLoss loss = new LastLoss();
     private final StepAccumulator accumulator;
     private final transient SparkContext context;
     private final transient HeartbeatSteps heartbeats;
@@ -27,6 +31,8 @@ final class StepChannel implements Serializable, AutoCloseable {
         this.context = context;
         this.accumulator = accumulator;
         this.heartbeats = heartbeats;
+        this.tokens = context.longAccumulator("tokens of " + runId);
+        context.register(loss, "loss of " + runId);
     }
 
     /** Opens the driver's end. */
@@ -44,6 +50,8 @@ final class StepChannel implements Serializable, AutoCloseable {
 
     /** The task's end: a step is done. */
     void send(StepMetrics metrics) {
+        tokens.add(metrics.numTokens());
+        loss.add(metrics);
         StepListener listener = IN_THIS_JVM.get(runId);
         if (listener != null) {
             listener.onStep(metrics);

@@ -8,9 +8,11 @@ import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.PipelineErrors;
+import io.sparkqlora.pipeline.internal.observe.JobGroup;
 import io.sparkqlora.pipeline.internal.tables.JobTables;
 import io.sparkqlora.pipeline.internal.tables.Table;
 import java.util.List;
+import java.util.Objects;
 import org.apache.spark.sql.Row;
 
 /** The driver of a run: chunk after chunk, from the last commit to the last step. */
@@ -89,6 +91,19 @@ final class TrainingRun {
         long number = last.chunk() + 1;
         long end = Math.min(spec.plan().totalSteps(), last.step() + config.get(ConfigKeys.SAVE_STEPS));
         ChunkSpec chunk = new ChunkSpec(spec, number, last.step(), end);
+        try (JobGroup group = JobGroup.ofChunk(
+                tables.spark().sparkContext(),
+                spec.runId(),
+                number,
+                last.step(),
+                end,
+                spec.plan().totalSteps())) {
+            Objects.requireNonNull(group);
+            return chunk(last, chunk, channel);
+        }
+    }
+
+    private Commit chunk(Commit last, ChunkSpec chunk, StepChannel channel) {
         ChunkResult result = new ChunkJob(tables, ranks).run(chunk, channel);
         if (result.step() > last.step()) {
             result.commit(config.get(ConfigKeys.SAVE_TOTAL_LIMIT));
@@ -99,7 +114,7 @@ final class TrainingRun {
         }
         record.save(tables);
         observer.onCommit(result.step());
-        return new Commit(number, result.step());
+        return new Commit(chunk.chunk(), result.step());
     }
 
     private void end(String status, String error) {

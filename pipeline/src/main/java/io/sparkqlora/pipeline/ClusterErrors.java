@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline;
+
+import io.sparkqlora.kernels.QLoraException;
+import io.sparkqlora.kernels.QLoraException.Kind;
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * What a cluster's settings get wrong, found before data is read. Codes P070–P089; the rest of this module's errors is in
+ * {@link PipelineErrors}.
+ */
+public final class ClusterErrors {
+
+    private ClusterErrors() {}
+
+    /** Executors that come and go, under ranks that must stay. */
+    public static QLoraException dynamicAllocation(int numProcesses) {
+        return config(
+                70,
+                "spark.dynamicAllocation.enabled is true, and the " + numProcesses
+                        + " ranks of training are one barrier"
+                        + " stage, for which Spark refuses it; set spark.dynamicAllocation.enabled=false and"
+                        + " spark.executor.instances (on a standalone cluster spark.cores.max)");
+    }
+
+    /** Fewer slots than ranks. */
+    public static QLoraException tooFewSlots(int numProcesses, int slots, String master, long waitedMillis) {
+        return config(
+                71,
+                "num_processes is " + numProcesses + ", but the executors of " + master + " have room for " + slots
+                        + " tasks at once (waited " + waitedMillis / 1000
+                        + " s for more); lower num_processes, or raise"
+                        + " spark.executor.instances or spark.cores.max, and see that spark.task.cpus and"
+                        + " spark.task.resource.gpu.amount leave a slot for each rank");
+    }
+
+    /** Several ranks on a GPU. */
+    public static QLoraException fractionalGpu(double amount, int numProcesses) {
+        return config(
+                72,
+                "spark.task.resource.gpu.amount is " + amount + ", so that " + (int) (1 / amount)
+                        + " tasks share a GPU, and num_processes is " + numProcesses
+                        + ": ranks that share a GPU wait for one another; set spark.task.resource.gpu.amount=1");
+    }
+
+    /** What a local master never has. */
+    public static QLoraException localResources(String master, String key) {
+        return config(
+                73,
+                key + " is set, but the master is " + master + ", which has no such resource to give: tasks would wait"
+                        + " for ever; remove the setting (a local run takes the first GPU) or use a cluster's master");
+    }
+
+    /** Two ranks on one GPU. */
+    public static QLoraException sharedGpu(int rank, int other, String uuid, String host) {
+        return config(
+                74,
+                "ranks " + rank + " and " + other + " have the same GPU, " + uuid + " on " + host
+                        + "; give each executor its own: spark.executor.resource.gpu.amount=1,"
+                        + " spark.task.resource.gpu.amount=1, and a discovery script that lists a GPU to one worker only");
+    }
+
+    /** Too little is left beside RAPIDS. */
+    public static QLoraException rapidsPool(String device, long need, long have, long pool, double fraction) {
+        String fix = fraction > 0
+                ? String.format(Locale.ROOT, "set spark.rapids.memory.gpu.allocFraction to at most %.2f", fraction)
+                : "run the data stage without the plugin (spark.plugins), or make training smaller";
+        return new QLoraException(
+                "QLORA-P075",
+                Kind.RESOURCES,
+                "not enough memory on " + device + " beside RAPIDS: training needs " + need + " bytes, of " + have
+                        + " the plugin's pool takes up to " + pool + "; " + fix,
+                null);
+    }
+
+    /** A base that executors don't see. */
+    public static QLoraException baseNotOnExecutors(String folder, List<String> hosts, String problem) {
+        return new QLoraException(
+                "QLORA-P076",
+                Kind.INPUT,
+                "model_name_or_path " + folder + " can be read by the driver but not by the executors on " + hosts
+                        + " (" + problem
+                        + "); put it under this path on every node, or on a filesystem that all of them mount",
+                null);
+    }
+
+    /** Another base under the same path. */
+    public static QLoraException baseDiffers(String folder, List<String> hosts) {
+        return new QLoraException(
+                "QLORA-P077",
+                Kind.INPUT,
+                "model_name_or_path " + folder + " is another base on " + hosts
+                        + " than on the driver; copy the same files to every node",
+                null);
+    }
+
+    private static QLoraException config(int code, String message) {
+        return new QLoraException(String.format("QLORA-P%03d", code), Kind.CONFIG, message, null);
+    }
+}

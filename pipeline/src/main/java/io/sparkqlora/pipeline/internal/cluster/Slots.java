@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.cluster;
+
+import io.sparkqlora.pipeline.ClusterErrors;
+import io.sparkqlora.pipeline.PipelineErrors;
+import java.util.concurrent.TimeUnit;
+import java.util.function.IntSupplier;
+import org.apache.spark.SparkContext;
+import org.apache.spark.resource.ResourceProfile;
+
+/**
+ * How many tasks can run at once: what Spark compares a barrier stage with, 40 times at 15 s, before it gives up. Executors
+ * that are still starting get as long as Spark itself waits for them before its first job
+ * ({@code spark.scheduler.maxRegisteredResourcesWaitingTime}, 30 s).
+ */
+final class Slots {
+
+    private static final String WAIT = "spark.scheduler.maxRegisteredResourcesWaitingTime";
+    private static final long PAUSE_MILLIS = 100;
+
+    private Slots() {}
+
+    /** The slots that there are now. */
+    static int of(SparkContext spark) {
+        ResourceProfile profile = spark.resourceProfileManager().defaultResourceProfile();
+        return spark.maxNumConcurrentTasks(profile);
+    }
+
+    static void require(SparkContext spark, int numProcesses) {
+        long wait = spark.isLocal() ? 0 : spark.getConf().getTimeAsMs(WAIT, "30s");
+        require(() -> of(spark), numProcesses, spark.master(), wait);
+    }
+
+    static void require(IntSupplier slots, int numProcesses, String master, long waitMillis) {
+        long start = System.nanoTime();
+        int found = slots.getAsInt();
+        while (found < numProcesses) {
+            long waited = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - start);
+            if (waited >= waitMillis) {
+                throw ClusterErrors.tooFewSlots(numProcesses, found, master, waited);
+            }
+            pause();
+            found = slots.getAsInt();
+        }
+    }
+
+    private static void pause() {
+        try {
+            Thread.sleep(PAUSE_MILLIS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw PipelineErrors.interrupted(e);
+        }
+    }
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.cluster;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.sparkqlora.kernels.QLoraException;
+import io.sparkqlora.pipeline.TestJobs;
+import io.sparkqlora.pipeline.TestSpark;
+import io.sparkqlora.pipeline.internal.run.BaseModel;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.spark.SparkConf;
+import org.apache.spark.SparkContext;
+import org.assertj.core.api.AbstractThrowableAssert;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class ClusterPreflightTest {
+
+    private static final String GB = "000000000";
+
+    private static SparkConf conf(String... settings) {
+        SparkConf conf = new SparkConf(false).set("spark.master", "spark://head:7077");
+        for (int i = 0; i < settings.length; i += 2) {
+            conf.set(settings[i], settings[i + 1]);
+        }
+        return conf;
+    }
+
+    private static AbstractThrowableAssert<?, ?> refused(
+            String code, QLoraException.Kind kind, ThrowingCallable check) {
+        return assertThatThrownBy(check)
+                .isInstanceOfSatisfying(
+                        QLoraException.class, e -> assertThat(e.kind()).isEqualTo(kind))
+                .hasMessageStartingWith(code + ": ")
+                .hasMessageNotContaining("\n");
+    }
+
+    @Test
+    void executorsThatComeAndGoAreRefused() {
+        SparkConf conf = conf("spark.dynamicAllocation.enabled", "true");
+        refused("QLORA-P070", QLoraException.Kind.CONFIG, () -> BarrierSettings.requireBarrier(conf, 4, "auto"))
+                .hasMessageContaining("4 ranks")
+                .hasMessageContaining("set spark.dynamicAllocation.enabled=false");
+        conf.set("spark.master", "local[4]");
+        assertThatCode(() -> BarrierSettings.requireBarrier(conf, 4, "auto")).doesNotThrowAnyException();
+    }
+
+    @Test
+    void ranksThatShareGpusAreRefused() {
+        SparkConf conf = conf("spark.task.resource.gpu.amount", "0.25");
+        refused("QLORA-P072", QLoraException.Kind.CONFIG, () -> BarrierSettings.requireBarrier(conf, 2, "cuda"))
+                .hasMessageContaining("0.25, so that 4 tasks share a GPU")
+                .hasMessageContaining("set spark.task.resource.gpu.amount=1");
+        assertThatCode(() -> BarrierSettings.requireBarrier(conf, 2, "cpu")).doesNotThrowAnyException();
+        assertThatCode(() -> BarrierSettings.requireBarrier(conf, 1, "cuda")).doesNotThrowAnyException();
+        assertThatCode(() -> BarrierSettings.requireBarrier(conf("spark.task.resource.gpu.amount", "1"), 2, "cuda"))
+                .doesNotThrowAnyException();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"local", "local[*]", "local[2,3]"})
+    void tasksThatAskALocalMasterForGpusAreRefused(String master) {
+        SparkConf conf = conf("spark.task.resource.gpu.amount", "1").set("spark.master", master);
+        refused("QLORA-P073", QLoraException.Kind.CONFIG, () -> BarrierSettings.requireResourcesExist(conf))
+                .hasMessageContaining("spark.task.resource.gpu.amount is set, but the master is " + master)
+                .hasMessageContaining("remove the setting");
+    }
+
+    @Test
+    void executorsOfAnotherProcessMayHaveGpus() {
+        SparkConf conf = conf("spark.task.resource.gpu.amount", "1").set("spark.master", "local-cluster[1,2,1024]");
+        assertThatCode(() -> BarrierSettings.requireResourcesExist(conf)).doesNotThrowAnyException();
+    }
+
+    @Test
+    void moreRanksThanSlotsAreRefusedAfterAWait() {
+        refused("QLORA-P071", QLoraException.Kind.CONFIG, () -> Slots.require(() -> 3, 4, "spark://head:7077", 150))
+                .hasMessageContaining("num_processes is 4")
+                .hasMessageContaining("spark://head:7077 have room for 3 tasks")
+                .hasMessageContaining("lower num_processes");
+    }
+
+    @Test
+    void executorsThatAreStartingAreWaitedFor() {
+        AtomicInteger registered = new AtomicInteger();
+        Slots.require(registered::incrementAndGet, 3, "spark://head:7077", 60_000);
+        assertThat(registered).hasValue(3);
+    }
+
+    @Test
+    void aLocalSessionHasASlotACore() {
+        SparkContext spark = TestSpark.session().sparkContext();
+        assertThat(Slots.of(spark)).isEqualTo(4);
+        BaseModel base = BaseModel.open(TestJobs.base());
+        assertThatCode(() -> ClusterPreflight.check(spark, base, 4, "cpu")).doesNotThrowAnyException();
+        refused("QLORA-P071", QLoraException.Kind.CONFIG, () -> ClusterPreflight.check(spark, base, 5, "cpu"))
+                .hasMessageContaining("local[4] have room for 4");
+    }
+
+    @Test
+    void twoRanksOnOneGpuAreRefused() {
+        List<GpuClaim> claims = List.of(
+                new GpuClaim(2, "node1", "GPU-b"),
+                new GpuClaim(0, "node1", "GPU-a"),
+                new GpuClaim(1, "node1", "GPU-b"));
+        refused("QLORA-P074", QLoraException.Kind.CONFIG, () -> GpuClaim.requireDistinct(claims))
+                .hasMessageContaining("ranks 1 and 2 have the same GPU, GPU-b on node1")
+                .hasMessageContaining("spark.executor.resource.gpu.amount=1");
+        assertThatCode(() -> GpuClaim.requireDistinct(claims.subList(0, 2))).doesNotThrowAnyException();
+        assertThatCode(() ->
+                        GpuClaim.requireDistinct(List.of(new GpuClaim(0, "node1", ""), new GpuClaim(1, "node1", ""))))
+                .as("ranks on CPUs")
+                .doesNotThrowAnyException();
+    }
+
+    @Test
+    void aClaimTravelsAsText() {
+        for (GpuClaim claim : List.of(new GpuClaim(11, "node-1.example", "GPU-8f3a"), new GpuClaim(0, "::1", ""))) {
+            assertThat(GpuClaim.of(claim.text())).isEqualTo(claim);
+        }
+    }
+
+    @Test
+    void aPoolThatLeavesTooLittleIsRefused() {
+        SparkConf conf = conf("spark.plugins", "a.B,com.nvidia.spark.SQLPlugin");
+        refused(
+                        "QLORA-P075",
+                        QLoraException.Kind.RESOURCES,
+                        () -> RapidsPool.requireRoom(conf, "cuda:0", bytes(60), bytes(100)))
+                .hasMessageContaining(
+                        "needs 60" + GB + " bytes, of 100" + GB + " the plugin's pool takes up to 99328911360")
+                .hasMessageEndingWith("set spark.rapids.memory.gpu.allocFraction to at most 0.40");
+        conf.set("spark.rapids.memory.gpu.allocFraction", "0.4");
+        assertThatCode(() -> RapidsPool.requireRoom(conf, "cuda:0", bytes(60), bytes(100)))
+                .doesNotThrowAnyException();
+        refused(
+                        "QLORA-P075",
+                        QLoraException.Kind.RESOURCES,
+                        () -> RapidsPool.requireRoom(conf, "cuda:0", bytes(101), bytes(100)))
+                .hasMessageContaining("make training smaller");
+    }
+
+    @Test
+    void withoutThePluginOrItsGrowingPoolFreeMemoryIsFree() {
+        SparkConf none = conf("spark.rapids.memory.gpu.allocFraction", "1");
+        SparkConf arena = conf("spark.plugins", "com.nvidia.spark.SQLPlugin", "spark.rapids.memory.gpu.pool", "ARENA");
+        for (SparkConf conf : List.of(none, arena)) {
+            assertThatCode(() -> RapidsPool.requireRoom(conf, "cuda:0", bytes(60), bytes(100)))
+                    .doesNotThrowAnyException();
+        }
+    }
+
+    private static long bytes(int gigabytes) {
+        return Long.parseLong(gigabytes + GB);
+    }
+
+    @Test
+    void aBaseThatExecutorsLackIsRefused() {
+        BaseModel base = BaseModel.open(TestJobs.base());
+        var good = new BaseOnExecutors.Report("node1", base.fingerprint(), "");
+        var blind = new BaseOnExecutors.Report("node3", "", "QLORA-T001: no folder");
+        var other = new BaseOnExecutors.Report("node2", "abc", "");
+        assertThatCode(() -> BaseOnExecutors.check(base, List.of(good, good))).doesNotThrowAnyException();
+        refused(
+                        "QLORA-P076",
+                        QLoraException.Kind.INPUT,
+                        () -> BaseOnExecutors.check(base, List.of(good, blind, other, blind)))
+                .hasMessageContaining(base.folder() + " can be read by the driver but not by the executors on [node3]")
+                .hasMessageContaining("(QLORA-T001: no folder)");
+        refused("QLORA-P077", QLoraException.Kind.INPUT, () -> BaseOnExecutors.check(base, List.of(good, other)))
+                .hasMessageContaining("is another base on [node2]");
+        assertThat(BaseOnExecutors.Report.of(blind.text())).isEqualTo(blind);
+    }
+}

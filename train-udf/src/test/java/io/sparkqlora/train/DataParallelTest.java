@@ -175,8 +175,10 @@ class DataParallelTest {
                 return null;
             }
         });
+        // a rank may hear of it from the other before it has found out by itself
         assertThat(all).allSatisfy(ended -> assertThat(ended.failure())
-                .hasMessageStartingWith("QLORA-T109: after step 0 the parameters of rank 1 ("));
+                .hasMessageStartingWith("QLORA-T109: ")
+                .hasMessageContaining("after step 0 the parameters of rank 1 ("));
     }
 
     @Test

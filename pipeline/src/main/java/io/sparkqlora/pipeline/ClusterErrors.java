@@ -52,15 +52,6 @@ public final class ClusterErrors {
                         + " for ever; remove the setting (a local run takes the first GPU) or use a cluster's master");
     }
 
-    /** Two ranks on one GPU. */
-    public static QLoraException sharedGpu(int rank, int other, String uuid, String host) {
-        return config(
-                74,
-                "ranks " + rank + " and " + other + " have the same GPU, " + uuid + " on " + host
-                        + "; give each executor its own: spark.executor.resource.gpu.amount=1,"
-                        + " spark.task.resource.gpu.amount=1, and a discovery script that lists a GPU to one worker only");
-    }
-
     /** Too little is left beside RAPIDS. */
     public static QLoraException rapidsPool(String device, long need, long have, long pool, double fraction) {
         String fix = fraction > 0

@@ -103,29 +103,6 @@ class ClusterPreflightTest {
     }
 
     @Test
-    void twoRanksOnOneGpuAreRefused() {
-        List<GpuClaim> claims = List.of(
-                new GpuClaim(2, "node1", "GPU-b"),
-                new GpuClaim(0, "node1", "GPU-a"),
-                new GpuClaim(1, "node1", "GPU-b"));
-        refused("QLORA-P074", QLoraException.Kind.CONFIG, () -> GpuClaim.requireDistinct(claims))
-                .hasMessageContaining("ranks 1 and 2 have the same GPU, GPU-b on node1")
-                .hasMessageContaining("spark.executor.resource.gpu.amount=1");
-        assertThatCode(() -> GpuClaim.requireDistinct(claims.subList(0, 2))).doesNotThrowAnyException();
-        assertThatCode(() ->
-                        GpuClaim.requireDistinct(List.of(new GpuClaim(0, "node1", ""), new GpuClaim(1, "node1", ""))))
-                .as("ranks on CPUs")
-                .doesNotThrowAnyException();
-    }
-
-    @Test
-    void aClaimTravelsAsText() {
-        for (GpuClaim claim : List.of(new GpuClaim(11, "node-1.example", "GPU-8f3a"), new GpuClaim(0, "::1", ""))) {
-            assertThat(GpuClaim.of(claim.text())).isEqualTo(claim);
-        }
-    }
-
-    @Test
     void aPoolThatLeavesTooLittleIsRefused() {
         SparkConf conf = conf("spark.plugins", "a.B,com.nvidia.spark.SQLPlugin");
         refused(

@@ -9,11 +9,12 @@ import java.util.Optional;
 import scala.jdk.javaapi.CollectionConverters;
 
 /** What the tables say of runs. */
-final class RunTables {
+public final class RunTables {
 
     private final JobTables tables;
 
-    RunTables(String root) {
+    /** Of the tables under a folder. */
+    public RunTables(String root) {
         tables = new JobTables(TestSpark.session(), root);
     }
 
@@ -31,7 +32,7 @@ final class RunTables {
     }
 
     /** The run's metrics by step, without what differs from run to run: times, speed, memory. */
-    List<List<Object>> metrics(String runId) {
+    public List<List<Object>> metrics(String runId) {
         return tables
                 .read(Table.METRICS)
                 .where("run_id = '" + runId + "'")

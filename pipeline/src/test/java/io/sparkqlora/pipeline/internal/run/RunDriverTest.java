@@ -6,12 +6,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.RunTables;
 import io.sparkqlora.pipeline.TestJobs;
 import io.sparkqlora.pipeline.TestSpark;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.data.TokenData;
 import io.sparkqlora.pipeline.internal.tables.JobTables;
-import io.sparkqlora.pipeline.internal.tables.Table;
 import io.sparkqlora.train.Adapter;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -128,22 +128,6 @@ class RunDriverTest {
     }
 
     private List<List<Object>> metrics(RunRecord run) {
-        return tables
-                .read(Table.METRICS)
-                .where("run_id = '" + run.inputs().runId() + "'")
-                .orderBy("step")
-                .select(
-                        "step",
-                        "epoch",
-                        "loss",
-                        "learning_rate",
-                        "grad_norm",
-                        "num_tokens",
-                        "num_target_tokens",
-                        "chunk")
-                .collectAsList()
-                .stream()
-                .map(row -> List.copyOf(scala.jdk.javaapi.CollectionConverters.asJava(row.toSeq())))
-                .toList();
+        return new RunTables(dir.toString()).metrics(run.inputs().runId());
     }
 }

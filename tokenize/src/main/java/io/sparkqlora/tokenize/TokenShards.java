@@ -18,6 +18,8 @@ public final class TokenShards {
      *   <li>{@code row_index}: 0…n−1 within the dataset, each once;
      *   <li>{@code num_tokens}, {@code num_target_tokens}: tokens, and those of them that count in the loss;
      *   <li>{@code num_sequences}, {@code sequence_lengths}: the sequences that the row holds, one after the other;
+     *   <li>{@code group_key}: the group of all its sequences; null where rows have no groups;
+     *   <li>{@code hyperparameters}: what the group's rows say, see {@link TokenGroup#hyperparameters};
      *   <li>{@code input_ids}: token ids of all its sequences;
      *   <li>{@code labels}: each token's own id, or −100 where it doesn't count; the first token of a sequence never does.
      * </ul>
@@ -28,19 +30,22 @@ public final class TokenShards {
             .add("num_tokens", DataTypes.IntegerType)
             .add("num_target_tokens", DataTypes.IntegerType)
             .add("num_sequences", DataTypes.IntegerType)
+            .add("group_key", DataTypes.StringType)
+            .add("hyperparameters", DataTypes.StringType)
             .add("sequence_lengths", INTS)
             .add("input_ids", INTS)
             .add("labels", INTS);
 
     /**
      * {@code rejected_rows}: {@code source_row} is JSON, cut at 2,000 characters (of tables, the columns that were read),
-     * {@code reason} one of a few fixed words, {@code detail} a sentence.
+     * {@code reason} one of a few fixed words, {@code detail} a sentence, {@code group_key} the row's group, if it has one.
      */
     public static final StructType REJECTED_SCHEMA = new StructType()
             .add("dataset_id", DataTypes.StringType)
             .add("source_row", DataTypes.StringType)
             .add("reason", DataTypes.StringType)
-            .add("detail", DataTypes.StringType);
+            .add("detail", DataTypes.StringType)
+            .add("group_key", DataTypes.StringType);
 
     private TokenShards() {}
 }

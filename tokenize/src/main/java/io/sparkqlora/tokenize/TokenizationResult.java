@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.tokenize;
 
+import java.util.List;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 
@@ -13,6 +14,7 @@ import org.apache.spark.sql.Row;
  * @param shards the rows of {@code token_shards}, see {@link TokenShards#SCHEMA}; in no order
  * @param rejected the rows of {@code rejected_rows}, see {@link TokenShards#REJECTED_SCHEMA}; in no order
  * @param statistics what became of the source's rows
+ * @param groups every group, by key; empty where rows have none
  * @param cache closes the cached intermediate rows
  */
 public record TokenizationResult(
@@ -21,6 +23,7 @@ public record TokenizationResult(
         Dataset<Row> shards,
         Dataset<Row> rejected,
         TokenStatistics statistics,
+        List<TokenGroup> groups,
         Runnable cache)
         implements AutoCloseable {
 

@@ -19,6 +19,7 @@ import java.time.LocalDate;
  * @param packing whether rows hold several sequences
  * @param assistantOnlyLoss whether, in a conversation, only the assistant's turns count
  * @param completionOnlyLoss whether, of a prompt and its completion, only the completion counts
+ * @param groups the columns that say which group a row belongs to, or null: packed rows hold sequences of one group
  */
 public record TokenizeOptions(
         String messagesColumn,
@@ -31,7 +32,8 @@ public record TokenizeOptions(
         int maxSeqLength,
         boolean packing,
         boolean assistantOnlyLoss,
-        boolean completionOnlyLoss)
+        boolean completionOnlyLoss,
+        GroupColumns groups)
         implements Serializable {
 
     /** The day that Llama 3's templates take where no clock is given. */
@@ -63,6 +65,20 @@ public record TokenizeOptions(
         if (toolsColumn != null && (promptColumn != null || textColumn != null)) {
             throw TokenizeErrors.badOption("tools_column", toolsColumn, "tools go with messages_column only");
         }
+        if (groups != null && groups.key() == null) {
+            throw TokenizeErrors.badOption(
+                    "group_hyperparameters", groups.hyperparameters(), "it goes with group_by only");
+        }
+    }
+
+    /** Part of every dataset_id: an option that is added and not set leaves the text as it was. */
+    @Override
+    public String toString() {
+        return "TokenizeOptions[messagesColumn=" + messagesColumn + ", toolsColumn=" + toolsColumn + ", promptColumn="
+                + promptColumn + ", completionColumn=" + completionColumn + ", textColumn=" + textColumn
+                + ", chatTemplate=" + chatTemplate + ", chatTemplateDate=" + chatTemplateDate + ", maxSeqLength="
+                + maxSeqLength + ", packing=" + packing + ", assistantOnlyLoss=" + assistantOnlyLoss
+                + ", completionOnlyLoss=" + completionOnlyLoss + (groups == null ? "]" : ", groups=" + groups + "]");
     }
 
     private static int count(Object... values) {
@@ -91,6 +107,8 @@ public record TokenizeOptions(
         private boolean packing = true;
         private boolean assistantOnlyLoss = true;
         private boolean completionOnlyLoss = true;
+        private String groupBy;
+        private String groupHyperparameters;
 
         private Builder() {}
 
@@ -149,6 +167,18 @@ public record TokenizeOptions(
             return this;
         }
 
+        /** The column of group keys; null: no groups. */
+        public Builder groupBy(String value) {
+            groupBy = value;
+            return this;
+        }
+
+        /** The column of groups' hyper-parameters; null: none. */
+        public Builder groupHyperparameters(String value) {
+            groupHyperparameters = value;
+            return this;
+        }
+
         public TokenizeOptions build() {
             return new TokenizeOptions(
                     messagesColumn,
@@ -161,7 +191,10 @@ public record TokenizeOptions(
                     maxSeqLength,
                     packing,
                     assistantOnlyLoss,
-                    completionOnlyLoss);
+                    completionOnlyLoss,
+                    groupBy == null && groupHyperparameters == null
+                            ? null
+                            : new GroupColumns(groupBy, groupHyperparameters));
         }
     }
 }

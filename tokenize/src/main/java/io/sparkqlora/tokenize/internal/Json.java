@@ -34,6 +34,11 @@ final class Json {
         return UNTYPED.readValue(text);
     }
 
+    /** A value as one line. */
+    static String write(Object value) throws JsonProcessingException {
+        return MAPPER.writeValueAsString(value);
+    }
+
     /** A parser over a text. */
     static JsonParser parser(String text) throws IOException {
         return MAPPER.getFactory().createParser(text);

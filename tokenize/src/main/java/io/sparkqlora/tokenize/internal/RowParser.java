@@ -18,6 +18,11 @@ final class RowParser {
 
     /** The example of a row. */
     Example parse(String json) throws RejectedRow {
+        return example(columns(json));
+    }
+
+    /** The columns of a row. */
+    Map<?, ?> columns(String json) throws RejectedRow {
         Object row = read(json);
         if (!(row instanceof Map<?, ?> columns)) {
             throw new RejectedRow(CORRUPT_RECORD, "the row is " + Values.kind(row) + ", not a JSON object");
@@ -26,6 +31,11 @@ final class RowParser {
             throw new RejectedRow(
                     CORRUPT_RECORD, "the record has not as many fields as the header, or a quote too many");
         }
+        return columns;
+    }
+
+    /** The example that a row's columns hold. */
+    Example example(Map<?, ?> columns) throws RejectedRow {
         return switch (shape.kind()) {
             case MESSAGES -> conversation(
                     columns.get(shape.first()), shape.second() == null ? null : columns.get(shape.second()));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.tokenize.internal;
 
+import io.sparkqlora.tokenize.GroupColumns;
 import java.io.Serializable;
 import java.util.List;
 import java.util.Objects;
@@ -12,8 +13,9 @@ import java.util.stream.Stream;
  * @param kind how they hold it
  * @param first the column of messages, prompts or texts
  * @param second the column of tools (may be null) or completions; null for text
+ * @param groups the columns that say which group a row belongs to, or null
  */
-public record RowShape(Kind kind, String first, String second) implements Serializable {
+public record RowShape(Kind kind, String first, String second, GroupColumns groups) implements Serializable {
 
     private static final long serialVersionUID = 1L;
 
@@ -27,8 +29,22 @@ public record RowShape(Kind kind, String first, String second) implements Serial
         TEXT
     }
 
+    RowShape(Kind kind, String first, String second) {
+        this(kind, first, second, null);
+    }
+
+    RowShape groupedBy(GroupColumns columns) {
+        return new RowShape(kind, first, second, columns);
+    }
+
+    /** The columns of the example. */
+    List<String> exampleColumns() {
+        return Stream.of(first, second).filter(Objects::nonNull).toList();
+    }
+
     /** The columns to read. */
     List<String> columns() {
-        return Stream.of(first, second).filter(Objects::nonNull).toList();
+        Stream<String> ofGroups = groups == null ? Stream.of() : groups.names().stream();
+        return Stream.concat(exampleColumns().stream(), ofGroups).distinct().toList();
     }
 }

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.tokenize.internal;
 
+import io.sparkqlora.tokenize.GroupColumns;
 import io.sparkqlora.tokenize.SourceRows;
 import io.sparkqlora.tokenize.TokenizeErrors;
 import io.sparkqlora.tokenize.TokenizeOptions;
 import java.util.List;
 import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.MapType;
+import org.apache.spark.sql.types.NumericType;
 import org.apache.spark.sql.types.StringType;
+import org.apache.spark.sql.types.StructType;
 import org.apache.spark.sql.types.VariantType;
 
 /** Decides a source's row shape: what the options name, else {@code messages}, {@code prompt}+{@code completion}, {@code text}. */
@@ -29,10 +33,18 @@ public final class RowShapes {
      */
     public static RowShape of(SourceRows source, TokenizeOptions options) {
         RowShape shape = shape(source.columns(), options);
-        if (!source.jsonText()) {
-            shape.columns().forEach(column -> checkType(source, shape, column));
+        GroupColumns groups = options.groups();
+        if (groups != null) {
+            require("group_by", groups.key(), source.columns());
         }
-        return shape;
+        if (groups != null && groups.hyperparameters() != null) {
+            require("group_hyperparameters", groups.hyperparameters(), source.columns());
+        }
+        if (!source.jsonText()) {
+            shape.exampleColumns().forEach(column -> checkType(source, shape, column));
+            checkTypes(source, groups);
+        }
+        return shape.groupedBy(groups);
     }
 
     private static RowShape shape(List<String> columns, TokenizeOptions options) {
@@ -89,8 +101,33 @@ public final class RowShapes {
         }
     }
 
+    private static void checkTypes(SourceRows source, GroupColumns groups) {
+        if (groups == null) {
+            return;
+        }
+        DataType key = type(source, groups.key());
+        if (!(key instanceof StringType || key instanceof NumericType)) {
+            throw TokenizeErrors.wrongType(groups.key(), key.simpleString(), "a string or a number");
+        }
+        DataType settings = groups.hyperparameters() == null ? null : type(source, groups.hyperparameters());
+        boolean object = settings instanceof StructType
+                || settings instanceof StringType
+                || settings instanceof VariantType
+                || (settings instanceof MapType map && map.keyType() instanceof StringType);
+        if (settings != null && !object) {
+            throw TokenizeErrors.wrongType(
+                    groups.hyperparameters(),
+                    settings.simpleString(),
+                    "a struct, a map of strings, or a JSON object as a string");
+        }
+    }
+
+    private static DataType type(SourceRows source, String column) {
+        return source.rows().schema().apply(column).dataType();
+    }
+
     private static void checkType(SourceRows source, RowShape shape, String column) {
-        DataType type = source.rows().schema().apply(column).dataType();
+        DataType type = type(source, column);
         boolean text = type instanceof StringType || type instanceof VariantType;
         boolean list = shape.kind() == RowShape.Kind.MESSAGES && type instanceof ArrayType;
         if (!text && !list) {

@@ -6,7 +6,6 @@ import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.count;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.max;
-import static org.apache.spark.sql.functions.pmod;
 import static org.apache.spark.sql.functions.row_number;
 import static org.apache.spark.sql.functions.size;
 import static org.apache.spark.sql.functions.xxhash64;
@@ -31,7 +30,7 @@ import org.apache.spark.sql.types.StructType;
  * <p>The rows that come out are a function of the rows that go in and the options, whatever files, partitions or executors
  * they came through. Sequences are therefore not taken in the order of reading: they fall into windows by a hash of their
  * content, are ordered within a window by that hash, and are packed within it. How many windows there are follows from the
- * number of tokens. Copies of one sequence (which users make on purpose, to weigh it more) are numbered first and the
+ * number of tokens; each group has its own (see {@link PackPlan}). Copies of one sequence (which users make on purpose, to weigh it more) are numbered first and the
  * number is hashed along with the content, so that they end up in different windows rather than in one packed row.
  */
 final class TokenizeJob {
@@ -46,8 +45,11 @@ final class TokenizeJob {
     private static final String WINDOW = "window";
     private static final String FIRST_INDEX = "first_index";
 
-    private static final StructType FIRST_INDICES =
-            new StructType().add(WINDOW, DataTypes.IntegerType, false).add(FIRST_INDEX, DataTypes.LongType, false);
+    private static final StructType FIRST_INDICES = new StructType()
+            .add(WINDOW, DataTypes.IntegerType, false)
+            .add(FIRST_INDEX, DataTypes.LongType, false)
+            .add(TokenizedRows.GROUP, DataTypes.StringType)
+            .add(TokenizedRows.HYPERPARAMETERS, DataTypes.StringType);
 
     private final SparkSession spark;
     private final TokenizeOptions options;
@@ -70,16 +72,22 @@ final class TokenizeJob {
         return text.mapPartitions(new TokenizeRows(shape, tokenizers), Encoders.row(TokenizedRows.SCHEMA));
     }
 
-    /** Packs the sequences among tokenised rows; {@code tokens} is how many tokens they have in all. */
-    Dataset<Row> pack(Dataset<Row> tokenized, long tokens) {
-        int windows = Math.toIntExact(tokens / windowTokens + 1);
+    /** The windows of sequences. */
+    PackPlan plan(TokenizeCounts counts) {
+        return PackPlan.of(counts, windowTokens);
+    }
+
+    /** Packs the sequences among tokenised rows. */
+    Dataset<Row> pack(Dataset<Row> tokenized, PackPlan plan) {
+        int windows = plan.windows();
         Column[] key = {col(TokenizedRows.KEY_0), col(TokenizedRows.KEY_1)};
-        return tokenized
+        Column[] copies = plan.grouped() ? new Column[] {key[0], key[1], col(TokenizedRows.GROUP)} : key;
+        Dataset<Row> placed = tokenized
                 .where(col(TokenizedRows.REASON).isNull())
                 .repartition(partitions(windows), key)
-                .withColumn(COPY, row_number().over(Window.partitionBy(key).orderBy(key)))
-                .withColumn(PLACE, xxhash64(key[0], key[1], col(COPY)))
-                .withColumn(WINDOW, pmod(col(PLACE), lit((long) windows)).cast(DataTypes.IntegerType))
+                .withColumn(COPY, row_number().over(Window.partitionBy(copies).orderBy(key)))
+                .withColumn(PLACE, xxhash64(key[0], key[1], col(COPY)));
+        return plan.withWindows(spark, placed, col(PLACE), WINDOW)
                 .repartition(partitions(windows), Spread.evenly(WINDOW, partitions(windows)))
                 .sortWithinPartitions(col(WINDOW), col(PLACE), key[0], key[1], col(COPY))
                 .select(WINDOW, TokenizedRows.NUM_TOKENS, TokenizedRows.TOKENS)
@@ -105,11 +113,12 @@ final class TokenizeJob {
     }
 
     /** Numbers the packed rows 0…n−1, window after window, and gives them the columns of token shards. */
-    Dataset<Row> shards(Dataset<Row> packed, List<Row> rowsOfWindows, String datasetId) {
+    Dataset<Row> shards(Dataset<Row> packed, List<Row> rowsOfWindows, WindowGroups groups, String datasetId) {
         List<Row> firstIndices = new ArrayList<>(rowsOfWindows.size());
         long next = 0;
         for (Row window : rowsOfWindows) {
-            firstIndices.add(RowFactory.create(window.getInt(0), next));
+            int number = window.getInt(0);
+            firstIndices.add(RowFactory.create(number, next, groups.key(number), groups.hyperparameters(number)));
             next += window.getLong(1);
         }
         Dataset<Row> offsets = spark.createDataFrame(firstIndices, FIRST_INDICES);
@@ -120,6 +129,8 @@ final class TokenizeJob {
                         size(col("inputIds")).as("num_tokens"),
                         col("numTargetTokens").as("num_target_tokens"),
                         size(col("sequenceLengths")).as("num_sequences"),
+                        col(TokenizedRows.GROUP),
+                        col(TokenizedRows.HYPERPARAMETERS),
                         col("sequenceLengths").as("sequence_lengths"),
                         col("inputIds").as("input_ids"),
                         col("labels").as("labels"));
@@ -133,6 +144,7 @@ final class TokenizeJob {
                         lit(datasetId).as("dataset_id"),
                         col(TokenizedRows.SOURCE_ROW),
                         col(TokenizedRows.REASON),
-                        col(TokenizedRows.DETAIL));
+                        col(TokenizedRows.DETAIL),
+                        col(TokenizedRows.GROUP));
     }
 }

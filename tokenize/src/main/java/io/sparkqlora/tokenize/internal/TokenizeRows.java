@@ -3,6 +3,7 @@ package io.sparkqlora.tokenize.internal;
 
 import java.nio.ByteBuffer;
 import java.util.Iterator;
+import java.util.Map;
 import org.apache.spark.api.java.function.MapPartitionsFunction;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
@@ -33,30 +34,26 @@ final class TokenizeRows implements MapPartitionsFunction<Row, Row> {
 
             @Override
             public Row next() {
-                String json = rows.next().getString(0);
-                return row(json, outcome(parser, tokenizer, json));
+                return row(parser, tokenizer, rows.next().getString(0));
             }
         };
     }
 
-    private static Outcome outcome(RowParser parser, ExampleTokenizer tokenizer, String json) {
-        Example example;
+    private Row row(RowParser parser, ExampleTokenizer tokenizer, String json) {
+        RowGroup group = RowGroup.NONE;
         try {
-            example = parser.parse(json);
+            Map<?, ?> columns = parser.columns(json);
+            group = RowGroup.of(shape.groups(), columns);
+            Outcome outcome = tokenizer.tokenize(parser.example(columns));
+            return outcome instanceof Outcome.Tokenized tokenized
+                    ? sequence(json, group, tokenized)
+                    : rejected(json, group, (Outcome.Rejected) outcome);
         } catch (RejectedRow e) {
-            return e.outcome();
+            return rejected(json, group, e.outcome());
         }
-        return tokenizer.tokenize(example);
     }
 
-    private static Row row(String json, Outcome outcome) {
-        if (outcome instanceof Outcome.Tokenized tokenized) {
-            return sequence(json, tokenized);
-        }
-        return rejected(json, (Outcome.Rejected) outcome);
-    }
-
-    private static Row sequence(String json, Outcome.Tokenized tokenized) {
+    private static Row sequence(String json, RowGroup group, Outcome.Tokenized tokenized) {
         int[] labels = tokenized.labels().clone();
         if (labels.length > 0) {
             // nothing predicts a sequence's first token
@@ -64,12 +61,22 @@ final class TokenizeRows implements MapPartitionsFunction<Row, Row> {
         }
         int targets = targets(labels);
         if (targets == 0) {
-            return rejected(json, noTargets(tokenized));
+            return rejected(json, group, noTargets(tokenized));
         }
         byte[] tokens = TokenBytes.encode(tokenized.inputIds(), labels);
         ByteBuffer key = ByteBuffer.wrap(Hashes.sha256(tokens));
         return RowFactory.create(
-                key.getLong(), key.getLong(), labels.length, targets, tokenized.truncated(), null, null, null, tokens);
+                key.getLong(),
+                key.getLong(),
+                labels.length,
+                targets,
+                tokenized.truncated(),
+                group.key(),
+                group.hyperparameters(),
+                null,
+                null,
+                null,
+                tokens);
     }
 
     private static int targets(int[] labels) {
@@ -87,8 +94,19 @@ final class TokenizeRows implements MapPartitionsFunction<Row, Row> {
                         + (tokenized.truncated() ? ", the ones that did were cut off by max_seq_length" : ""));
     }
 
-    private static Row rejected(String json, Outcome.Rejected rejected) {
-        return RowFactory.create(null, null, null, null, null, rejected.reason(), rejected.detail(), shown(json), null);
+    private static Row rejected(String json, RowGroup group, Outcome.Rejected rejected) {
+        return RowFactory.create(
+                null,
+                null,
+                null,
+                null,
+                null,
+                group.key(),
+                group.hyperparameters(),
+                rejected.reason(),
+                rejected.detail(),
+                shown(json),
+                null);
     }
 
     /** The beginning of a row, not ending within a surrogate pair. */

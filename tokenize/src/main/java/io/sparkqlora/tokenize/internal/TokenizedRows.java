@@ -18,6 +18,11 @@ final class TokenizedRows {
     /** The sequence as {@link TokenBytes}. */
     static final String TOKENS = "tokens";
 
+    static final String GROUP = "group_key";
+
+    /** What the row says of its group, see {@link RowGroup}. */
+    static final String HYPERPARAMETERS = "hyperparameters";
+
     static final String REASON = "reason";
     static final String DETAIL = "detail";
     static final String SOURCE_ROW = "source_row";
@@ -28,6 +33,8 @@ final class TokenizedRows {
             .add(NUM_TOKENS, DataTypes.IntegerType)
             .add(NUM_TARGET_TOKENS, DataTypes.IntegerType)
             .add(TRUNCATED, DataTypes.BooleanType)
+            .add(GROUP, DataTypes.StringType)
+            .add(HYPERPARAMETERS, DataTypes.StringType)
             .add(REASON, DataTypes.StringType)
             .add(DETAIL, DataTypes.StringType)
             .add(SOURCE_ROW, DataTypes.StringType)

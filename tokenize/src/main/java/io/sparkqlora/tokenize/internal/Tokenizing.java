@@ -52,20 +52,24 @@ public final class Tokenizing {
     }
 
     private TokenizationResult pack(Lineage source, Dataset<Row> tokenized, Function<Lineage, String> datasetId) {
-        TokenizeCounts counts = ReadFailures.translating(source.identity(), () -> TokenizeCounts.of(tokenized));
+        TokenizeCounts counts = ReadFailures.translating(
+                source.identity(), () -> TokenizeCounts.of(tokenized, options.groups() != null));
         requireSequences(source, counts);
         Lineage lineage =
                 source.versioned() ? source : new Lineage(source.identity(), "content:" + counts.contentHash());
         String id = datasetId.apply(lineage);
-        Dataset<Row> packed = job.pack(tokenized, counts.tokens()).persist(StorageLevel.MEMORY_AND_DISK());
+        PackPlan plan = job.plan(counts);
+        WindowGroups groups = new WindowGroups(plan, counts.groups());
+        Dataset<Row> packed = job.pack(tokenized, plan).persist(StorageLevel.MEMORY_AND_DISK());
         try {
             List<Row> windows = job.rowsOfWindows(packed);
             return new TokenizationResult(
                     id,
                     lineage,
-                    job.shards(packed, windows, id),
+                    job.shards(packed, windows, groups, id),
                     TokenizeJob.rejected(tokenized, id),
                     statistics(counts, windows),
+                    groups.all(windows),
                     () -> {
                         packed.unpersist();
                         tokenized.unpersist();

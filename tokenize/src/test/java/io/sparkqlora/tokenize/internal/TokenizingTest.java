@@ -54,7 +54,7 @@ class TokenizingTest {
                         .isEqualTo("id of memory " + result.lineage().version());
                 assertThat(row.<Integer>getAs("num_tokens")).isBetween(1, MAX);
                 assertThat(row.<Integer>getAs("num_sequences"))
-                        .isEqualTo(row.getList(5).size());
+                        .isEqualTo(row.getList(7).size());
             });
             TokenStatistics statistics = result.statistics();
             long tokens = texts.stream().mapToLong(String::length).sum();
@@ -93,7 +93,7 @@ class TokenizingTest {
             assertThat(rows).extracting(row -> row.<Long>getAs("row_index")).isEqualTo(indices(120));
             assertThat(sequences(rows)).isEqualTo(counted(texts));
             List<Long> copies = rows.stream()
-                    .filter(row -> row.<Integer>getList(6).get(1) == 'o')
+                    .filter(row -> row.<Integer>getList(8).get(1) == 'o')
                     .map(row -> row.<Long>getAs("row_index"))
                     .toList();
             assertThat(copies).hasSize(40);
@@ -122,13 +122,13 @@ class TokenizingTest {
                 """);
         try (TokenizationResult result = run(read(file), options().build())) {
             Row row = result.shards().first();
-            assertThat(row.<Integer>getList(6)).containsExactly(97, 98, 99, 100);
-            assertThat(row.<Integer>getList(7)).containsExactly(-100, -100, 99, 100);
+            assertThat(row.<Integer>getList(8)).containsExactly(97, 98, 99, 100);
+            assertThat(row.<Integer>getList(9)).containsExactly(-100, -100, 99, 100);
             assertThat(row.<Integer>getAs("num_target_tokens")).isEqualTo(2);
         }
         Path text = Files.writeString(dir.resolve("b.jsonl"), "{\"text\": \"abc\"}");
         try (TokenizationResult result = run(read(text), options().build())) {
-            assertThat(result.shards().first().<Integer>getList(7)).containsExactly(-100, 98, 99);
+            assertThat(result.shards().first().<Integer>getList(9)).containsExactly(-100, 98, 99);
         }
     }
 
@@ -338,10 +338,10 @@ class TokenizingTest {
     private static Map<String, Integer> sequences(List<Row> rows) {
         List<String> texts = new ArrayList<>();
         for (Row row : rows) {
-            List<Integer> ids = row.getList(6);
-            List<Integer> labels = row.getList(7);
+            List<Integer> ids = row.getList(8);
+            List<Integer> labels = row.getList(9);
             int offset = 0;
-            for (int length : row.<Integer>getList(5)) {
+            for (int length : row.<Integer>getList(7)) {
                 List<Integer> sequence = ids.subList(offset, offset + length);
                 List<Integer> expected = new ArrayList<>(sequence);
                 expected.set(0, -100);

@@ -93,6 +93,10 @@ public enum Table {
             small("num_tokens", "tokens of the row"),
             small("num_target_tokens", "tokens that count in the loss"),
             small("num_sequences", "sequences in the row; they never see each other"),
+            text("group_key", "the group (group_by) that all its sequences belong to; null without groups"),
+            text(
+                    "hyperparameters",
+                    "what the group's rows say (group_hyperparameters), as JSON; an array of two where they disagree"),
             list("sequence_lengths", IntegerType, "tokens of each sequence"),
             list("input_ids", IntegerType, "tokens of all sequences, one after another"),
             list("labels", IntegerType, "the token where it counts, -100 where it does not")),
@@ -103,7 +107,8 @@ public enum Table {
             text("dataset_id", "hash of the source and its version, the tokenizer, the template and the options"),
             text("source_row", "the row as JSON, cut at 2,000 characters"),
             text("reason", "short name of the reason"),
-            text("detail", "what exactly is wrong")),
+            text("detail", "what exactly is wrong"),
+            text("group_key", "the row's group, if it has one")),
 
     EVALUATIONS(
             "One row an evaluation.",

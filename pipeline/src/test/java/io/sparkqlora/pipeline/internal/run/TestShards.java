@@ -27,7 +27,8 @@ final class TestShards {
             Integer[] labels = ids.clone();
             labels[0] = -100;
             labels[5] = -100;
-            all.add(RowFactory.create(ID, (long) i, LENGTH, LENGTH - 2, 2, new Integer[] {5, LENGTH - 5}, ids, labels));
+            all.add(RowFactory.create(
+                    ID, (long) i, LENGTH, LENGTH - 2, 2, null, null, new Integer[] {5, LENGTH - 5}, ids, labels));
         }
         tables.append(Table.TOKEN_SHARDS, TestSpark.session().createDataFrame(all, Table.TOKEN_SHARDS.schema()), ID, 0);
         return new TokenData(

@@ -10,12 +10,29 @@ public final class Arena implements AutoCloseable {
     private static final int ALIGNMENT = 256;
 
     private final Memory memory;
+    private final boolean owned;
+    private final long start;
+    private final long end;
     private long top;
     private long peak;
 
     /** An arena over an allocation that it owns from now on. */
     public Arena(Memory memory) {
+        this(memory, true, 0, memory.bytes());
+    }
+
+    private Arena(Memory memory, boolean owned, long start, long end) {
         this.memory = memory;
+        this.owned = owned;
+        this.start = start;
+        this.end = end;
+        this.top = start;
+        this.peak = start;
+    }
+
+    /** An arena over the bytes of a contiguous tensor that was taken from another one; closing it frees nothing. */
+    public static Arena within(Tensor bytes) {
+        return new Arena(bytes.memory(), false, bytes.byteOffset(), bytes.byteOffset() + bytes.bytes());
     }
 
     /** Where its memory lies. */
@@ -26,8 +43,8 @@ public final class Arena implements AutoCloseable {
     /** A contiguous matrix on top of the stack, its contents undefined. */
     public Tensor take(DType dtype, long rows, long cols) {
         long bytes = rows * cols * dtype.bytes();
-        if (top + bytes > memory.bytes()) {
-            throw KernelErrors.arenaFull(bytes, memory.bytes() - top, memory.bytes());
+        if (top + bytes > end) {
+            throw KernelErrors.arenaFull(bytes, end - top, end - start);
         }
         Tensor taken = new Tensor(memory, top, dtype, rows, cols, cols);
         top = (top + bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
@@ -42,7 +59,7 @@ public final class Arena implements AutoCloseable {
 
     /** Gives back everything taken since {@code mark}. */
     public void release(long mark) {
-        if (mark < 0 || mark > top) {
+        if (mark < start || mark > top) {
             throw new IllegalArgumentException("mark " + mark + " is not below the top " + top);
         }
         top = mark;
@@ -50,11 +67,13 @@ public final class Arena implements AutoCloseable {
 
     /** The most bytes that were in use at once. */
     public long peakBytes() {
-        return peak;
+        return peak - start;
     }
 
     @Override
     public void close() {
-        memory.close();
+        if (owned) {
+            memory.close();
+        }
     }
 }

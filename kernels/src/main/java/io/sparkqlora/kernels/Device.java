@@ -67,6 +67,17 @@ public interface Device extends AutoCloseable {
     /** Copies a contiguous tensor into a host buffer (position to limit, unchanged); waits for it. */
     void copyOut(Tensor source, ByteBuffer target);
 
+    /**
+     * The bytes of a contiguous tensor where they lie, as a direct buffer, where that is the host's memory: for another thread
+     * that moves them while operations run on other tensors. It must not be used once the memory is closed, which nothing
+     * checks. Empty on a device with memory of its own.
+     *
+     * @param tensor of less than 2 GiB
+     */
+    default Optional<ByteBuffer> hostView(Tensor tensor) {
+        return Optional.empty();
+    }
+
     /** The operations, each an interface of its own. */
     Operations ops();
 

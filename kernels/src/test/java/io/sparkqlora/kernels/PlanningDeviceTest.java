@@ -39,6 +39,25 @@ class PlanningDeviceTest {
     }
 
     @Test
+    void anArenaInsideAnotherOneHasItsBytesAndNoMore() {
+        try (Arena whole = new Arena(new PlanningDevice().allocate(2048, "a test"))) {
+            whole.take(DType.F32, 1, 100);
+            Tensor bytes = whole.take(DType.U8, 2, 300);
+            Arena within = Arena.within(bytes);
+            assertThat(within.take(DType.U8, 1, 10).byteOffset()).isEqualTo(512);
+            assertThat(within.peakBytes()).isEqualTo(256);
+            long mark = within.mark();
+            assertThat(within.take(DType.F32, 1, 86).byteOffset()).isEqualTo(768);
+            assertThatThrownBy(() -> within.release(511)).hasMessage("mark 511 is not below the top 1280");
+            within.release(mark);
+            assertThatThrownBy(() -> within.take(DType.F32, 1, 87))
+                    .hasMessageContaining("the step's buffers need 348 more bytes, 344 of 600 are left");
+            within.close();
+            assertThat(whole.take(DType.U8, 1, 768).byteOffset()).isEqualTo(1280);
+        }
+    }
+
+    @Test
     void everyOperationIsThere() throws ReflectiveOperationException {
         Operations operations = new PlanningDevice().ops();
         for (Method method : Operations.class.getMethods()) {

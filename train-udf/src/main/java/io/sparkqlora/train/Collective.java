@@ -62,6 +62,15 @@ public interface Collective extends AutoCloseable {
      */
     byte[][] allGather(byte[] mine);
 
+    /**
+     * Everybody's bytes, in place and as long as they may be: the way for a layer's weights.
+     *
+     * @param parts direct buffers of one length (position to limit, which stay), one a rank; this rank's is read, the others are
+     *     written
+     * @throws io.sparkqlora.kernels.QLoraException as {@link #allReduceSum}
+     */
+    void allGatherInto(ByteBuffer[] parts);
+
     /** Everybody's numbers, by rank. */
     default long[][] allGather(long... mine) {
         ByteBuffer bytes = ByteBuffer.allocate(mine.length * Long.BYTES);

@@ -115,6 +115,46 @@ public final class CollectiveErrors {
                 null);
     }
 
+    /** Parts of a base on a device that can't gather them. */
+    public static QLoraException shardNeedsHostMemory() {
+        return new QLoraException(
+                "QLORA-T112",
+                Kind.CONFIG,
+                "shard_base is true on a device with memory of its own: layers can only be gathered in the memory of hosts so"
+                        + " far; set shard_base: false, or backend: cpu",
+                null);
+    }
+
+    /** A base of which nothing is sharded. */
+    public static QLoraException shardNeedsQuantized() {
+        return new QLoraException(
+                "QLORA-T113",
+                Kind.CONFIG,
+                "shard_base is true and load_in_4bit is false: what is sharded is the quantised weights; set load_in_4bit:"
+                        + " true, or shard_base: false",
+                null);
+    }
+
+    /** Ranks that don't have the whole base between them. */
+    public static QLoraException partMissing(int part, String held) {
+        return new QLoraException(
+                "QLORA-T114",
+                Kind.CONFIG,
+                "no rank holds part " + part + " of the base, the ranks hold " + held
+                        + "; each must open its session with a part of its own",
+                null);
+    }
+
+    /** Something that one rank does alone, with a part of a base. */
+    public static QLoraException wholeBaseNeeded(String what, int ranks) {
+        return new QLoraException(
+                "QLORA-T115",
+                Kind.CONFIG,
+                what + " needs the whole base, and this session holds one of " + ranks
+                        + " parts of it (shard_base: true); open a session or a generator without shard_base for it",
+                null);
+    }
+
     /** What another rank failed with. */
     public static QLoraException ofRank(int rank, String code, Kind kind, String message) {
         String prefix = code + ": ";

@@ -17,7 +17,9 @@ import java.util.Map;
  * takes for captured graphs (some 10 MiB for each shape of micro-batch that came twice, at most four). What is kept in the host's
  * memory, where the device has its own, is counted apart.
  *
- * @param baseWeights decoder layers (quantised or not) and norms
+ * @param baseWeights decoder layers (quantised or not) and norms; with {@code shard_base} the part of the layers that a rank
+ *     keeps, and all norms and biases
+ * @param gatheredLayers with {@code shard_base} the room for layers that are whole for a while
  * @param embeddings token embedding, output projection, rotary tables
  * @param adapter F32 masters of the adapter
  * @param shadowCopies the adapter rounded to the compute type
@@ -30,9 +32,11 @@ import java.util.Map;
  * @param loading what reading the checkpoint takes beyond the step's buffers, which come after it
  * @param hostEmbedding token embedding in the host's memory
  * @param hostOptimizerState moments in the host's memory
+ * @param layersIfSharded what base weights and gathered layers would be with {@code shard_base}; 0 where that can't be set
  */
 public record MemoryPlan(
         long baseWeights,
+        long gatheredLayers,
         long embeddings,
         long adapter,
         long shadowCopies,
@@ -44,7 +48,8 @@ public record MemoryPlan(
         long workspace,
         long loading,
         long hostEmbedding,
-        long hostOptimizerState) {
+        long hostOptimizerState,
+        long layersIfSharded) {
 
     /**
      * Counts.
@@ -62,10 +67,10 @@ public record MemoryPlan(
             TrainingArguments arguments,
             int maxTokens) {
         SessionSpec spec = SessionSpec.of(device, model, quantization, lora, arguments, maxTokens);
-        return of(spec, SessionPlan.of(spec));
+        return of(spec, SessionPlan.of(spec), arguments.numProcesses());
     }
 
-    private static MemoryPlan of(SessionSpec spec, SessionPlan plan) {
+    private static MemoryPlan of(SessionSpec spec, SessionPlan plan, int ranks) {
         SessionSpec dense = spec.dense();
         HostBatch largest = HostBatch.largest(spec.maxTokens());
         HostBatch uncounted =
@@ -75,6 +80,7 @@ public record MemoryPlan(
         long masters = spec.compute() == DType.F32 ? plan.adapter() : plan.gradients();
         return new MemoryPlan(
                 plan.baseWeights(),
+                plan.gatheredLayers(),
                 plan.embeddings(),
                 masters,
                 plan.adapter() - masters,
@@ -86,7 +92,8 @@ public record MemoryPlan(
                 plan.workspace(),
                 Math.max(0, plan.loading() - plan.step()),
                 plan.hostEmbedding(),
-                plan.hostOptimizerState());
+                plan.hostOptimizerState(),
+                spec.shardable(ranks) ? SessionPlan.layerBytes(spec.sharded(ranks)) : 0);
     }
 
     /** The most bytes of device memory at once. */
@@ -111,6 +118,7 @@ public record MemoryPlan(
     public Map<String, Long> parts() {
         Map<String, Long> parts = new LinkedHashMap<>();
         parts.put("base_weights", baseWeights);
+        parts.put("gathered_layers", gatheredLayers);
         parts.put("embeddings", embeddings);
         parts.put("adapter", adapter);
         parts.put("shadow_copies", shadowCopies);
@@ -133,20 +141,23 @@ public record MemoryPlan(
      */
     public void requireFits(String device, long availableBytes) {
         if (total() > availableBytes) {
-            throw TrainErrors.memoryTooSmall(device, total(), availableBytes, parts(), advice());
+            throw TrainErrors.memoryTooSmall(device, total(), availableBytes, parts(), advice(availableBytes));
         }
     }
 
     /** As {@link #requireFits(String, long)}; works the parts out only if it does not fit. */
-    static void requireFits(SessionSpec spec, SessionPlan plan, Device device) {
+    static void requireFits(SessionSpec spec, SessionPlan plan, int ranks, Device device) {
         long available = device.availableBytes();
         if (plan.total() > available) {
-            of(spec, plan).requireFits(device.name(), available);
+            of(spec, plan, ranks).requireFits(device.name(), available);
         }
     }
 
-    private String advice() {
-        long base = baseWeights + embeddings;
+    private String advice(long availableBytes) {
+        if (layersIfSharded > 0 && total() - baseWeights + layersIfSharded <= availableBytes) {
+            return "set shard_base: true, with which each rank keeps a part of the base";
+        }
+        long base = baseWeights + gatheredLayers + embeddings;
         long trained = adapter + shadowCopies + gradients + optimizerState;
         long step = activations + lossWorkspace + dequantization + workspace;
         if (step >= base && step >= trained) {

@@ -13,6 +13,7 @@ package io.sparkqlora.train;
  * @param perDeviceTrainBatchSize packed rows of a micro-batch
  * @param gradientAccumulationSteps micro-batches of an optimizer step, on each rank
  * @param numProcesses ranks that train together, accelerate's name
+ * @param shardBase whether each rank keeps only its part of the decoder layers' quantised weights
  * @param maxGradNorm gradients are scaled down to this norm; 0 for no clipping
  * @param weightDecay AdamW's decoupled decay of all adapter parameters
  * @param adamBeta1 decay of the first moment
@@ -32,6 +33,7 @@ public record TrainingArguments(
         int perDeviceTrainBatchSize,
         int gradientAccumulationSteps,
         int numProcesses,
+        boolean shardBase,
         double maxGradNorm,
         double weightDecay,
         double adamBeta1,
@@ -53,6 +55,7 @@ public record TrainingArguments(
         check("per_device_train_batch_size", perDeviceTrainBatchSize, perDeviceTrainBatchSize > 0, "at least 1");
         check("gradient_accumulation_steps", gradientAccumulationSteps, gradientAccumulationSteps > 0, "at least 1");
         check("num_processes", numProcesses, numProcesses > 0, "at least 1");
+        check("shard_base", shardBase, !shardBase || numProcesses > 1, "false where num_processes is 1");
         check(
                 "gradient_accumulation_steps",
                 gradientAccumulationSteps,
@@ -69,6 +72,11 @@ public record TrainingArguments(
         if (!valid) {
             throw TrainErrors.badArgument(name, value, expected);
         }
+    }
+
+    /** In how many parts the base is held, each by a rank. */
+    public int shards() {
+        return shardBase ? numProcesses : 1;
     }
 
     /** Micro-batches of an optimizer step, those of all ranks. */

@@ -13,6 +13,7 @@ public final class TrainingArgumentsBuilder {
     private int perDeviceTrainBatchSize = 8;
     private int gradientAccumulationSteps = 1;
     private int numProcesses = 1;
+    private boolean shardBase;
     private double maxGradNorm = 1;
     private double weightDecay;
     private double adamBeta1 = 0.9;
@@ -34,6 +35,7 @@ public final class TrainingArgumentsBuilder {
         perDeviceTrainBatchSize = from.perDeviceTrainBatchSize();
         gradientAccumulationSteps = from.gradientAccumulationSteps();
         numProcesses = from.numProcesses();
+        shardBase = from.shardBase();
         maxGradNorm = from.maxGradNorm();
         weightDecay = from.weightDecay();
         adamBeta1 = from.adamBeta1();
@@ -95,6 +97,12 @@ public final class TrainingArgumentsBuilder {
     /** Ranks that train together; 1. */
     public TrainingArgumentsBuilder numProcesses(int value) {
         numProcesses = value;
+        return this;
+    }
+
+    /** Whether each rank keeps only its part of the quantised weights; false. */
+    public TrainingArgumentsBuilder shardBase(boolean value) {
+        shardBase = value;
         return this;
     }
 
@@ -162,6 +170,7 @@ public final class TrainingArgumentsBuilder {
                 perDeviceTrainBatchSize,
                 gradientAccumulationSteps,
                 numProcesses,
+                shardBase,
                 maxGradNorm,
                 weightDecay,
                 adamBeta1,

@@ -12,6 +12,8 @@ import io.sparkqlora.train.internal.model.BaseLoader;
 import io.sparkqlora.train.internal.model.Recordings;
 import io.sparkqlora.train.internal.optim.MomentUpdate;
 import io.sparkqlora.train.internal.step.GradientExchange;
+import io.sparkqlora.train.internal.step.LayerGathers;
+import io.sparkqlora.train.internal.step.RingThread;
 import io.sparkqlora.train.internal.step.SessionArenas;
 import io.sparkqlora.train.internal.step.SessionBuffers;
 import io.sparkqlora.train.internal.step.SessionPlan;
@@ -20,6 +22,7 @@ import io.sparkqlora.train.internal.step.TrainStep;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 
 /** One adapter on one device: the base held in its memory, the adapter, its optimizer, and the step. Not thread-safe. */
 public final class TrainingSession implements AutoCloseable {
@@ -63,13 +66,34 @@ public final class TrainingSession implements AutoCloseable {
             LoraConfig lora,
             TrainingArguments arguments,
             int maxTokensPerMicroBatch) {
+        return open(device, model, weights, quantization, lora, arguments, maxTokensPerMicroBatch, 0);
+    }
+
+    /**
+     * As {@link #open(Device, ModelConfig, WeightSource, QuantizationConfig, LoraConfig, TrainingArguments, int)} with one part
+     * of the base, where {@code arguments.shardBase()} says so. The ranks that take a step together must have all parts
+     * between them; which rank has which makes no difference.
+     *
+     * @param part from 0 to {@code arguments.shards() - 1}
+     * @throws io.sparkqlora.kernels.QLoraException CONFIG if this base can't be sharded on this device
+     */
+    public static TrainingSession open(
+            Device device,
+            ModelConfig model,
+            WeightSource weights,
+            QuantizationConfig quantization,
+            LoraConfig lora,
+            TrainingArguments arguments,
+            int maxTokensPerMicroBatch,
+            int part) {
+        Objects.checkIndex(part, arguments.shards());
         SessionSpec spec =
                 SessionSpec.of(device.traits(), model, quantization, lora, arguments, maxTokensPerMicroBatch);
         SessionPlan plan = SessionPlan.of(spec);
-        MemoryPlan.requireFits(spec, plan, device);
+        MemoryPlan.requireFits(spec, plan, arguments.numProcesses(), device);
         SessionArenas arenas = new SessionArenas(device);
         try {
-            return load(device, spec, plan, arenas, weights, arguments);
+            return load(device, spec, plan, arenas, weights, arguments, part);
         } catch (RuntimeException | Error e) {
             arenas.close();
             throw e;
@@ -82,10 +106,11 @@ public final class TrainingSession implements AutoCloseable {
             SessionPlan plan,
             SessionArenas arenas,
             WeightSource weights,
-            TrainingArguments arguments) {
+            TrainingArguments arguments,
+            int part) {
         device.reserve(plan.workspace());
         SessionBuffers session = SessionBuffers.take(spec, arenas.allocate(plan));
-        BaseLoading loading = BaseLoader.load(device, weights, session.model());
+        BaseLoading loading = BaseLoader.load(device, weights, session.model(), part);
         session.rope().fill(device, spec.model());
         session.buffers().initialize(device, arguments.seed());
         session.moments().prepare(device);
@@ -93,15 +118,24 @@ public final class TrainingSession implements AutoCloseable {
         Arena step = arenas.add(plan.step(), "the buffers of a step");
         PageQueue pages = plan.hostOptimizerState() > 0 ? arenas.pageQueue(MomentUpdate.SLOTS) : null;
         Pass pass = new Pass(device, step, spec.compute());
-        TrainStep trainStep = new TrainStep(
-                spec,
-                session,
-                pass,
-                pages,
-                arguments,
-                new Recordings(device),
-                GradientExchange.of(device, spec, session));
+        TrainStep trainStep = step(device, spec, session, pass, pages, arguments, part);
         return new TrainingSession(device, spec, arenas, session, trainStep, loading);
+    }
+
+    private static TrainStep step(
+            Device device,
+            SessionSpec spec,
+            SessionBuffers session,
+            Pass pass,
+            PageQueue pages,
+            TrainingArguments arguments,
+            int part) {
+        RingThread thread = new RingThread();
+        GradientExchange exchange = GradientExchange.of(device, spec, session, thread);
+        LayerGathers gathers = spec.shards() == 1
+                ? null
+                : new LayerGathers(device, session.model(), session.adapter().lowestLayer(), part, thread);
+        return new TrainStep(spec, session, pass, pages, arguments, new Recordings(device), exchange, gathers, thread);
     }
 
     /**
@@ -158,8 +192,13 @@ public final class TrainingSession implements AutoCloseable {
         }
     }
 
-    /** The loss over rows, dropout off; rows are batched as the session's token limit allows. */
+    /**
+     * The loss over rows, dropout off; rows are batched as the session's token limit allows.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException CONFIG if this session has only a part of the base
+     */
     public LossSum evaluate(List<PackedRow> rows, boolean withAdapter) {
+        requireWholeBase("evaluation");
         return trainStep.evaluate(rows, withAdapter);
     }
 
@@ -221,8 +260,19 @@ public final class TrainingSession implements AutoCloseable {
         stepsDone = 0;
     }
 
-    /** Continues prompts with this base and adapter, as they are at each call. */
+    private void requireWholeBase(String what) {
+        if (spec.shards() > 1) {
+            throw CollectiveErrors.wholeBaseNeeded(what, spec.shards());
+        }
+    }
+
+    /**
+     * Continues prompts with this base and adapter, as they are at each call.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException CONFIG if this session has only a part of the base
+     */
     public Generator generator() {
+        requireWholeBase("generation");
         return Generator.of(this);
     }
 

@@ -14,6 +14,7 @@ import io.sparkqlora.kernels.internal.Checks;
 import java.nio.ByteBuffer;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 
 /** This machine's processors. Operations have run when their call returns. */
@@ -109,6 +110,14 @@ public final class CpuDevice implements Device {
     public void copyOut(Tensor source, ByteBuffer target) {
         Checks.sameBytes(target, source);
         HostCopy.out(source.address(), target);
+    }
+
+    @Override
+    public Optional<ByteBuffer> hostView(Tensor tensor) {
+        if (!tensor.contiguous()) {
+            throw new IllegalArgumentException("a view of " + tensor + ": its rows have gaps between them");
+        }
+        return Optional.of(HostCopy.view(tensor.address(), tensor.bytes()));
     }
 
     @Override

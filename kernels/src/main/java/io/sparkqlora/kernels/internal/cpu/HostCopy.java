@@ -42,6 +42,22 @@ final class HostCopy {
         }
     }
 
+    /** Native memory as a direct buffer, which owns nothing. */
+    static ByteBuffer view(long address, long bytes) {
+        return new Block(address, Math.toIntExact(bytes)).asByteBuffer();
+    }
+
+    /** A block of native memory that somebody else frees. */
+    private static final class Block extends BytePointer {
+
+        Block(long address, int bytes) {
+            super((Pointer) null);
+            this.address = address;
+            this.limit = bytes;
+            this.capacity = bytes;
+        }
+    }
+
     private static long address(ByteBuffer buffer) {
         Pointer pointer = new BytePointer(buffer.duplicate());
         return pointer.address() + buffer.position();

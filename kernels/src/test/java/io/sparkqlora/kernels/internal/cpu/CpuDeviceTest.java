@@ -8,6 +8,7 @@ import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.Devices;
 import io.sparkqlora.kernels.Memory;
+import io.sparkqlora.kernels.PlanningDevice;
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.kernels.RandomBytes;
 import io.sparkqlora.kernels.Tensor;
@@ -54,6 +55,24 @@ class CpuDeviceTest {
         Memory memory = device.allocate(100, "a test");
         device.close();
         assertThatThrownBy(memory::address).hasMessageContaining("was closed");
+    }
+
+    @Test
+    void aViewIsTheTensorsOwnBytes() {
+        try (Device device = Devices.open("cpu")) {
+            Tensor tensor = Tensor.of(device.allocate(12, "a test"), DType.U8, 3, 4);
+            device.copyIn(ByteBuffer.wrap(new byte[] {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}), tensor);
+            ByteBuffer view = device.hostView(tensor.rowRange(1, 3)).orElseThrow();
+            assertThat(view.isDirect()).isTrue();
+            assertThat(view).isEqualTo(ByteBuffer.wrap(new byte[] {4, 5, 6, 7, 8, 9, 10, 11}));
+            view.put(0, (byte) 40);
+            byte[] row = new byte[4];
+            device.copyOut(tensor.rowRange(1, 2), ByteBuffer.wrap(row));
+            assertThat(row).containsExactly(40, 5, 6, 7);
+            assertThatThrownBy(() -> device.hostView(tensor.colRange(0, 2)))
+                    .hasMessageContaining("its rows have gaps between them");
+        }
+        assertThat(new PlanningDevice().hostView(null)).isEmpty();
     }
 
     @Test

@@ -30,6 +30,8 @@ record FrameHeader(Type type, int length, int hop, long step, long operation) {
         SPREAD,
         /** Part of an all-gather. */
         GATHER,
+        /** Part of an all-gather in place. */
+        FILL,
         /** A sign of life of a rank that waits itself; no payload. */
         WAITING,
         /** The first failure. */

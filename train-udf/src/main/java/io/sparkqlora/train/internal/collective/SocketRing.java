@@ -8,6 +8,7 @@ import io.sparkqlora.train.RingMember;
 import io.sparkqlora.train.internal.collective.FrameHeader.Type;
 import java.nio.ByteBuffer;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
 
@@ -95,6 +96,26 @@ public final class SocketRing implements Collective {
             all[modulo(me.rank() - hop - 1)] = collecting.bytes();
         }
         return all;
+    }
+
+    @Override
+    public void allGatherInto(ByteBuffer[] parts) {
+        requirePlaces(parts);
+        operation++;
+        for (int hop = 0; hop < me.worldSize() - 1; hop++) {
+            ByteBuffer known = parts[modulo(me.rank() - hop)].slice();
+            ByteBuffer room = parts[modulo(me.rank() - hop - 1)].slice();
+            exchange(Type.FILL, hop, known, () -> new Overwriting(room));
+        }
+    }
+
+    private void requirePlaces(ByteBuffer[] parts) {
+        boolean alike = parts.length == me.worldSize()
+                && Arrays.stream(parts).allMatch(part -> part.isDirect() && part.remaining() == parts[0].remaining());
+        if (!alike) {
+            throw new IllegalArgumentException("an all-gather in place of " + Arrays.toString(parts)
+                    + ": it takes a direct buffer for each of " + me.worldSize() + " ranks, all of one length");
+        }
     }
 
     private int modulo(int rank) {

@@ -40,6 +40,9 @@ public enum SoloCollective implements Collective {
     }
 
     @Override
+    public void allGatherInto(ByteBuffer[] parts) {}
+
+    @Override
     public void abort(Throwable cause) {}
 
     @Override

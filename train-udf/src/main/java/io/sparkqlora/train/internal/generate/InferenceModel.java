@@ -46,7 +46,7 @@ public record InferenceModel(BaseModel model, ModelAdapter adapter) {
         Map<String, NamedTensor> tensors =
                 adapter == null ? Map.of() : AdapterCheck.byName("the adapter", slots, List.of(), adapter.tensors());
         BaseModel model = base(arenas, new Spec(config, quantization, layout, slots), device.traits());
-        BaseLoader.load(device, weights, model);
+        BaseLoader.load(device, weights, model, 0);
         if (adapter == null) {
             return new InferenceModel(model, null);
         }

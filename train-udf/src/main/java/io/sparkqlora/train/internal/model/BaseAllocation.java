@@ -3,6 +3,7 @@ package io.sparkqlora.train.internal.model;
 
 import io.sparkqlora.kernels.Arena;
 import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.PlanningDevice;
 import io.sparkqlora.kernels.QuantFormat;
 import io.sparkqlora.kernels.QuantizedMatrix;
 import io.sparkqlora.kernels.Tensor;
@@ -50,32 +51,61 @@ public final class BaseAllocation {
 
     /** The base, its contents undefined. */
     public BaseModel take(ModelLayout layout) {
-        List<DecoderLayer> layers = layout.layers().stream().map(this::layer).toList();
+        List<DecoderLayer> layers =
+                layout.layers().stream().map(layer -> layer(layer, linear)).toList();
+        return around(layers, layout, null);
+    }
+
+    /**
+     * The part of the base that one of {@code ranks} keeps, its contents undefined.
+     *
+     * @param images for layers that are gathered
+     */
+    public BaseModel takeShard(ModelLayout layout, int ranks, Arena images) {
+        long layerBytes =
+                layout.layers().stream().mapToLong(this::quantizedBytes).max().orElseThrow();
+        LayerShards shards =
+                LayerShards.take(images, linear, layerBytes, layout.layers().size(), ranks);
+        List<DecoderLayer> layers = layout.layers().stream()
+                .map(layer -> layer(layer, Arena.within(shards.image(layer.index()))))
+                .toList();
+        return around(layers, layout, shards);
+    }
+
+    private BaseModel around(List<DecoderLayer> layers, ModelLayout layout, LayerShards shards) {
         BaseWeight.Dense head = dense(layout.lmHead(), embeddings);
         Tensor embedding = config.tieWordEmbeddings()
                 ? head.weight()
                 : table.take(computeType(), config.vocabSize(), config.hiddenSize());
-        return new BaseModel(config, embedding, layers, norm(), new LinearGroup(layout.lmHead(), head, null));
+        return new BaseModel(config, embedding, layers, norm(), new LinearGroup(layout.lmHead(), head, null), shards);
     }
 
-    private DecoderLayer layer(ModelLayout.Layer layer) {
+    /** Bytes of a layer's quantised weights, as they lie in an arena of their own. */
+    private long quantizedBytes(ModelLayout.Layer layer) {
+        Arena counting = new PlanningDevice().unboundedArena();
+        layer.groups().forEach(spec -> quantized(spec, counting));
+        return counting.peakBytes();
+    }
+
+    /** @param home of its quantised weights */
+    private DecoderLayer layer(ModelLayout.Layer layer, Arena home) {
         return new DecoderLayer(
                 layer.index(),
                 norm(),
-                group(layer.qkv()),
-                group(layer.o()),
+                group(layer.qkv(), home),
+                group(layer.o(), home),
                 norm(),
-                group(layer.gateUp()),
-                group(layer.down()));
+                group(layer.gateUp(), home),
+                group(layer.down(), home));
     }
 
     private Tensor norm() {
         return linear.take(DType.F32, 1, config.hiddenSize());
     }
 
-    private LinearGroup group(GroupSpec spec) {
+    private LinearGroup group(GroupSpec spec, Arena home) {
         boolean quantized = quantization.loadIn4bit() && spec.quantizable();
-        BaseWeight weight = quantized ? quantized(spec) : dense(spec, linear);
+        BaseWeight weight = quantized ? quantized(spec, home) : dense(spec, linear);
         return new LinearGroup(spec, weight, spec.bias() ? linear.take(DType.F32, 1, spec.outFeatures()) : null);
     }
 
@@ -84,24 +114,24 @@ public final class BaseAllocation {
         return new BaseWeight.Dense(Pass.matrix(arena, computeType(), spec.outFeatures(), width), spec.inFeatures());
     }
 
-    private BaseWeight quantized(GroupSpec spec) {
+    private BaseWeight quantized(GroupSpec spec, Arena home) {
         List<QuantizedMatrix> parts = new ArrayList<>();
         for (GroupSpec.Part part : spec.parts()) {
-            parts.add(matrix(part.outFeatures(), spec.inFeatures()));
+            parts.add(matrix(part.outFeatures(), spec.inFeatures(), home));
         }
         return new BaseWeight.Quantized(parts);
     }
 
-    private QuantizedMatrix matrix(long rows, long cols) {
+    private QuantizedMatrix matrix(long rows, long cols, Arena home) {
         QuantFormat format = quantization.format();
-        Tensor packed = linear.take(DType.U8, 1, (rows * cols + 1) / 2);
+        Tensor packed = home.take(DType.U8, 1, (rows * cols + 1) / 2);
         long blocks = format.blocks(rows * cols);
         if (!format.doubleQuant()) {
-            return new QuantizedMatrix(format, rows, cols, packed, linear.take(DType.F32, 1, blocks), null, null);
+            return new QuantizedMatrix(format, rows, cols, packed, home.take(DType.F32, 1, blocks), null, null);
         }
-        Tensor absmax = linear.take(DType.U8, 1, blocks);
-        Tensor nested = linear.take(DType.F32, 1, format.nestedBlocks(rows * cols));
-        return new QuantizedMatrix(format, rows, cols, packed, absmax, nested, linear.take(DType.F32, 1, 1));
+        Tensor absmax = home.take(DType.U8, 1, blocks);
+        Tensor nested = home.take(DType.F32, 1, format.nestedBlocks(rows * cols));
+        return new QuantizedMatrix(format, rows, cols, packed, absmax, nested, home.take(DType.F32, 1, 1));
     }
 
     private DType computeType() {

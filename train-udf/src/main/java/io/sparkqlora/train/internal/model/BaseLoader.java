@@ -31,25 +31,36 @@ public final class BaseLoader {
     private static final long DENSE_PIECE_BYTES = 64L << 20;
 
     private final WeightSource source;
+    private final int shard;
     private final List<Part> parts = new ArrayList<>();
 
-    private BaseLoader(WeightSource source) {
+    private BaseLoader(WeightSource source, int shard) {
         this.source = source;
+        this.shard = shard;
     }
 
     /** Rows of a weight, and what becomes of them on the device. */
-    private record Part(ByteSource bytes, DType dtype, long rows, long cols, Consumer<Tensor> use) {}
+    private record Part(ByteSource bytes, DType dtype, long rows, long cols, Consumer<Tensor> use) {
+
+        Part then(Runnable more) {
+            return new Part(bytes, dtype, rows, cols, use.andThen(staged -> more.run()));
+        }
+    }
 
     /**
-     * Loads every weight of {@code model}.
+     * Loads every weight of {@code model}; of a sharded one layer after layer, each whole in its image for a while.
      *
+     * @param shard the part of a sharded model's layers that this rank keeps
      * @return how much was read in which time
      * @throws io.sparkqlora.kernels.QLoraException INPUT if a weight is missing, misshapen, or of a type that is no float
      */
-    public static BaseLoading load(Device device, WeightSource source, BaseModel model) {
+    public static BaseLoading load(Device device, WeightSource source, BaseModel model, int shard) {
         long begin = System.nanoTime();
-        BaseLoader loader = new BaseLoader(source);
-        loader.list(device.ops(), model);
+        BaseLoader loader = new BaseLoader(source, shard);
+        if (model.shards() != null) {
+            model.shards().clear(device);
+        }
+        loader.list(device, model);
         try (Memory staging = device.allocate(stagingBytes(model), "reading the checkpoint");
                 Upload upload =
                         device.upload(loader.parts.stream().map(Part::bytes).toList())) {
@@ -97,7 +108,8 @@ public final class BaseLoader {
         return Math.min(DENSE_PIECE_BYTES, elements * Float.BYTES);
     }
 
-    private void list(Operations ops, BaseModel model) {
+    private void list(Device device, BaseModel model) {
+        Operations ops = device.ops();
         if (!model.config().tieWordEmbeddings()) {
             dense(ops, "model.embed_tokens.weight", model.embedding());
         }
@@ -109,6 +121,10 @@ public final class BaseLoader {
             dense(ops, prefix + "post_attention_layernorm.weight", layer.postAttentionNorm());
             group(ops, layer.gateUp());
             group(ops, layer.down());
+            if (model.shards() != null) {
+                parts.add(
+                        parts.remove(parts.size() - 1).then(() -> model.shards().keep(device, layer.index(), shard)));
+            }
         }
         dense(ops, "model.norm.weight", model.finalNorm());
         if (model.config().tieWordEmbeddings()) {

@@ -14,9 +14,15 @@ import java.util.List;
  * @param layers in order
  * @param finalNorm F32 vector [hidden]
  * @param lmHead the output projection
+ * @param shards where the layers' quantised weights are if this rank keeps only a part of each, else null
  */
 public record BaseModel(
-        ModelConfig config, Tensor embedding, List<DecoderLayer> layers, Tensor finalNorm, LinearGroup lmHead) {
+        ModelConfig config,
+        Tensor embedding,
+        List<DecoderLayer> layers,
+        Tensor finalNorm,
+        LinearGroup lmHead,
+        LayerShards shards) {
 
     public BaseModel {
         layers = List.copyOf(layers);

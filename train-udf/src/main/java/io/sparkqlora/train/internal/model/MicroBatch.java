@@ -11,7 +11,6 @@ import io.sparkqlora.train.internal.model.LayerActivations.Shapes;
 import java.nio.IntBuffer;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.IntConsumer;
 
 /**
  * Forward and backward of a micro-batch: its loss, and its part of the adapter's gradients.
@@ -50,6 +49,8 @@ public record MicroBatch(
         }
     }
 
+    private static final LayerSteps NOBODY = new LayerSteps() {};
+
     /** A layer with what its forward run left behind. */
     private record Run(DecoderLayer layer, ModelAdapter.Layer lora, Tensor input, LayerActivations activations) {}
 
@@ -64,33 +65,32 @@ public record MicroBatch(
         Batch batch = Batch.upload(pass, host, draw);
         recordings.run(
                 new Shape(host, gradientScale, draw != null, lossSum, mark),
-                () -> issue(batch, gradientScale, lossSum, layer -> {}));
+                () -> issue(batch, gradientScale, lossSum, NOBODY));
         pass.arena().release(mark);
     }
 
     /**
-     * The same, issued one by one, for somebody who does something with a layer's gradients as soon as they are issued.
+     * The same, issued one by one, for somebody who does something before or after a layer is.
      *
-     * @param afterLayer told the index of each layer that backward has left; all above it are done too
+     * @param steps told what is told by {@link LayerSteps#walk}
      */
-    public void run(
-            HostBatch host, DropoutMasks.Draw draw, float gradientScale, Tensor lossSum, IntConsumer afterLayer) {
+    public void run(HostBatch host, DropoutMasks.Draw draw, float gradientScale, Tensor lossSum, LayerSteps steps) {
         long mark = pass.arena().mark();
-        issue(Batch.upload(pass, host, draw), gradientScale, lossSum, afterLayer);
+        issue(Batch.upload(pass, host, draw), gradientScale, lossSum, steps);
         pass.arena().release(mark);
     }
 
     /** Forward and backward. Everything here is on the device: it may be recorded and run again with another batch. */
-    private void issue(Batch batch, float gradientScale, Tensor lossSum, IntConsumer afterLayer) {
+    private void issue(Batch batch, float gradientScale, Tensor lossSum, LayerSteps steps) {
         long mark = pass.arena().mark();
         LayerForward forward = forward(batch);
         List<Run> runs = new ArrayList<>();
-        Tensor hidden = forward(forward, batch, runs);
+        Tensor hidden = forward(forward, batch, runs, steps);
         Tensor gradient =
                 pass.arena().take(pass.dtype(), batch.tokens(), model.config().hiddenSize());
         OutputHead head = new OutputHead(pass, model, adapter.lmHead(), batch.masks());
         new LossHead(pass, head).forwardBackward(hidden, batch, gradientScale, lossSum, gradient);
-        backward(new LayerBackward(forward, batch.sequences(), recompute), runs, gradient, afterLayer);
+        backward(new LayerBackward(forward, batch.sequences(), recompute), runs, gradient, steps);
         pass.arena().release(mark);
     }
 
@@ -113,7 +113,7 @@ public record MicroBatch(
         return new LayerForward(pass, model.config(), rope, batch.positions(), call, batch.masks());
     }
 
-    private Tensor forward(LayerForward forward, Batch batch, List<Run> runs) {
+    private Tensor forward(LayerForward forward, Batch batch, List<Run> runs, LayerSteps steps) {
         long tokens = batch.tokens();
         Tensor hidden = ModelForward.embed(pass, model, batch.inputIds());
         Shapes widest = ModelForward.widest(model, adapter, tokens);
@@ -124,6 +124,7 @@ public record MicroBatch(
                     .cut(model.config(), Shapes.of(tokens, lora));
             Tensor output =
                     pass.arena().take(pass.dtype(), tokens, model.config().hiddenSize());
+            steps.before(layer.index());
             forward.run(layer, lora, hidden, a, output);
             runs.add(new Run(layer, lora, hidden, a));
             hidden = output;
@@ -131,12 +132,13 @@ public record MicroBatch(
         return hidden;
     }
 
-    private void backward(LayerBackward backward, List<Run> runs, Tensor gradient, IntConsumer afterLayer) {
+    private void backward(LayerBackward backward, List<Run> runs, Tensor gradient, LayerSteps steps) {
         int lowest = adapter.lowestLayer();
         for (int i = runs.size() - 1; i >= lowest; i--) {
             Run run = runs.get(i);
+            steps.before(i);
             backward.run(run.layer(), run.lora(), run.input(), run.activations(), gradient, i > lowest);
-            afterLayer.accept(i);
+            steps.afterBackward(i);
         }
     }
 }

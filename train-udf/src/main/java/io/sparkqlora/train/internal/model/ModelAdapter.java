@@ -51,7 +51,7 @@ public record ModelAdapter(List<Layer> layers, LoraGroup lmHead) {
     }
 
     /** The first layer that has an adapter, where backward may end; the number of layers if none has. */
-    int lowestLayer() {
+    public int lowestLayer() {
         int lowest = 0;
         while (lowest < layers.size() && layers.get(lowest).isEmpty()) {
             lowest++;

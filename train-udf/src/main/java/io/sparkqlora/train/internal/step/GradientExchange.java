@@ -12,9 +12,6 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 
 /**
@@ -36,21 +33,27 @@ public final class GradientExchange implements AutoCloseable {
     private final boolean overlaps;
     private final List<ByteBuffer> staging = new ArrayList<>();
     private final RankDevices ranks;
-    private ExecutorService thread;
+    private final RingThread thread;
 
-    private GradientExchange(Device device, Tensor gradients, GradientPieces pieces, boolean overlaps) {
+    private GradientExchange(
+            Device device, Tensor gradients, GradientPieces pieces, boolean overlaps, RingThread thread) {
         this.device = device;
         this.gradients = gradients;
         this.pieces = pieces.pieces();
         this.overlaps = overlaps;
+        this.thread = thread;
         this.ranks = new RankDevices(device::groups);
     }
 
-    /** The exchange of a session's gradients. */
-    public static GradientExchange of(Device device, SessionSpec spec, SessionBuffers buffers) {
+    /**
+     * The exchange of a session's gradients.
+     *
+     * @param thread that adds up while the device goes on
+     */
+    public static GradientExchange of(Device device, SessionSpec spec, SessionBuffers buffers, RingThread thread) {
         GradientPieces pieces = GradientPieces.of(spec.layout(), spec.adapter());
         return new GradientExchange(
-                device, buffers.buffers().gradients(), pieces, !spec.device().ownsMemory());
+                device, buffers.buffers().gradients(), pieces, !spec.device().ownsMemory(), thread);
     }
 
     /** Whether there is something to gain by {@link OfStep#layerDone}. */
@@ -77,7 +80,7 @@ public final class GradientExchange implements AutoCloseable {
         void layerDone(int layer) {
             while (sums.size() < pieces.size() && pieces.get(sums.size()).layer() >= layer) {
                 ByteBuffer host = out(sums.size(), sums.size());
-                sums.add(thread().submit(() -> collective.allReduceSum(host)));
+                sums.add(thread.submit(() -> collective.allReduceSum(host)));
             }
         }
 
@@ -110,7 +113,7 @@ public final class GradientExchange implements AutoCloseable {
             }
             for (int i = 0; i < pieces.size(); i++) {
                 if (overlaps) {
-                    await(sums.get(i));
+                    RingThread.await(sums.get(i));
                     device.copyIn(buffer(i, i), view(i));
                 } else {
                     ByteBuffer host = out(i, 0);
@@ -148,31 +151,6 @@ public final class GradientExchange implements AutoCloseable {
         return staging.get(slot).slice(0, (int) (pieces.get(piece).size() * DType.F32.bytes()));
     }
 
-    private ExecutorService thread() {
-        if (thread == null) {
-            thread = Executors.newSingleThreadExecutor(task -> {
-                Thread made = new Thread(task, "qlora-ring");
-                made.setDaemon(true);
-                return made;
-            });
-        }
-        return thread;
-    }
-
-    private static void await(Future<?> sum) {
-        try {
-            sum.get();
-        } catch (ExecutionException e) {
-            if (e.getCause() instanceof Error error) {
-                throw error;
-            }
-            throw e.getCause() instanceof RuntimeException cause ? cause : new IllegalStateException(e.getCause());
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IllegalStateException("interrupted while ranks add up their gradients", e);
-        }
-    }
-
     private void addLosses(Collective collective, Tensor lossSum) {
         ByteBuffer bytes = ByteBuffer.allocateDirect(Double.BYTES).order(ByteOrder.LITTLE_ENDIAN);
         device.copyOut(lossSum, bytes);
@@ -186,8 +164,5 @@ public final class GradientExchange implements AutoCloseable {
     @Override
     public void close() {
         ranks.close();
-        if (thread != null) {
-            thread.shutdownNow();
-        }
     }
 }

@@ -20,12 +20,15 @@ public final class SessionArenas implements AutoCloseable {
     /** What lives as long as the session. */
     public SessionBuffers.Arenas allocate(SessionPlan plan) {
         Arena baseWeights = add(plan.baseWeights(), "the base weights");
+        long gathered = plan.gatheredLayers();
+        Arena gatheredLayers = gathered == 0 ? baseWeights : add(gathered, "the layers that ranks gather");
         Arena embeddings = add(plan.embeddings(), "the embeddings");
         Arena adapter = add(plan.adapter(), "the adapter");
         Arena gradients = add(plan.gradients(), "the adapter's gradients");
         Arena optimizerState = add(plan.optimizerState(), "the optimizer state");
         return new SessionBuffers.Arenas(
                 baseWeights,
+                gatheredLayers,
                 embeddings,
                 host(plan.hostEmbedding(), "the token embedding", embeddings),
                 adapter,

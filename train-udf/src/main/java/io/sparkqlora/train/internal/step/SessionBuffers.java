@@ -24,11 +24,13 @@ public record SessionBuffers(
     /**
      * Arenas by the part of a memory plan that they are.
      *
+     * @param gatheredLayers for layers of a sharded base while they are whole
      * @param hostEmbedding in the host's memory, for a token embedding that is kept there
      * @param hostOptimizerState in the host's memory, for moments that are kept there
      */
     public record Arenas(
             Arena baseWeights,
+            Arena gatheredLayers,
             Arena embeddings,
             Arena hostEmbedding,
             Arena adapter,
@@ -39,14 +41,11 @@ public record SessionBuffers(
     /** Takes everything, contents undefined. */
     public static SessionBuffers take(SessionSpec spec, Arenas arenas) {
         Arena table = spec.quantization().offloadEmbedding() ? arenas.hostEmbedding() : arenas.embeddings();
-        BaseModel model = new BaseAllocation(
-                        spec.model(),
-                        spec.quantization(),
-                        spec.adapter(),
-                        arenas.baseWeights(),
-                        arenas.embeddings(),
-                        table)
-                .take(spec.layout());
+        BaseAllocation base = new BaseAllocation(
+                spec.model(), spec.quantization(), spec.adapter(), arenas.baseWeights(), arenas.embeddings(), table);
+        BaseModel model = spec.shards() == 1
+                ? base.take(spec.layout())
+                : base.takeShard(spec.layout(), spec.shards(), arenas.gatheredLayers());
         RopeTables rope = RopeTables.take(spec.model(), spec.maxTokens(), arenas.embeddings());
         AdapterBuffers buffers =
                 AdapterBuffers.take(spec.adapter(), spec.compute(), arenas.adapter(), arenas.gradients());

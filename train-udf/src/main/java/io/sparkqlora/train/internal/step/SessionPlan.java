@@ -18,7 +18,8 @@ import io.sparkqlora.train.internal.model.Recordings;
 /**
  * How many bytes a session needs, found by running the real step on a device that only counts.
  *
- * @param baseWeights decoder layers, quantised or not
+ * @param baseWeights decoder layers, quantised or not; of a sharded base this rank's part
+ * @param gatheredLayers room for layers of a sharded base while they are whole
  * @param embeddings token embedding, output projection, rotary tables
  * @param hostEmbedding the token embedding, where it is kept in the host's memory
  * @param adapter masters and their rounded copies
@@ -31,6 +32,7 @@ import io.sparkqlora.train.internal.model.Recordings;
  */
 public record SessionPlan(
         long baseWeights,
+        long gatheredLayers,
         long embeddings,
         long hostEmbedding,
         long adapter,
@@ -47,6 +49,7 @@ public record SessionPlan(
         SessionBuffers buffers = SessionBuffers.take(spec, arenas);
         return new SessionPlan(
                 arenas.baseWeights().peakBytes(),
+                arenas.gatheredLayers().peakBytes(),
                 arenas.embeddings().peakBytes(),
                 hostBytes(arenas.hostEmbedding()),
                 arenas.adapter().peakBytes(),
@@ -56,6 +59,13 @@ public record SessionPlan(
                 stepBytes(spec, HostBatch.largest(spec.maxTokens())),
                 workspaceBytes(spec),
                 BaseLoader.stagingBytes(buffers.model()));
+    }
+
+    /** Bytes that the layers' weights take, gathered ones included. */
+    public static long layerBytes(SessionSpec spec) {
+        SessionBuffers.Arenas arenas = arenas(new PlanningDevice(spec.device()));
+        SessionBuffers.take(spec, arenas);
+        return arenas.baseWeights().peakBytes() + arenas.gatheredLayers().peakBytes();
     }
 
     private static long workspaceBytes(SessionSpec spec) {
@@ -80,6 +90,7 @@ public record SessionPlan(
         Arena optimizerState = planning.unboundedArena();
         boolean apart = planning.traits().ownsMemory();
         return new SessionBuffers.Arenas(
+                planning.unboundedArena(),
                 planning.unboundedArena(),
                 embeddings,
                 apart ? planning.unboundedHostArena() : embeddings,
@@ -120,7 +131,8 @@ public record SessionPlan(
 
     /** The most bytes at once: the checkpoint is read when all but the step's buffers is there. */
     public long total() {
-        return baseWeights + embeddings + adapter + gradients + optimizerState + workspace + Math.max(loading, step);
+        long held = baseWeights + gatheredLayers + embeddings + adapter + gradients + optimizerState + workspace;
+        return held + Math.max(loading, step);
     }
 
     /** The most bytes at once in the host's memory. */

@@ -3,6 +3,7 @@ package io.sparkqlora.train.internal.step;
 
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.DeviceTraits;
+import io.sparkqlora.train.CollectiveErrors;
 import io.sparkqlora.train.LoraConfig;
 import io.sparkqlora.train.ModelConfig;
 import io.sparkqlora.train.Optim;
@@ -22,6 +23,7 @@ import io.sparkqlora.train.internal.model.ModelLayout;
  * @param lora the adapter
  * @param recompute what is kept for backward
  * @param optim how the moments are held
+ * @param shards parts that the layers' quantised weights are held in, each by a rank; 1: every rank has all of them
  * @param maxTokens the most tokens of a micro-batch
  * @param layout the base's linear layers
  * @param adapter the adapter's tensors
@@ -33,6 +35,7 @@ public record SessionSpec(
         LoraConfig lora,
         Recompute recompute,
         Optim optim,
+        int shards,
         int maxTokens,
         ModelLayout layout,
         AdapterLayout adapter) {
@@ -40,7 +43,7 @@ public record SessionSpec(
     /**
      * Works out layout and adapter.
      *
-     * @throws io.sparkqlora.kernels.QLoraException CONFIG if the target modules match nothing
+     * @throws io.sparkqlora.kernels.QLoraException CONFIG if the target modules match nothing, or the base can't be sharded
      */
     public static SessionSpec of(
             DeviceTraits device,
@@ -49,6 +52,7 @@ public record SessionSpec(
             LoraConfig lora,
             TrainingArguments arguments,
             int maxTokens) {
+        requireShardable(device, quantization, arguments);
         ModelLayout layout = ModelLayout.of(model);
         AdapterLayout adapter = new AdapterLayout(
                 layout.groups(), LoraTargets.resolve(lora.targetModules(), layout.moduleNames()), lora.r());
@@ -59,15 +63,36 @@ public record SessionSpec(
                 lora,
                 arguments.recompute(),
                 arguments.optim(),
+                arguments.shards(),
                 maxTokens,
                 layout,
                 adapter);
     }
 
+    private static void requireShardable(
+            DeviceTraits device, QuantizationConfig quantization, TrainingArguments arguments) {
+        if (arguments.shardBase() && !quantization.loadIn4bit()) {
+            throw CollectiveErrors.shardNeedsQuantized();
+        }
+        if (arguments.shardBase() && device.ownsMemory()) {
+            throw CollectiveErrors.shardNeedsHostMemory();
+        }
+    }
+
     /** The same with a base that is not quantised. */
     public SessionSpec dense() {
         return new SessionSpec(
-                device, model, quantization.unquantized(), lora, recompute, optim, maxTokens, layout, adapter);
+                device, model, quantization.unquantized(), lora, recompute, optim, 1, maxTokens, layout, adapter);
+    }
+
+    /** Whether so many ranks could each keep a part of the base, and don't. */
+    public boolean shardable(int ranks) {
+        return shards == 1 && ranks > 1 && quantization.loadIn4bit() && !device.ownsMemory();
+    }
+
+    /** The same with a base in so many parts. */
+    public SessionSpec sharded(int parts) {
+        return new SessionSpec(device, model, quantization, lora, recompute, optim, parts, maxTokens, layout, adapter);
     }
 
     /** Type of products and activations. */

@@ -10,23 +10,27 @@ import java.util.List;
  *
  * @param tokens that go through the model
  * @param targets that count
+ * @param rounds the most micro-batches of a rank
  */
-record TokenCounts(long tokens, long targets) {
+record TokenCounts(long tokens, long targets, int rounds) {
 
     static TokenCounts of(List<HostBatch> batches) {
         return new TokenCounts(
                 batches.stream().mapToLong(HostBatch::tokens).sum(),
-                batches.stream().mapToLong(b -> b.targetRows().length).sum());
+                batches.stream().mapToLong(b -> b.targetRows().length).sum(),
+                batches.size());
     }
 
     /** Those of all ranks. */
     TokenCounts ofAll(Collective collective) {
         long allTokens = 0;
         long allTargets = 0;
-        for (long[] rank : collective.allGather(tokens, targets)) {
+        long most = 0;
+        for (long[] rank : collective.allGather(tokens, targets, rounds)) {
             allTokens += rank[0];
             allTargets += rank[1];
+            most = Math.max(most, rank[2]);
         }
-        return new TokenCounts(allTokens, allTargets);
+        return new TokenCounts(allTokens, allTargets, (int) most);
     }
 }

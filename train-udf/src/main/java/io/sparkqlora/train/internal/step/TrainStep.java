@@ -9,7 +9,6 @@ import io.sparkqlora.train.PackedRow;
 import io.sparkqlora.train.StepMetrics;
 import io.sparkqlora.train.TrainErrors;
 import io.sparkqlora.train.TrainingArguments;
-import io.sparkqlora.train.internal.linear.DropoutMasks;
 import io.sparkqlora.train.internal.linear.Pass;
 import io.sparkqlora.train.internal.model.HostBatch;
 import io.sparkqlora.train.internal.model.MicroBatch;
@@ -26,6 +25,8 @@ import java.util.List;
  * @param pages for moments that are kept in the host's memory; null if they are not
  * @param recordings of micro-batches; the step's to close
  * @param exchange with other ranks; the step's to close
+ * @param gathers of a sharded base's layers; null where the base is whole
+ * @param thread that talks to other ranks meanwhile; the step's to close
  */
 public record TrainStep(
         SessionSpec spec,
@@ -34,7 +35,9 @@ public record TrainStep(
         PageQueue pages,
         TrainingArguments arguments,
         Recordings recordings,
-        GradientExchange exchange)
+        GradientExchange exchange,
+        LayerGathers gathers,
+        RingThread thread)
         implements AutoCloseable {
 
     private static final double NANOS = 1e9;
@@ -50,6 +53,7 @@ public record TrainStep(
     public StepMetrics run(long stepsDone, List<List<PackedRow>> microBatches, Collective collective) {
         long begin = System.nanoTime();
         pass.arena().release(0); // whatever a failed step left there
+        thread.settle();
         if (arguments.maxSteps() < 1) {
             throw TrainErrors.stepsUnknown();
         }
@@ -63,7 +67,7 @@ public record TrainStep(
         StepSums sums = StepSums.take(pass.arena());
         sums.clear(pass.device());
         GradientExchange.OfStep ranks = exchange.begin(collective);
-        accumulate(stepsDone, batches, collective, targets, sums.loss(), ranks);
+        accumulate(stepsDone, batches, collective, counts, sums.loss(), ranks);
         ranks.finish(sums.loss(), pass.arena());
         double learningRate = LearningRate.of(arguments).at(stepsDone);
         StepSums.Values values = update(stepsDone, sums, targets, learningRate);
@@ -96,21 +100,18 @@ public record TrainStep(
             long stepsDone,
             List<HostBatch> batches,
             Collective collective,
-            long targets,
+            TokenCounts counts,
             Tensor lossSum,
             GradientExchange.OfStep ranks) {
         MicroBatch micro =
                 new MicroBatch(pass, session.model(), session.adapter(), session.rope(), spec.recompute(), recordings);
         float p = (float) spec.lora().loraDropout();
         pass.ops().elementwise().zero(session.buffers().gradients());
-        for (int i = 0; i < batches.size(); i++) {
-            int ofStep = i * collective.worldSize() + collective.rank();
-            DropoutMasks.Draw draw = p > 0 ? new DropoutMasks.Draw(p, arguments.seed(), stepsDone, ofStep) : null;
-            if (i == batches.size() - 1 && exchange.overlaps(collective)) {
-                micro.run(batches.get(i), draw, 1f / targets, lossSum, ranks::layerDone);
-            } else {
-                micro.run(batches.get(i), draw, 1f / targets, lossSum);
-            }
+        Accumulation all = new Accumulation(micro, collective, arguments, p, stepsDone, counts, lossSum, ranks);
+        if (gathers == null) {
+            all.run(batches, exchange.overlaps(collective));
+        } else {
+            all.run(batches, gathers);
         }
     }
 
@@ -160,6 +161,7 @@ public record TrainStep(
 
     @Override
     public void close() {
+        thread.close();
         exchange.close();
         recordings.close();
     }

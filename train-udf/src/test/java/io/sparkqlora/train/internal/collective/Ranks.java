@@ -4,6 +4,9 @@ package io.sparkqlora.train.internal.collective;
 import io.sparkqlora.train.Collective;
 import io.sparkqlora.train.RingMember;
 import io.sparkqlora.train.RingRendezvous;
+import java.lang.reflect.InvocationHandler;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -11,6 +14,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /** Ranks of a ring as threads of this JVM. */
 public final class Ranks {
@@ -46,6 +50,32 @@ public final class Ranks {
 
     static RingMember member(int rank, int ranks) {
         return new RingMember("r1", 3, 1, rank, ranks);
+    }
+
+    /** A rank whose process ends at its n-th gather in place: its connections close without a word. */
+    public static Collective endingAtGather(Collective ring, int n) {
+        AtomicInteger calls = new AtomicInteger();
+        return beforeGathers(ring, () -> {
+            if (calls.incrementAndGet() == n) {
+                ((SocketRing) ring).cut();
+            }
+        });
+    }
+
+    /** A rank that does something before each gather in place. */
+    public static Collective beforeGathers(Collective ring, Runnable action) {
+        InvocationHandler handler = (proxy, called, arguments) -> {
+            if (called.getName().equals("allGatherInto")) {
+                action.run();
+            }
+            try {
+                return called.invoke(ring, arguments);
+            } catch (InvocationTargetException e) {
+                throw e.getCause();
+            }
+        };
+        Class<?>[] types = {Collective.class};
+        return (Collective) Proxy.newProxyInstance(Ranks.class.getClassLoader(), types, handler);
     }
 
     private static <T> T rank(RingRendezvous port, String[] invitations, Work<T> work) throws Exception {

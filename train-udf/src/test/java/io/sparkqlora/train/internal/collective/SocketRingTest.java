@@ -99,6 +99,36 @@ class SocketRingTest {
         });
     }
 
+    @ParameterizedTest
+    @CsvSource({"2, 0", "2, 1000", "3, 1", "5, 777", "3, 2000000"})
+    void gathersPartsInPlace(int ranks, int length) {
+        List<Ended<Boolean>> all = Ranks.run(ranks, LONG, ring -> {
+            ByteBuffer[] parts = new ByteBuffer[ranks];
+            for (int rank = 0; rank < ranks; rank++) {
+                parts[rank] = ByteBuffer.allocateDirect(length + 2).position(1).limit(length + 1);
+            }
+            parts[ring.rank()].slice().put(bytes(ring.rank(), length));
+            ring.allGatherInto(parts);
+            boolean right = true;
+            for (int rank = 0; rank < ranks; rank++) {
+                right &= parts[rank].equals(ByteBuffer.wrap(bytes(rank, length)));
+                right &=
+                        parts[rank].get(0) == 0 && parts[rank].limit(length + 2).get(length + 1) == 0;
+            }
+            return right;
+        });
+        assertThat(all).allSatisfy(ended -> {
+            assertThat(ended.failure()).isNull();
+            assertThat(ended.value()).isTrue();
+        });
+    }
+
+    private static byte[] bytes(int seed, int length) {
+        byte[] bytes = new byte[length];
+        new Random(seed).nextBytes(bytes);
+        return bytes;
+    }
+
     @Test
     void manyCallsInARowKeepTheirOrder() {
         List<Ended<Double>> all = Ranks.run(3, LONG, ring -> {
@@ -129,6 +159,14 @@ class SocketRingTest {
                             .hasMessageContaining("it takes direct buffers of F32");
                     assertThatThrownBy(() -> ring.allGather(new byte[(1 << 20) + 1]))
                             .hasMessageContaining("1048577 bytes to gather");
+                    ByteBuffer two = ByteBuffer.allocateDirect(2);
+                    for (ByteBuffer[] parts : List.of(
+                            new ByteBuffer[] {two},
+                            new ByteBuffer[] {two, ByteBuffer.allocateDirect(3)},
+                            new ByteBuffer[] {two, ByteBuffer.allocate(2)})) {
+                        assertThatThrownBy(() -> ring.allGatherInto(parts))
+                                .hasMessageContaining("a direct buffer for each of 2 ranks, all of one length");
+                    }
                     return new String(ring.allGather("a".getBytes(StandardCharsets.UTF_8))[1], StandardCharsets.UTF_8);
                 }))
                 .allSatisfy(ended -> assertThat(ended.value()).isEqualTo("a"));

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.train.internal.step;
+
+import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.train.Collective;
+import io.sparkqlora.train.TrainingArguments;
+import io.sparkqlora.train.internal.linear.DropoutMasks;
+import io.sparkqlora.train.internal.model.HostBatch;
+import io.sparkqlora.train.internal.model.LayerSteps;
+import io.sparkqlora.train.internal.model.MicroBatch;
+import java.util.List;
+
+/**
+ * The micro-batches of a step on one rank.
+ *
+ * @param micro how one is run
+ * @param collective of all ranks
+ * @param arguments whose seed dropout has
+ * @param dropout its probability
+ * @param stepsDone updates made before
+ * @param counts of all ranks
+ * @param lossSum F64 [1]
+ * @param ranks the exchange of this step's gradients
+ */
+record Accumulation(
+        MicroBatch micro,
+        Collective collective,
+        TrainingArguments arguments,
+        float dropout,
+        long stepsDone,
+        TokenCounts counts,
+        Tensor lossSum,
+        GradientExchange.OfStep ranks) {
+
+    /** Over a base that this rank has whole. */
+    void run(List<HostBatch> batches, boolean overlapped) {
+        for (int i = 0; i < batches.size(); i++) {
+            if (i == batches.size() - 1 && overlapped) {
+                run(batches, i, gradients());
+            } else {
+                micro.run(batches.get(i), draw(i), 1f / counts.targets(), lossSum);
+            }
+        }
+    }
+
+    /**
+     * Over a base of which this rank keeps a part: in the rounds in which others have a micro-batch and it has none, it gathers
+     * with them. Gradients follow behind the last round's gathers, so that all ranks have both in the same order.
+     */
+    void run(List<HostBatch> batches, LayerGathers gathers) {
+        LayerSteps gathering = gathers.begin(collective, counts.rounds());
+        for (int i = 0; i < counts.rounds(); i++) {
+            LayerSteps steps = i == counts.rounds() - 1 ? both(gathering, gradients()) : gathering;
+            if (i < batches.size()) {
+                run(batches, i, steps);
+            } else {
+                gathers.walk(steps);
+            }
+        }
+    }
+
+    private void run(List<HostBatch> batches, int number, LayerSteps steps) {
+        micro.run(batches.get(number), draw(number), 1f / counts.targets(), lossSum, steps);
+    }
+
+    private LayerSteps gradients() {
+        return new LayerSteps() {
+            @Override
+            public void afterBackward(int layer) {
+                ranks.layerDone(layer);
+            }
+        };
+    }
+
+    private static LayerSteps both(LayerSteps gathering, LayerSteps gradients) {
+        return new LayerSteps() {
+            @Override
+            public void before(int layer) {
+                gathering.before(layer);
+            }
+
+            @Override
+            public void afterBackward(int layer) {
+                gradients.afterBackward(layer);
+            }
+        };
+    }
+
+    private DropoutMasks.Draw draw(int number) {
+        int ofStep = number * collective.worldSize() + collective.rank();
+        return dropout > 0 ? new DropoutMasks.Draw(dropout, arguments.seed(), stepsDone, ofStep) : null;
+    }
+}

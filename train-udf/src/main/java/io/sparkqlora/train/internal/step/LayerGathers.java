@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.train.internal.step;
+
+import io.sparkqlora.kernels.Device;
+import io.sparkqlora.train.Collective;
+import io.sparkqlora.train.CollectiveErrors;
+import io.sparkqlora.train.internal.model.BaseModel;
+import io.sparkqlora.train.internal.model.LayerShards;
+import io.sparkqlora.train.internal.model.LayerSteps;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.Future;
+
+/**
+ * Has the layers of a sharded base whole when a step needs them: the order in which it does is known at its beginning, so the
+ * next layer is gathered while one is computed with. A layer that still lies in its image, as the last ones do where backward
+ * begins, is not gathered again.
+ *
+ * <p>What is gathered when is a function of the step's rounds alone, which all ranks have in common; a rank that has fewer
+ * micro-batches takes part in the gathers all the same.
+ */
+public final class LayerGathers {
+
+    private static final int NONE = -1;
+
+    private final Device device;
+    private final LayerShards shards;
+    private final int layers;
+    private final int lowest;
+    private final int part;
+    private final RingThread thread;
+    private final int[] resident;
+    private Collective agreed;
+    private int[] partOfRank;
+
+    /**
+     * @param model sharded
+     * @param lowest layer that backward goes down to
+     * @param part of each layer that this rank keeps
+     */
+    public LayerGathers(Device device, BaseModel model, int lowest, int part, RingThread thread) {
+        this.device = device;
+        this.shards = model.shards();
+        this.layers = model.layers().size();
+        this.lowest = lowest;
+        this.part = part;
+        this.thread = thread;
+        this.resident = new int[shards.images().size()];
+    }
+
+    /**
+     * Begins with a step.
+     *
+     * @param rounds the most micro-batches that a rank has
+     * @throws io.sparkqlora.kernels.QLoraException CONFIG if the ranks don't have all parts between them
+     */
+    OfStep begin(Collective collective, int rounds) {
+        if (collective != agreed) {
+            agree(collective);
+        }
+        List<Integer> uses = new ArrayList<>();
+        for (int round = 0; round < rounds; round++) {
+            walk(new LayerSteps() {
+                @Override
+                public void before(int layer) {
+                    uses.add(layer);
+                }
+            });
+        }
+        return new OfStep(collective, uses);
+    }
+
+    /** Tells of a round without computing. */
+    void walk(LayerSteps steps) {
+        LayerSteps.walk(layers, lowest, steps);
+    }
+
+    /** Which rank has which part; with other ranks nothing is known of what they find in their images. */
+    private void agree(Collective collective) {
+        long[][] parts = collective.allGather(part);
+        int[] found = Arrays.stream(parts).mapToInt(rank -> (int) rank[0]).toArray();
+        for (int wanted = 0; wanted < found.length; wanted++) {
+            int missing = wanted;
+            if (Arrays.stream(found).noneMatch(held -> held == missing)) {
+                throw CollectiveErrors.partMissing(missing, Arrays.toString(found));
+            }
+        }
+        partOfRank = found;
+        agreed = collective;
+        Arrays.fill(resident, NONE);
+    }
+
+    private void gather(Collective collective, int layer) {
+        ByteBuffer[] places = shards.places(device, layer, part);
+        collective.allGatherInto(
+                Arrays.stream(partOfRank).mapToObj(held -> places[held]).toArray(ByteBuffer[]::new));
+    }
+
+    /** The gathers of a step. */
+    final class OfStep implements LayerSteps {
+
+        private final Collective collective;
+        private final List<Integer> uses;
+        private final Future<?>[] gathers = new Future<?>[resident.length];
+        private int current = NONE;
+        private int asked;
+
+        private OfStep(Collective collective, List<Integer> uses) {
+            this.collective = collective;
+            this.uses = uses;
+        }
+
+        /** Begins with the gathers that there is room for, and waits for this layer's. */
+        @Override
+        public void before(int layer) {
+            current++;
+            if (current >= uses.size() || uses.get(current) != layer) {
+                throw new IllegalStateException("layer " + layer + " is not number " + current + " of " + uses);
+            }
+            while (asked < uses.size() && isFree(uses.get(asked))) {
+                ask(uses.get(asked));
+                asked++;
+            }
+            Future<?> gather = gathers[shards.slot(layer)];
+            if (gather != null) {
+                RingThread.await(gather);
+            }
+        }
+
+        /** Whether no other layer is used in its image between now and then. */
+        private boolean isFree(int layer) {
+            return uses.subList(current, asked).stream()
+                    .noneMatch(use -> use != layer && shards.slot(use) == shards.slot(layer));
+        }
+
+        private void ask(int layer) {
+            int slot = shards.slot(layer);
+            if (resident[slot] != layer) {
+                resident[slot] = layer;
+                gathers[slot] = thread.submit(() -> gather(collective, layer));
+            }
+        }
+    }
+}

@@ -29,7 +29,7 @@ public final class Generator implements AutoCloseable {
         return new Generator(
                 session.device(),
                 session.buffers().model(),
-                session.buffers().adapter(),
+                session.buffers().slot().views(),
                 new SessionArenas(session.device()));
     }
 

@@ -66,7 +66,25 @@ public record MemoryPlan(
             LoraConfig lora,
             TrainingArguments arguments,
             int maxTokens) {
-        SessionSpec spec = SessionSpec.of(device, model, quantization, lora, arguments, maxTokens);
+        return of(device, model, quantization, lora, arguments, maxTokens, 1);
+    }
+
+    /**
+     * Counts for several adapters over one base.
+     *
+     * @param maxTokens the most tokens of a micro-batch, of whichever adapters
+     * @param slots adapters that are trained at once
+     * @throws io.sparkqlora.kernels.QLoraException CONFIG if the target modules match nothing
+     */
+    public static MemoryPlan of(
+            DeviceTraits device,
+            ModelConfig model,
+            QuantizationConfig quantization,
+            LoraConfig lora,
+            TrainingArguments arguments,
+            int maxTokens,
+            int slots) {
+        SessionSpec spec = SessionSpec.of(device, model, quantization, lora, arguments, maxTokens, slots);
         return of(spec, SessionPlan.of(spec), arguments.numProcesses());
     }
 

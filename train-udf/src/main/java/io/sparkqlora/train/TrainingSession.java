@@ -1,25 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train;
 
-import io.sparkqlora.kernels.Arena;
 import io.sparkqlora.kernels.Device;
-import io.sparkqlora.kernels.PageQueue;
-import io.sparkqlora.train.internal.linear.AdapterBuffers;
 import io.sparkqlora.train.internal.linear.AdapterCheck;
-import io.sparkqlora.train.internal.linear.LoraTargets;
 import io.sparkqlora.train.internal.linear.Pass;
-import io.sparkqlora.train.internal.model.BaseLoader;
 import io.sparkqlora.train.internal.model.Recordings;
-import io.sparkqlora.train.internal.optim.MomentUpdate;
 import io.sparkqlora.train.internal.step.GradientExchange;
 import io.sparkqlora.train.internal.step.LayerGathers;
+import io.sparkqlora.train.internal.step.LoadedSession;
 import io.sparkqlora.train.internal.step.RingThread;
-import io.sparkqlora.train.internal.step.SessionArenas;
 import io.sparkqlora.train.internal.step.SessionBuffers;
 import io.sparkqlora.train.internal.step.SessionPlan;
 import io.sparkqlora.train.internal.step.SessionSpec;
 import io.sparkqlora.train.internal.step.TrainStep;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -29,25 +22,15 @@ public final class TrainingSession implements AutoCloseable {
 
     private final Device device;
     private final SessionSpec spec;
-    private final SessionArenas arenas;
-    private final SessionBuffers session;
+    private final LoadedSession loaded;
     private final TrainStep trainStep;
-    private final BaseLoading loading;
     private long stepsDone;
 
-    private TrainingSession(
-            Device device,
-            SessionSpec spec,
-            SessionArenas arenas,
-            SessionBuffers session,
-            TrainStep trainStep,
-            BaseLoading loading) {
+    private TrainingSession(Device device, SessionSpec spec, LoadedSession loaded, TrainStep trainStep) {
         this.device = device;
         this.spec = spec;
-        this.arenas = arenas;
-        this.session = session;
+        this.loaded = loaded;
         this.trainStep = trainStep;
-        this.loading = loading;
     }
 
     /**
@@ -88,54 +71,37 @@ public final class TrainingSession implements AutoCloseable {
             int part) {
         Objects.checkIndex(part, arguments.shards());
         SessionSpec spec =
-                SessionSpec.of(device.traits(), model, quantization, lora, arguments, maxTokensPerMicroBatch);
+                SessionSpec.of(device.traits(), model, quantization, lora, arguments, maxTokensPerMicroBatch, 1);
         SessionPlan plan = SessionPlan.of(spec);
         MemoryPlan.requireFits(spec, plan, arguments.numProcesses(), device);
-        SessionArenas arenas = new SessionArenas(device);
+        LoadedSession loaded = LoadedSession.load(device, spec, plan, weights, part);
         try {
-            return load(device, spec, plan, arenas, weights, arguments, part);
+            loaded.buffers().slot().initialize(device, arguments.seed());
+            return new TrainingSession(device, spec, loaded, step(device, spec, loaded, arguments, part));
         } catch (RuntimeException | Error e) {
-            arenas.close();
+            loaded.arenas().close();
             throw e;
         }
     }
 
-    private static TrainingSession load(
-            Device device,
-            SessionSpec spec,
-            SessionPlan plan,
-            SessionArenas arenas,
-            WeightSource weights,
-            TrainingArguments arguments,
-            int part) {
-        device.reserve(plan.workspace());
-        SessionBuffers session = SessionBuffers.take(spec, arenas.allocate(plan));
-        BaseLoading loading = BaseLoader.load(device, weights, session.model(), part);
-        session.rope().fill(device, spec.model());
-        session.buffers().initialize(device, arguments.seed());
-        session.moments().prepare(device);
-        session.moments().reset(device);
-        Arena step = arenas.add(plan.step(), "the buffers of a step");
-        PageQueue pages = plan.hostOptimizerState() > 0 ? arenas.pageQueue(MomentUpdate.SLOTS) : null;
-        Pass pass = new Pass(device, step, spec.compute());
-        TrainStep trainStep = step(device, spec, session, pass, pages, arguments, part);
-        return new TrainingSession(device, spec, arenas, session, trainStep, loading);
-    }
-
     private static TrainStep step(
-            Device device,
-            SessionSpec spec,
-            SessionBuffers session,
-            Pass pass,
-            PageQueue pages,
-            TrainingArguments arguments,
-            int part) {
+            Device device, SessionSpec spec, LoadedSession loaded, TrainingArguments arguments, int part) {
+        SessionBuffers session = loaded.buffers();
         RingThread thread = new RingThread();
         GradientExchange exchange = GradientExchange.of(device, spec, session, thread);
-        LayerGathers gathers = spec.shards() == 1
-                ? null
-                : new LayerGathers(device, session.model(), session.adapter().lowestLayer(), part, thread);
-        return new TrainStep(spec, session, pass, pages, arguments, new Recordings(device), exchange, gathers, thread);
+        int lowest = session.slot().views().lowestLayer();
+        LayerGathers gathers =
+                spec.shards() == 1 ? null : new LayerGathers(device, session.model(), lowest, part, thread);
+        return new TrainStep(
+                spec,
+                session,
+                loaded.pass(),
+                loaded.pages(),
+                arguments,
+                new Recordings(device),
+                exchange,
+                gathers,
+                thread);
     }
 
     /**
@@ -204,7 +170,7 @@ public final class TrainingSession implements AutoCloseable {
 
     /** How the base was loaded. */
     public BaseLoading loading() {
-        return loading;
+        return loaded.loading();
     }
 
     /** Optimizer steps done. */
@@ -214,10 +180,7 @@ public final class TrainingSession implements AutoCloseable {
 
     /** A copy of what a run needs to go on. */
     public TrainingState state() {
-        AdapterBuffers buffers = session.buffers();
-        List<NamedTensor> tensors = new ArrayList<>(buffers.read(device, buffers.parameters()));
-        tensors.addAll(session.moments().read(device));
-        return new TrainingState(stepsDone, tensors);
+        return buffers().slot().state(device, stepsDone);
     }
 
     /**
@@ -226,19 +189,13 @@ public final class TrainingSession implements AutoCloseable {
      * @throws io.sparkqlora.kernels.QLoraException INPUT if its tensors are not those of this adapter and its optimizer
      */
     public void restore(TrainingState state) {
-        Map<String, NamedTensor> tensors = AdapterCheck.byName(
-                "the training state", spec.adapter(), session.moments().expected(), state.tensors());
-        session.buffers().write(device, tensors);
-        session.moments().write(device, tensors);
+        buffers().slot().restore(device, state);
         stepsDone = state.step();
     }
 
     /** A copy of the adapter; its base has no name yet. */
     public Adapter adapter() {
-        AdapterBuffers buffers = session.buffers();
-        TargetModules targets = LoraTargets.spelledOut(
-                spec.lora().targetModules(), spec.layout().moduleNames());
-        return new Adapter(spec.lora().withTargetModules(targets), null, buffers.read(device, buffers.parameters()));
+        return buffers().slot().adapter(device, spec);
     }
 
     /**
@@ -255,8 +212,8 @@ public final class TrainingSession implements AutoCloseable {
         }
         Map<String, NamedTensor> tensors =
                 AdapterCheck.byName("the adapter", spec.adapter(), List.of(), adapter.tensors());
-        session.buffers().write(device, tensors);
-        session.moments().reset(device);
+        buffers().slot().buffers().write(device, tensors);
+        buffers().slot().moments().reset(device);
         stepsDone = 0;
     }
 
@@ -283,7 +240,7 @@ public final class TrainingSession implements AutoCloseable {
 
     /** What the session holds: the base, the adapter's views, rotary tables. */
     SessionBuffers buffers() {
-        return session;
+        return loaded.buffers();
     }
 
     /** Shapes and settings. */
@@ -302,7 +259,7 @@ public final class TrainingSession implements AutoCloseable {
         try {
             trainStep.close();
         } finally {
-            arenas.close();
+            loaded.arenas().close();
         }
     }
 }

@@ -8,6 +8,7 @@ import io.sparkqlora.train.internal.linear.AdapterBuffers;
 import io.sparkqlora.train.internal.linear.DropoutMasks;
 import io.sparkqlora.train.internal.linear.Pass;
 import io.sparkqlora.train.internal.model.Batch;
+import io.sparkqlora.train.internal.model.BatchPart;
 import io.sparkqlora.train.internal.model.HostBatch;
 import io.sparkqlora.train.internal.model.MicroBatch;
 import io.sparkqlora.train.internal.model.ModelForward;
@@ -32,8 +33,8 @@ final class Probe {
         long mark = pass.arena().mark();
         HostBatch host = HostBatch.of(rows, session.spec().model().vocabSize());
         Batch batch = Batch.upload(pass, host);
-        ModelForward forward =
-                new ModelForward(pass, buffers.model(), withAdapter ? buffers.adapter() : null, buffers.rope());
+        ModelForward forward = new ModelForward(
+                pass, buffers.model(), withAdapter ? buffers.slot().views() : null, buffers.rope());
         Tensor hidden = forward.hidden(batch);
         int[] all = IntStream.range(0, host.tokens()).toArray();
         Tensor logits = forward.logits(hidden, Batch.upload(pass, all)[0]);
@@ -46,7 +47,7 @@ final class Probe {
     static Map<String, float[]> gradients(
             TrainingSession session, List<List<PackedRow>> microBatches, DropoutMasks.Draw masks) {
         accumulate(session, microBatches, masks);
-        AdapterBuffers adapter = session.buffers().buffers();
+        AdapterBuffers adapter = session.buffers().slot().buffers();
         Map<String, float[]> out = new LinkedHashMap<>();
         adapter.read(session.device(), adapter.gradients())
                 .forEach(tensor -> out.put(tensor.name(), ParityModel.floats(tensor)));
@@ -56,11 +57,10 @@ final class Probe {
     /** The mean loss as a step computes it, dropout and all; fills the gradients. */
     static double accumulate(TrainingSession session, List<List<PackedRow>> microBatches, DropoutMasks.Draw masks) {
         SessionBuffers buffers = session.buffers();
-        session.device().ops().elementwise().zero(buffers.buffers().gradients());
+        session.device().ops().elementwise().zero(buffers.slot().buffers().gradients());
         MicroBatch micro = new MicroBatch(
                 session.pass(),
                 buffers.model(),
-                buffers.adapter(),
                 buffers.rope(),
                 session.spec().recompute(),
                 new Recordings(session.device()));
@@ -70,7 +70,8 @@ final class Probe {
         Tensor sum = pass.arena().take(DType.F64, 1, 1);
         pass.ops().elementwise().zero(sum);
         for (List<PackedRow> rows : microBatches) {
-            micro.run(HostBatch.of(rows, session.spec().model().vocabSize()), masks, 1f / targets, sum);
+            HostBatch host = HostBatch.of(rows, session.spec().model().vocabSize());
+            micro.run(List.of(new BatchPart(host, buffers.slot().views(), masks, 1f / targets, sum)));
         }
         ByteBuffer bytes = ByteBuffer.allocateDirect(Double.BYTES).order(ByteOrder.LITTLE_ENDIAN);
         session.device().copyOut(sum, bytes);

@@ -88,7 +88,7 @@ public sealed interface BaseWeight {
 
         private Tensor scratch(Pass pass, LoraGroup lora) {
             long rows = parts.stream().mapToLong(QuantizedMatrix::rows).sum();
-            return pass.matrix(rows, parts.get(0).cols() + LinearGroup.lowRankWidth(lora));
+            return pass.matrix(rows, parts.get(0).cols() + (lora == null ? 0 : lora.width()));
         }
     }
 }

@@ -2,6 +2,7 @@
 package io.sparkqlora.train.internal.linear;
 
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.train.internal.linear.LoraSegments.Segment;
 
 /**
  * Forward and backward of linear layers that share their input: {@code y = x·Wᵀ + bias}, with an adapter
@@ -19,12 +20,12 @@ import io.sparkqlora.kernels.Tensor;
 public record LinearGroup(GroupSpec spec, BaseWeight weight, Tensor bias) {
 
     /** Columns that an input buffer must have: the input, then room for the low-rank activations. */
-    public int inputWidth(LoraGroup lora) {
+    public int inputWidth(LoraSegments lora) {
         return spec.inFeatures() + lowRankWidth(lora);
     }
 
     /** Columns of the low-rank activations, 0 without an adapter. */
-    public static int lowRankWidth(LoraGroup lora) {
+    public static int lowRankWidth(LoraSegments lora) {
         return lora == null ? 0 : lora.width();
     }
 
@@ -41,24 +42,31 @@ public record LinearGroup(GroupSpec spec, BaseWeight weight, Tensor bias) {
      * Writes the low-rank activations; nothing without an adapter.
      *
      * @param x [rows, {@link #inputWidth}], its input columns filled
-     * @param masks dropout, or null for none
      * @param t [rows, {@link #lowRankWidth}]
      */
-    public void project(Pass pass, Tensor x, LoraGroup lora, DropoutMasks masks, Tensor t) {
+    public void project(Pass pass, Tensor x, LoraSegments lora, Tensor t) {
         if (lora != null) {
-            lora.project(pass, input(x), masks, t);
+            lora.project(pass, input(x), t);
         }
     }
 
     /**
      * @param x [rows, {@link #inputWidth}], its input columns filled
-     * @param lora the adapter, or null for the base alone
+     * @param lora the rows' adapters, or null for the base alone
      * @param t what {@link #project} wrote
      * @param y [rows, outFeatures], written
      */
-    public void forward(Pass pass, Tensor x, LoraGroup lora, Tensor t, Tensor y) {
+    public void forward(Pass pass, Tensor x, LoraSegments lora, Tensor t, Tensor y) {
         long mark = pass.arena().mark();
-        weight.forward(pass, x, lora, t, y);
+        Segment only = lora == null ? null : lora.only();
+        if (only != null) {
+            weight.forward(pass, x, only.lora(), t, y);
+        } else {
+            weight.forward(pass, input(x), null, null, y);
+        }
+        if (lora != null && only == null) {
+            lora.add(pass, t, y);
+        }
         pass.arena().release(mark);
         if (bias != null) {
             pass.ops().elementwise().addBias(y, bias);
@@ -66,7 +74,7 @@ public record LinearGroup(GroupSpec spec, BaseWeight weight, Tensor bias) {
     }
 
     /**
-     * Adds to the gradient of the adapter's {@code B} and writes the input's.
+     * Adds to the gradient of the adapters' {@code B} and writes the input's.
      *
      * @param dy gradient of the output
      * @param t what {@link #project} wrote
@@ -74,30 +82,40 @@ public record LinearGroup(GroupSpec spec, BaseWeight weight, Tensor bias) {
      * @param dx [rows, {@link #inputWidth}]: the input's gradient, if needed, in the input's columns; the rest is for
      *     {@link #gradientOfA}
      */
-    public void backward(
-            Pass pass, Tensor dy, Tensor t, LoraGroup lora, DropoutMasks masks, boolean inputGradient, Tensor dx) {
+    public void backward(Pass pass, Tensor dy, Tensor t, LoraSegments lora, boolean inputGradient, Tensor dx) {
         long mark = pass.arena().mark();
-        Tensor a = lora == null || masks != null ? null : lora.a();
-        if (inputGradient) {
-            weight.backward(pass, dy, t, lora, a, dx);
-        } else if (lora != null) {
-            pass.ops().loraLinear().backward(dy, null, t, lora.updates(), lora.scaling(), a, dx);
+        Segment only = lora == null ? null : lora.only();
+        boolean dropped = only == null || only.masks() != null;
+        if (inputGradient && only != null) {
+            LoraGroup adapter = only.lora();
+            weight.backward(pass, dy, t, adapter, dropped ? null : adapter.a(), dx);
+        } else {
+            apart(pass, dy, t, lora, inputGradient, dx);
         }
         pass.arena().release(mark);
-        if (lora != null && masks != null && inputGradient) {
-            lora.addDropped(pass, lowRank(dx), masks, input(dx));
+        if (inputGradient && lora != null && dropped) {
+            lora.addInputGradient(pass, lowRank(dx), input(dx));
+        }
+    }
+
+    private void apart(Pass pass, Tensor dy, Tensor t, LoraSegments lora, boolean inputGradient, Tensor dx) {
+        if (inputGradient) {
+            weight.backward(pass, dy, null, null, null, input(dx));
+        }
+        if (lora != null) {
+            lora.gradientOfB(pass, dy, t, dx);
         }
     }
 
     /**
-     * Adds to the gradient of the adapter's {@code A}, after {@link #backward}; nothing without an adapter.
+     * Adds to the gradient of the adapters' {@code A}, after {@link #backward}; nothing without an adapter.
      *
      * @param x what {@link #project} read
      * @param dx what {@link #backward} wrote
      */
-    public void gradientOfA(Pass pass, Tensor x, LoraGroup lora, DropoutMasks masks, Tensor dx) {
+    public void gradientOfA(Pass pass, Tensor x, LoraSegments lora, Tensor dx) {
         if (lora != null) {
-            lora.gradientOfA(pass, input(x), masks, lowRank(dx));
+            lora.gradientOfA(pass, input(x), lowRank(dx));
         }
     }
 }

@@ -34,6 +34,11 @@ public record LoraGroup(
         return updates.size() * rank;
     }
 
+    /** The columns of low-rank activations that are update {@code i}'s. */
+    Tensor columns(Tensor lowRank, int i) {
+        return lowRank.colRange((long) i * rank, (i + 1L) * rank);
+    }
+
     /**
      * Writes {@code t = scaling · drop(x)·Aᵀ}.
      *

@@ -8,6 +8,7 @@ import io.sparkqlora.train.internal.linear.DropoutMasks;
 import io.sparkqlora.train.internal.linear.Pass;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.List;
 
 /**
  * A micro-batch on the device. All vectors are I32.
@@ -17,7 +18,7 @@ import java.nio.ByteOrder;
  * @param sequences where they lie
  * @param targetRows rows of the hidden states whose prediction counts
  * @param targetLabels the tokens to predict
- * @param masks dropout, or null for none
+ * @param streams where dropout's random streams begin, two halves for each part of the micro-batch
  */
 public record Batch(
         Tensor inputIds,
@@ -25,32 +26,41 @@ public record Batch(
         Attention.Sequences sequences,
         Tensor targetRows,
         Tensor targetLabels,
-        DropoutMasks masks) {
+        Tensor streams) {
 
     /** Copies a batch to the device, in one transfer, without dropout. */
     public static Batch upload(Pass pass, HostBatch host) {
-        return upload(pass, host, null);
+        return upload(pass, host, new int[2]);
     }
 
-    /**
-     * Copies a batch to the device, in one transfer.
-     *
-     * @param draw dropout, or null for none
-     */
-    public static Batch upload(Pass pass, HostBatch host, DropoutMasks.Draw draw) {
-        long base = draw == null ? 0 : draw.streamBase();
-        int[] stream = {(int) base, (int) (base >> Integer.SIZE)}; // first, where the arena aligns it
-        int[][] parts = {
-            stream, host.inputIds(), host.positions(), host.starts(), host.targetRows(), host.targetLabels()
+    /** Copies a micro-batch to the device, in one transfer. */
+    static Batch upload(Pass pass, List<BatchPart> parts) {
+        int[] streams = new int[2 * parts.size()];
+        for (int i = 0; i < parts.size(); i++) {
+            DropoutMasks.Draw draw = parts.get(i).draw();
+            long base = draw == null ? 0 : draw.streamBase();
+            streams[2 * i] = (int) base;
+            streams[2 * i + 1] = (int) (base >> Integer.SIZE);
+        }
+        return upload(pass, HostBatch.joined(parts.stream().map(BatchPart::rows).toList()), streams);
+    }
+
+    private static Batch upload(Pass pass, HostBatch host, int[] streams) {
+        int[][] parts = { // streams first, where the arena aligns them
+            streams, host.inputIds(), host.positions(), host.starts(), host.targetRows(), host.targetLabels()
         };
         Tensor[] tensors = upload(pass, parts);
         Attention.Sequences sequences = new Attention.Sequences(host.starts(), host.starts(), tensors[3], tensors[3]);
-        return new Batch(tensors[1], tensors[2], sequences, tensors[4], tensors[5], masks(draw, tensors[0]));
+        return new Batch(tensors[1], tensors[2], sequences, tensors[4], tensors[5], tensors[0]);
     }
 
-    private static DropoutMasks masks(DropoutMasks.Draw draw, Tensor stream) {
-        Tensor base = new Tensor(stream.memory(), stream.byteOffset(), DType.I64, 1, 1, 1);
-        return draw == null ? null : new DropoutMasks(draw.p(), draw.seed(), base);
+    /** The masks of part {@code index}; null if it has none. */
+    DropoutMasks masks(int index, DropoutMasks.Draw draw) {
+        if (draw == null) {
+            return null;
+        }
+        long at = streams.byteOffset() + (long) index * Long.BYTES;
+        return new DropoutMasks(draw.p(), draw.seed(), new Tensor(streams.memory(), at, DType.I64, 1, 1, 1));
     }
 
     /** Copies vectors of integers to the device, in one transfer. */

@@ -5,6 +5,7 @@ import io.sparkqlora.train.PackedRow;
 import io.sparkqlora.train.TrainErrors;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Function;
 
 /**
  * The rows of a micro-batch, one sequence after another without padding.
@@ -28,6 +29,38 @@ public record HostBatch(int[] inputIds, int[] positions, int[] starts, int[] tar
                 new Builder(rows.stream().mapToInt(PackedRow::numTokens).sum(), vocabSize);
         rows.forEach(builder::add);
         return builder.build();
+    }
+
+    /** Several one after another. */
+    static HostBatch joined(List<HostBatch> batches) {
+        if (batches.size() == 1) {
+            return batches.get(0);
+        }
+        int[] starts =
+                new int[1 + batches.stream().mapToInt(b -> b.starts.length - 1).sum()];
+        int[] targetRows = concat(batches, HostBatch::targetRows);
+        int tokens = 0;
+        int sequences = 0;
+        int targets = 0;
+        for (HostBatch batch : batches) {
+            for (int i = 1; i < batch.starts.length; i++) {
+                starts[++sequences] = tokens + batch.starts[i];
+            }
+            for (int i = 0; i < batch.targetRows.length; i++) {
+                targetRows[targets++] += tokens;
+            }
+            tokens += batch.tokens();
+        }
+        return new HostBatch(
+                concat(batches, HostBatch::inputIds),
+                concat(batches, HostBatch::positions),
+                starts,
+                targetRows,
+                concat(batches, HostBatch::targetLabels));
+    }
+
+    private static int[] concat(List<HostBatch> batches, Function<HostBatch, int[]> part) {
+        return batches.stream().map(part).flatMapToInt(Arrays::stream).toArray();
     }
 
     /** The batch that needs the most memory: every token a sequence of its own that counts. */

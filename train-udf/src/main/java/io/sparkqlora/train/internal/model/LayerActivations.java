@@ -101,7 +101,7 @@ record LayerActivations(
     /** Columns of the low-rank activations, which depend on which layers have an adapter. */
     record Shapes(long tokens, long qkv, long o, long gateUp, long down) {
 
-        static Shapes of(long tokens, ModelAdapter.Layer lora) {
+        static Shapes of(long tokens, RowAdapters.Layer lora) {
             return new Shapes(
                     tokens,
                     LinearGroup.lowRankWidth(lora.qkv()),

@@ -7,7 +7,7 @@ import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.ModelConfig;
 import io.sparkqlora.train.Recompute;
 import io.sparkqlora.train.internal.linear.LinearGroup;
-import io.sparkqlora.train.internal.linear.LoraGroup;
+import io.sparkqlora.train.internal.linear.LoraSegments;
 import io.sparkqlora.train.internal.linear.Pass;
 import io.sparkqlora.train.internal.model.BaseModel.DecoderLayer;
 
@@ -34,7 +34,7 @@ record LayerBackward(LayerForward forward, Attention.Sequences sequences, Recomp
      */
     void run(
             DecoderLayer layer,
-            ModelAdapter.Layer lora,
+            RowAdapters.Layer lora,
             Tensor input,
             LayerActivations a,
             Tensor gradient,
@@ -46,7 +46,7 @@ record LayerBackward(LayerForward forward, Attention.Sequences sequences, Recomp
         attention(layer, lora, input, a, gradient, inputGradient);
     }
 
-    private void feedForward(DecoderLayer layer, ModelAdapter.Layer lora, LayerActivations a, Tensor gradient) {
+    private void feedForward(DecoderLayer layer, RowAdapters.Layer lora, LayerActivations a, Tensor gradient) {
         long mark = pass().arena().mark();
         Tensor dActivated = input(layer.down(), lora.down(), gradient, a.low().down(), a.activated());
         activationBackward(layer.down(), dActivated, a);
@@ -62,7 +62,7 @@ record LayerBackward(LayerForward forward, Attention.Sequences sequences, Recomp
 
     private void attention(
             DecoderLayer layer,
-            ModelAdapter.Layer lora,
+            RowAdapters.Layer lora,
             Tensor input,
             LayerActivations a,
             Tensor gradient,
@@ -71,7 +71,7 @@ record LayerBackward(LayerForward forward, Attention.Sequences sequences, Recomp
         Tensor dQkv = pass().matrix(a.qkv().rows(), a.qkv().cols());
         attentionBackward(layer, lora, a, gradient, dQkv);
         Tensor dNormed = pass().matrix(a.normed().rows(), a.normed().cols());
-        layer.qkv().backward(pass(), dQkv, a.low().qkv(), lora.qkv(), forward.masks(), inputGradient, dNormed);
+        layer.qkv().backward(pass(), dQkv, a.low().qkv(), lora.qkv(), inputGradient, dNormed);
         if (inputGradient) {
             Norm norm = new Norm(input, layer.inputNorm(), a.inputRstd());
             normBackward(layer.qkv(), dNormed, norm, a.normed(), gradient);
@@ -83,7 +83,7 @@ record LayerBackward(LayerForward forward, Attention.Sequences sequences, Recomp
     }
 
     private void attentionBackward(
-            DecoderLayer layer, ModelAdapter.Layer lora, LayerActivations a, Tensor gradient, Tensor dQkv) {
+            DecoderLayer layer, RowAdapters.Layer lora, LayerActivations a, Tensor gradient, Tensor dQkv) {
         long mark = pass().arena().mark();
         Tensor dAttended = input(layer.o(), lora.o(), gradient, a.low().o(), a.attended());
         gradientOfA(layer.o(), lora.o(), a.attended(), dAttended);
@@ -111,14 +111,14 @@ record LayerBackward(LayerForward forward, Attention.Sequences sequences, Recomp
     }
 
     /** The gradient of a group's input {@code x}, in new scratch of its shape. */
-    private Tensor input(LinearGroup group, LoraGroup lora, Tensor dy, Tensor t, Tensor x) {
+    private Tensor input(LinearGroup group, LoraSegments lora, Tensor dy, Tensor t, Tensor x) {
         Tensor dx = pass().matrix(x.rows(), x.cols());
-        group.backward(pass(), dy, t, lora, forward.masks(), true, dx);
+        group.backward(pass(), dy, t, lora, true, dx);
         return dx;
     }
 
-    private void gradientOfA(LinearGroup group, LoraGroup lora, Tensor x, Tensor dx) {
-        group.gradientOfA(pass(), x, lora, forward.masks(), dx);
+    private void gradientOfA(LinearGroup group, LoraSegments lora, Tensor x, Tensor dx) {
+        group.gradientOfA(pass(), x, lora, dx);
     }
 
     /** Gate and up projection become their gradients; the activation, where it was not kept, is made again on the way. */

@@ -4,9 +4,8 @@ package io.sparkqlora.train.internal.model;
 import io.sparkqlora.kernels.GatedActivation;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.ModelConfig;
-import io.sparkqlora.train.internal.linear.DropoutMasks;
 import io.sparkqlora.train.internal.linear.LinearGroup;
-import io.sparkqlora.train.internal.linear.LoraGroup;
+import io.sparkqlora.train.internal.linear.LoraSegments;
 import io.sparkqlora.train.internal.linear.Pass;
 import io.sparkqlora.train.internal.model.BaseModel.DecoderLayer;
 
@@ -14,13 +13,11 @@ import io.sparkqlora.train.internal.model.BaseModel.DecoderLayer;
  * A decoder layer forward: {@code m = x + o(attention(norm(x)))}, {@code y = m + down(act(gate(norm(m))) · up(norm(m)))}.
  *
  * @param positions I32 vector, of each token in its sequence
- * @param masks dropout, or null for none
  */
-record LayerForward(
-        Pass pass, ModelConfig config, RopeTables rope, Tensor positions, AttentionCall attention, DropoutMasks masks) {
+record LayerForward(Pass pass, ModelConfig config, RopeTables rope, Tensor positions, AttentionCall attention) {
 
     /** From {@code input} to {@code output}, both [tokens, hidden], filling {@code a}; they may be the same tensor. */
-    void run(DecoderLayer layer, ModelAdapter.Layer lora, Tensor input, LayerActivations a, Tensor output) {
+    void run(DecoderLayer layer, RowAdapters.Layer lora, Tensor input, LayerActivations a, Tensor output) {
         upToGates(layer, lora, input, a, true);
         activate(a);
         linear(layer.down(), lora.down(), a.activated(), a.low().down(), true, output);
@@ -28,13 +25,13 @@ record LayerForward(
     }
 
     /** Makes again what {@code full} does not keep; the activation is left to backward. */
-    void rerun(DecoderLayer layer, ModelAdapter.Layer lora, Tensor input, LayerActivations a) {
+    void rerun(DecoderLayer layer, RowAdapters.Layer lora, Tensor input, LayerActivations a) {
         upToGates(layer, lora, input, a, false);
     }
 
     /** @param project whether the low-rank activations are to be made; otherwise they are there */
     private void upToGates(
-            DecoderLayer layer, ModelAdapter.Layer lora, Tensor input, LayerActivations a, boolean project) {
+            DecoderLayer layer, RowAdapters.Layer lora, Tensor input, LayerActivations a, boolean project) {
         normalize(input, layer.inputNorm(), layer.qkv(), a.normed(), a.inputRstd());
         linear(layer.qkv(), lora.qkv(), a.normed(), a.low().qkv(), project, a.qkv());
         attend(layer.index(), a);
@@ -46,9 +43,9 @@ record LayerForward(
         linear(layer.gateUp(), lora.gateUp(), a.middleNormed(), a.low().gateUp(), project, a.gateUp());
     }
 
-    private void linear(LinearGroup group, LoraGroup lora, Tensor x, Tensor t, boolean project, Tensor y) {
+    private void linear(LinearGroup group, LoraSegments lora, Tensor x, Tensor t, boolean project, Tensor y) {
         if (project) {
-            group.project(pass, x, lora, masks, t);
+            group.project(pass, x, lora, t);
         }
         group.forward(pass, x, lora, t, y);
     }

@@ -4,7 +4,7 @@ package io.sparkqlora.train.internal.model;
 import io.sparkqlora.kernels.Attention;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.Recompute;
-import io.sparkqlora.train.internal.linear.DropoutMasks;
+import io.sparkqlora.train.internal.linear.LoraGroup;
 import io.sparkqlora.train.internal.linear.Pass;
 import io.sparkqlora.train.internal.model.BaseModel.DecoderLayer;
 import io.sparkqlora.train.internal.model.LayerActivations.Shapes;
@@ -13,38 +13,25 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Forward and backward of a micro-batch: its loss, and its part of the adapter's gradients.
+ * Forward and backward of a micro-batch: its loss, and its part of the adapters' gradients.
  *
  * @param model the base
- * @param adapter whose gradients are added to
  * @param rope tables that reach every position
  * @param recompute what is kept between forward and backward
  * @param recordings of micro-batches that came before
  */
-public record MicroBatch(
-        Pass pass, BaseModel model, ModelAdapter adapter, RopeTables rope, Recompute recompute, Recordings recordings) {
+public record MicroBatch(Pass pass, BaseModel model, RopeTables rope, Recompute recompute, Recordings recordings) {
 
     /**
      * What decides which operations a micro-batch issues, and on which memory. The tokens are not part of it, nor what
      * dropout draws: those lie on the device.
      */
-    private record Shape(
-            int tokens,
-            int targets,
-            IntBuffer starts,
-            float gradientScale,
-            boolean dropout,
-            Tensor lossSum,
-            long arenaMark) {
+    private record Shape(List<BatchPart.Shape> parts, List<IntBuffer> starts, long arenaMark) {
 
-        Shape(HostBatch host, float gradientScale, boolean dropout, Tensor lossSum, long arenaMark) {
+        Shape(List<BatchPart> parts, long arenaMark) {
             this(
-                    host.tokens(),
-                    host.targetRows().length,
-                    IntBuffer.wrap(host.starts()),
-                    gradientScale,
-                    dropout,
-                    lossSum,
+                    parts.stream().map(BatchPart::shape).toList(),
+                    parts.stream().map(p -> IntBuffer.wrap(p.rows().starts())).toList(),
                     arenaMark);
         }
     }
@@ -52,20 +39,17 @@ public record MicroBatch(
     private static final LayerSteps NOBODY = new LayerSteps() {};
 
     /** A layer with what its forward run left behind. */
-    private record Run(DecoderLayer layer, ModelAdapter.Layer lora, Tensor input, LayerActivations activations) {}
+    private record Run(DecoderLayer layer, RowAdapters.Layer lora, Tensor input, LayerActivations activations) {}
 
     /**
-     * Adds the losses, and the gradients of {@code gradientScale} times their sum.
+     * Adds the losses, and the gradients of each part's {@code gradientScale} times their sum.
      *
-     * @param draw dropout, or null for none
-     * @param lossSum F64 [1], in nats
+     * @param parts at least one; each adapter in as many as it likes
      */
-    public void run(HostBatch host, DropoutMasks.Draw draw, float gradientScale, Tensor lossSum) {
+    public void run(List<BatchPart> parts) {
         long mark = pass.arena().mark();
-        Batch batch = Batch.upload(pass, host, draw);
-        recordings.run(
-                new Shape(host, gradientScale, draw != null, lossSum, mark),
-                () -> issue(batch, gradientScale, lossSum, NOBODY));
+        Batch batch = Batch.upload(pass, parts);
+        recordings.run(new Shape(parts, mark), () -> issue(batch, parts, NOBODY));
         pass.arena().release(mark);
     }
 
@@ -74,24 +58,56 @@ public record MicroBatch(
      *
      * @param steps told what is told by {@link LayerSteps#walk}
      */
-    public void run(HostBatch host, DropoutMasks.Draw draw, float gradientScale, Tensor lossSum, LayerSteps steps) {
+    public void run(List<BatchPart> parts, LayerSteps steps) {
         long mark = pass.arena().mark();
-        issue(Batch.upload(pass, host, draw), gradientScale, lossSum, steps);
+        issue(Batch.upload(pass, parts), parts, steps);
         pass.arena().release(mark);
     }
 
     /** Forward and backward. Everything here is on the device: it may be recorded and run again with another batch. */
-    private void issue(Batch batch, float gradientScale, Tensor lossSum, LayerSteps steps) {
+    private void issue(Batch batch, List<BatchPart> parts, LayerSteps steps) {
         long mark = pass.arena().mark();
+        RowAdapters adapters = adapters(batch, parts);
         LayerForward forward = forward(batch);
         List<Run> runs = new ArrayList<>();
-        Tensor hidden = forward(forward, batch, runs, steps);
+        Tensor hidden = forward(forward, batch, adapters, runs, steps);
         Tensor gradient =
                 pass.arena().take(pass.dtype(), batch.tokens(), model.config().hiddenSize());
-        OutputHead head = new OutputHead(pass, model, adapter.lmHead(), batch.masks());
-        new LossHead(pass, head).forwardBackward(hidden, batch, gradientScale, lossSum, gradient);
-        backward(new LayerBackward(forward, batch.sequences(), recompute), runs, gradient, steps);
+        LossHead head = new LossHead(pass, new OutputHead(pass, model));
+        head.forwardBackward(hidden, batch, targets(batch, parts), gradient);
+        int lowest = parts.get(0).adapter().lowestLayer();
+        backward(new LayerBackward(forward, batch.sequences(), recompute), runs, gradient, lowest, steps);
         pass.arena().release(mark);
+    }
+
+    private static RowAdapters adapters(Batch batch, List<BatchPart> parts) {
+        List<RowAdapters.Rows> rows = new ArrayList<>();
+        long from = 0;
+        for (int i = 0; i < parts.size(); i++) {
+            BatchPart part = parts.get(i);
+            long to = from + part.rows().tokens();
+            rows.add(new RowAdapters.Rows(from, to, part.adapter(), batch.masks(i, part.draw())));
+            from = to;
+        }
+        return new RowAdapters(rows);
+    }
+
+    private static List<LossHead.Targets> targets(Batch batch, List<BatchPart> parts) {
+        List<LossHead.Targets> targets = new ArrayList<>();
+        long from = 0;
+        for (int i = 0; i < parts.size(); i++) {
+            BatchPart part = parts.get(i);
+            long to = from + part.rows().targetRows().length;
+            targets.add(new LossHead.Targets(
+                    from,
+                    to,
+                    part.adapter().lmHead(),
+                    batch.masks(i, part.draw()),
+                    part.gradientScale(),
+                    part.lossSum()));
+            from = to;
+        }
+        return targets;
     }
 
     /** Adds the losses alone, without dropout. */
@@ -100,8 +116,8 @@ public record MicroBatch(
         long mark = pass.arena().mark();
         Batch batch = Batch.upload(pass, host);
         Tensor hidden = forward.hidden(batch);
-        OutputHead head = new OutputHead(pass, forward.model(), ModelAdapter.lmHead(forward.adapter()), null);
-        new LossHead(pass, head).forward(hidden, batch, lossSum);
+        LoraGroup lora = forward.adapter() == null ? null : forward.adapter().lmHead();
+        new LossHead(pass, new OutputHead(pass, forward.model())).forward(hidden, batch, lora, lossSum);
         pass.arena().release(mark);
     }
 
@@ -110,16 +126,16 @@ public record MicroBatch(
         Attention.Settings settings = ModelForward.attentionSettings(model.config());
         AttentionCall call = (layer, q, k, v, out, logSumExp) ->
                 attention.forward(q, k, v, batch.sequences(), settings, out, logSumExp);
-        return new LayerForward(pass, model.config(), rope, batch.positions(), call, batch.masks());
+        return new LayerForward(pass, model.config(), rope, batch.positions(), call);
     }
 
-    private Tensor forward(LayerForward forward, Batch batch, List<Run> runs, LayerSteps steps) {
+    private Tensor forward(LayerForward forward, Batch batch, RowAdapters adapters, List<Run> runs, LayerSteps steps) {
         long tokens = batch.tokens();
         Tensor hidden = ModelForward.embed(pass, model, batch.inputIds());
-        Shapes widest = ModelForward.widest(model, adapter, tokens);
+        Shapes widest = ModelForward.widest(model, adapters, tokens);
         LayerActivations shared = LayerActivations.shared(pass, model.config(), widest, recompute);
         for (DecoderLayer layer : model.layers()) {
-            ModelAdapter.Layer lora = ModelAdapter.layer(adapter, layer.index());
+            RowAdapters.Layer lora = adapters.layer(layer.index());
             LayerActivations a = LayerActivations.own(pass, model.config(), widest, recompute, shared)
                     .cut(model.config(), Shapes.of(tokens, lora));
             Tensor output =
@@ -132,8 +148,7 @@ public record MicroBatch(
         return hidden;
     }
 
-    private void backward(LayerBackward backward, List<Run> runs, Tensor gradient, LayerSteps steps) {
-        int lowest = adapter.lowestLayer();
+    private void backward(LayerBackward backward, List<Run> runs, Tensor gradient, int lowest, LayerSteps steps) {
         for (int i = runs.size() - 1; i >= lowest; i--) {
             Run run = runs.get(i);
             steps.before(i);

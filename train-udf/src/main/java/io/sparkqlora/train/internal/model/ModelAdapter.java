@@ -16,9 +16,6 @@ public record ModelAdapter(List<Layer> layers, LoraGroup lmHead) {
     /** The adapters of one decoder layer, null where it has none. */
     public record Layer(LoraGroup qkv, LoraGroup o, LoraGroup gateUp, LoraGroup down) {
 
-        /** A layer without adapters. */
-        static final Layer NONE = new Layer(null, null, null, null);
-
         private boolean isEmpty() {
             return qkv == null && o == null && gateUp == null && down == null;
         }
@@ -40,16 +37,6 @@ public record ModelAdapter(List<Layer> layers, LoraGroup lmHead) {
         return new ModelAdapter(layers, buffers.group(layout.lmHead(), scaling));
     }
 
-    /** The adapters of a layer; of none where there is no adapter at all. */
-    static Layer layer(ModelAdapter adapter, int index) {
-        return adapter == null ? Layer.NONE : adapter.layers.get(index);
-    }
-
-    /** The adapter of the output projection, or null. */
-    static LoraGroup lmHead(ModelAdapter adapter) {
-        return adapter == null ? null : adapter.lmHead;
-    }
-
     /** The first layer that has an adapter, where backward may end; the number of layers if none has. */
     public int lowestLayer() {
         int lowest = 0;
@@ -57,5 +44,16 @@ public record ModelAdapter(List<Layer> layers, LoraGroup lmHead) {
             lowest++;
         }
         return lowest;
+    }
+
+    /** The same only if it is the same object: no two lie in the same memory, and comparing them would take long. */
+    @Override
+    public boolean equals(Object other) {
+        return this == other;
+    }
+
+    @Override
+    public int hashCode() {
+        return System.identityHashCode(this);
     }
 }

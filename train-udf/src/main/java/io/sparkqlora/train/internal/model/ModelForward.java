@@ -4,7 +4,6 @@ package io.sparkqlora.train.internal.model;
 import io.sparkqlora.kernels.Attention;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.ModelConfig;
-import io.sparkqlora.train.internal.linear.DropoutMasks;
 import io.sparkqlora.train.internal.linear.Pass;
 import io.sparkqlora.train.internal.model.BaseModel.DecoderLayer;
 import io.sparkqlora.train.internal.model.LayerActivations.Shapes;
@@ -45,11 +44,11 @@ public record ModelForward(Pass pass, BaseModel model, ModelAdapter adapter, Rop
         long tokens = inputIds.cols();
         Tensor hidden = embed(pass, model, inputIds);
         long mark = pass.arena().mark();
-        LayerActivations buffers = LayerActivations.passing(pass, model.config(), widest(model, adapter, tokens));
-        DropoutMasks none = null;
-        LayerForward forward = new LayerForward(pass, model.config(), rope, positions, attention, none);
+        RowAdapters adapters = RowAdapters.all(adapter, tokens);
+        LayerActivations buffers = LayerActivations.passing(pass, model.config(), widest(model, adapters, tokens));
+        LayerForward forward = new LayerForward(pass, model.config(), rope, positions, attention);
         for (DecoderLayer layer : model.layers()) {
-            ModelAdapter.Layer lora = ModelAdapter.layer(adapter, layer.index());
+            RowAdapters.Layer lora = adapters.layer(layer.index());
             LayerActivations a = buffers.cut(model.config(), Shapes.of(tokens, lora));
             forward.run(layer, lora, hidden, a, hidden);
         }
@@ -67,7 +66,8 @@ public record ModelForward(Pass pass, BaseModel model, ModelAdapter adapter, Rop
         Tensor logits =
                 pass.arena().take(pass.dtype(), rows.cols(), model.config().vocabSize());
         long mark = pass.arena().mark();
-        new OutputHead(pass, model, ModelAdapter.lmHead(adapter), null).logits(hidden, rows, logits);
+        new OutputHead(pass, model)
+                .logits(hidden, rows, RowAdapters.all(adapter, rows.cols()).lmHead(), logits);
         pass.arena().release(mark);
         return logits;
     }
@@ -84,10 +84,10 @@ public record ModelForward(Pass pass, BaseModel model, ModelAdapter adapter, Rop
      * The widest buffers that any layer needs. All layers have theirs in this width, so that products see the same strides,
      * and round the same way, whichever buffers are shared.
      */
-    static Shapes widest(BaseModel model, ModelAdapter adapter, long tokens) {
+    static Shapes widest(BaseModel model, RowAdapters adapters, long tokens) {
         Shapes widest = new Shapes(tokens, 0, 0, 0, 0);
         for (DecoderLayer layer : model.layers()) {
-            widest = widest.max(Shapes.of(tokens, ModelAdapter.layer(adapter, layer.index())));
+            widest = widest.max(Shapes.of(tokens, adapters.layer(layer.index())));
         }
         return widest;
     }

@@ -2,24 +2,22 @@
 package io.sparkqlora.train.internal.model;
 
 import io.sparkqlora.kernels.Tensor;
-import io.sparkqlora.train.internal.linear.DropoutMasks;
 import io.sparkqlora.train.internal.linear.LinearGroup;
-import io.sparkqlora.train.internal.linear.LoraGroup;
+import io.sparkqlora.train.internal.linear.LoraSegments;
 import io.sparkqlora.train.internal.linear.Pass;
 
-/**
- * Final norm and output projection, for chosen rows of the hidden states.
- *
- * @param lora the projection's adapter, or null
- * @param masks dropout, or null for none
- */
-record OutputHead(Pass pass, BaseModel model, LoraGroup lora, DropoutMasks masks) {
+/** Final norm and output projection, for chosen rows of the hidden states. */
+record OutputHead(Pass pass, BaseModel model) {
 
     /** What {@link #logits} made and {@link #backward} reads. */
-    record Kept(Tensor rows, Tensor selected, Tensor rstd, Tensor normed, Tensor low) {}
+    record Kept(Tensor rows, LoraSegments lora, Tensor selected, Tensor rstd, Tensor normed, Tensor low) {}
 
-    /** Writes {@code logits} [rows, vocabulary]. */
-    Kept logits(Tensor hidden, Tensor rows, Tensor logits) {
+    /**
+     * Writes {@code logits} [rows, vocabulary].
+     *
+     * @param lora adapters of the chosen rows, or null for none
+     */
+    Kept logits(Tensor hidden, Tensor rows, LoraSegments lora, Tensor logits) {
         LinearGroup head = model.lmHead();
         Tensor selected = pass.matrix(rows.cols(), hidden.cols());
         Tensor rstd = pass.vector(rows.cols());
@@ -28,17 +26,17 @@ record OutputHead(Pass pass, BaseModel model, LoraGroup lora, DropoutMasks masks
         float eps = model.config().rmsNormEps();
         pass.ops().rmsNorm().forward(selected, model.finalNorm(), 0f, eps, head.input(normed), rstd);
         Tensor low = pass.matrix(rows.cols(), LinearGroup.lowRankWidth(lora));
-        head.project(pass, normed, lora, masks, low);
+        head.project(pass, normed, lora, low);
         head.forward(pass, normed, lora, low, logits);
-        return new Kept(rows, selected, rstd, normed, low);
+        return new Kept(rows, lora, selected, rstd, normed, low);
     }
 
     /** Writes the gradient of the chosen rows into {@code dHidden}; its other rows stay. */
     void backward(Kept kept, Tensor dLogits, Tensor dHidden) {
         LinearGroup head = model.lmHead();
         Tensor dNormed = pass.matrix(kept.normed().rows(), kept.normed().cols());
-        head.backward(pass, dLogits, kept.low(), lora, masks, true, dNormed);
-        head.gradientOfA(pass, kept.normed(), lora, masks, dNormed);
+        head.backward(pass, dLogits, kept.low(), kept.lora(), true, dNormed);
+        head.gradientOfA(pass, kept.normed(), kept.lora(), dNormed);
         Tensor dSelected = head.input(dNormed);
         pass.ops()
                 .rmsNorm()

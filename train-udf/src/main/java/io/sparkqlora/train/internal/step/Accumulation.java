@@ -5,15 +5,18 @@ import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.Collective;
 import io.sparkqlora.train.TrainingArguments;
 import io.sparkqlora.train.internal.linear.DropoutMasks;
+import io.sparkqlora.train.internal.model.BatchPart;
 import io.sparkqlora.train.internal.model.HostBatch;
 import io.sparkqlora.train.internal.model.LayerSteps;
 import io.sparkqlora.train.internal.model.MicroBatch;
+import io.sparkqlora.train.internal.model.ModelAdapter;
 import java.util.List;
 
 /**
  * The micro-batches of a step on one rank.
  *
  * @param micro how one is run
+ * @param adapter that is trained
  * @param collective of all ranks
  * @param arguments whose seed dropout has
  * @param dropout its probability
@@ -24,6 +27,7 @@ import java.util.List;
  */
 record Accumulation(
         MicroBatch micro,
+        ModelAdapter adapter,
         Collective collective,
         TrainingArguments arguments,
         float dropout,
@@ -38,7 +42,7 @@ record Accumulation(
             if (i == batches.size() - 1 && overlapped) {
                 run(batches, i, gradients());
             } else {
-                micro.run(batches.get(i), draw(i), 1f / counts.targets(), lossSum);
+                micro.run(part(batches, i));
             }
         }
     }
@@ -60,7 +64,11 @@ record Accumulation(
     }
 
     private void run(List<HostBatch> batches, int number, LayerSteps steps) {
-        micro.run(batches.get(number), draw(number), 1f / counts.targets(), lossSum, steps);
+        micro.run(part(batches, number), steps);
+    }
+
+    private List<BatchPart> part(List<HostBatch> batches, int number) {
+        return List.of(new BatchPart(batches.get(number), adapter, draw(number), 1f / counts.targets(), lossSum));
     }
 
     private LayerSteps gradients() {

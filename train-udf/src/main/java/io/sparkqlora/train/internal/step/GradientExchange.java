@@ -53,7 +53,11 @@ public final class GradientExchange implements AutoCloseable {
     public static GradientExchange of(Device device, SessionSpec spec, SessionBuffers buffers, RingThread thread) {
         GradientPieces pieces = GradientPieces.of(spec.layout(), spec.adapter());
         return new GradientExchange(
-                device, buffers.buffers().gradients(), pieces, !spec.device().ownsMemory(), thread);
+                device,
+                buffers.slot().buffers().gradients(),
+                pieces,
+                !spec.device().ownsMemory(),
+                thread);
     }
 
     /** Whether there is something to gain by {@link OfStep#layerDone}. */

@@ -21,20 +21,22 @@ import java.nio.ByteOrder;
  * @param factors the update's scalars, F32 [{@link AdamW#FACTORS}]
  * @param update of the adapter and its moments
  */
-record OptimizerStep(StepSums sums, Tensor factors, MomentUpdate update) {
+record OptimizerStep(StepSums.Sums sums, Tensor factors, MomentUpdate update) {
 
     /** @param queue for moments that are kept in the host's memory; null if none is needed */
-    static OptimizerStep take(Arena arena, StepSums sums, Moments moments, PageQueue queue) {
+    static OptimizerStep take(Arena arena, StepSums.Sums sums, Moments moments, PageQueue queue) {
         Tensor factors = arena.take(DType.F32, 1, AdamW.FACTORS);
         return new OptimizerStep(sums, factors, MomentUpdate.take(moments, queue, arena));
     }
 
-    /**
-     * Issues the norm of all gradients, before clipping, and the factor that clips them; has the first moments come meanwhile.
-     */
-    void clip(Device device, AdapterBuffers adapter, double maxGradNorm) {
+    /** Issues the norm of all gradients, before clipping, and the factor that clips them. */
+    static void norm(Device device, AdapterBuffers adapter, double maxGradNorm, StepSums.Sums sums) {
         device.ops().gradientClip().sumOfSquares(adapter.gradients(), sums.sumOfSquares());
         device.ops().gradientClip().clip(sums.sumOfSquares(), (float) maxGradNorm, sums.normAndScale());
+    }
+
+    /** Has the first moments come, while the device may still be busy with the step. */
+    void prefetch() {
         update.prefetch();
     }
 
@@ -43,7 +45,7 @@ record OptimizerStep(StepSums sums, Tensor factors, MomentUpdate update) {
         update.abandon();
     }
 
-    /** Updates the adapter. */
+    /** Updates the adapter; after {@link #prefetch}. */
     void update(Device device, AdapterBuffers adapter, TrainingArguments args, double learningRate, long step) {
         AdamW.Settings settings = new AdamW.Settings(
                 learningRate, args.adamBeta1(), args.adamBeta2(), args.adamEpsilon(), args.weightDecay(), step);

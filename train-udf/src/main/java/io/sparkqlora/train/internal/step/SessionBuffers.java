@@ -2,24 +2,20 @@
 package io.sparkqlora.train.internal.step;
 
 import io.sparkqlora.kernels.Arena;
-import io.sparkqlora.train.internal.linear.AdapterBuffers;
 import io.sparkqlora.train.internal.model.BaseAllocation;
 import io.sparkqlora.train.internal.model.BaseModel;
-import io.sparkqlora.train.internal.model.ModelAdapter;
 import io.sparkqlora.train.internal.model.RopeTables;
-import io.sparkqlora.train.internal.optim.Moments;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * What a session holds between steps.
  *
  * @param model the base
  * @param rope tables for every position that a micro-batch can have
- * @param buffers the adapter and its gradients
- * @param moments the optimizer's
- * @param adapter views of the adapter by place
+ * @param slots its adapters
  */
-public record SessionBuffers(
-        BaseModel model, RopeTables rope, AdapterBuffers buffers, Moments moments, ModelAdapter adapter) {
+public record SessionBuffers(BaseModel model, RopeTables rope, List<AdapterSlot> slots) {
 
     /**
      * Arenas by the part of a memory plan that they are.
@@ -38,6 +34,15 @@ public record SessionBuffers(
             Arena optimizerState,
             Arena hostOptimizerState) {}
 
+    public SessionBuffers {
+        slots = List.copyOf(slots);
+    }
+
+    /** The adapter of a session that has one. */
+    public AdapterSlot slot() {
+        return slots.get(0);
+    }
+
     /** Takes everything, contents undefined. */
     public static SessionBuffers take(SessionSpec spec, Arenas arenas) {
         Arena table = spec.quantization().offloadEmbedding() ? arenas.hostEmbedding() : arenas.embeddings();
@@ -47,14 +52,10 @@ public record SessionBuffers(
                 ? base.take(spec.layout())
                 : base.takeShard(spec.layout(), spec.shards(), arenas.gatheredLayers());
         RopeTables rope = RopeTables.take(spec.model(), spec.maxTokens(), arenas.embeddings());
-        AdapterBuffers buffers =
-                AdapterBuffers.take(spec.adapter(), spec.compute(), arenas.adapter(), arenas.gradients());
-        Arena home = spec.optim().paged() ? arenas.hostOptimizerState() : arenas.optimizerState();
-        return new SessionBuffers(
-                model,
-                rope,
-                buffers,
-                Moments.take(spec.optim(), spec.adapter(), arenas.optimizerState(), home),
-                ModelAdapter.of(spec.layout(), buffers, spec.lora().scaling()));
+        List<AdapterSlot> slots = new ArrayList<>();
+        for (int i = 0; i < spec.slots(); i++) {
+            slots.add(AdapterSlot.take(spec, arenas));
+        }
+        return new SessionBuffers(model, rope, slots);
     }
 }

@@ -10,10 +10,12 @@ import io.sparkqlora.train.internal.linear.DropoutMasks;
 import io.sparkqlora.train.internal.linear.GroupSpec;
 import io.sparkqlora.train.internal.linear.Pass;
 import io.sparkqlora.train.internal.model.BaseLoader;
+import io.sparkqlora.train.internal.model.BatchPart;
 import io.sparkqlora.train.internal.model.HostBatch;
 import io.sparkqlora.train.internal.model.MicroBatch;
 import io.sparkqlora.train.internal.model.ModelForward;
 import io.sparkqlora.train.internal.model.Recordings;
+import java.util.List;
 
 /**
  * How many bytes a session needs, found by running the real step on a device that only counts.
@@ -22,8 +24,8 @@ import io.sparkqlora.train.internal.model.Recordings;
  * @param gatheredLayers room for layers of a sharded base while they are whole
  * @param embeddings token embedding, output projection, rotary tables
  * @param hostEmbedding the token embedding, where it is kept in the host's memory
- * @param adapter masters and their rounded copies
- * @param gradients of the adapter
+ * @param adapter masters and their rounded copies, of all slots
+ * @param gradients likewise
  * @param optimizerState both moments
  * @param hostOptimizerState the same, where they are kept in the host's memory
  * @param step the buffers of a step: activations, scratch, a chunk of logits
@@ -109,23 +111,24 @@ public record SessionPlan(
         PlanningDevice planning = new PlanningDevice(spec.device());
         SessionBuffers buffers = SessionBuffers.take(spec, arenas(planning));
         Arena arena = planning.unboundedArena();
-        StepSums sums = StepSums.take(arena);
+        AdapterSlot slot = buffers.slot();
+        StepSums.Sums sums = StepSums.take(arena, spec.slots()).of(0);
         Tensor lossSum = sums.loss();
         Pass pass = new Pass(planning, arena, spec.compute());
         float p = (float) spec.lora().loraDropout();
         DropoutMasks.Draw draw = p > 0 ? new DropoutMasks.Draw(p, 0, 0, 0) : null;
         Recordings none = new Recordings(planning);
-        new MicroBatch(pass, buffers.model(), buffers.adapter(), buffers.rope(), spec.recompute(), none)
-                .run(largest, draw, 1f, lossSum);
-        MicroBatch.evaluate(
-                new ModelForward(pass, buffers.model(), buffers.adapter(), buffers.rope()), largest, lossSum);
+        // rows of one adapter need the most: those of several are multiplied without room for low-rank columns
+        new MicroBatch(pass, buffers.model(), buffers.rope(), spec.recompute(), none)
+                .run(List.of(new BatchPart(largest, slot.views(), draw, 1f, lossSum)));
+        MicroBatch.evaluate(new ModelForward(pass, buffers.model(), slot.views(), buffers.rope()), largest, lossSum);
         MicroBatch.evaluate(new ModelForward(pass, buffers.model(), null, buffers.rope()), largest, lossSum);
         if (spec.device().ownsMemory()) {
             long mark = arena.mark();
-            GradientExchange.scratch(arena, buffers.buffers().gradients().size());
+            GradientExchange.scratch(arena, slot.buffers().gradients().size());
             arena.release(mark);
         }
-        OptimizerStep.take(arena, sums, buffers.moments(), planning.pageQueue(0));
+        OptimizerStep.take(arena, sums, slot.moments(), planning.pageQueue(0));
         return arena.peakBytes();
     }
 

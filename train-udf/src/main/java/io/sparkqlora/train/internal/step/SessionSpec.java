@@ -7,12 +7,16 @@ import io.sparkqlora.train.CollectiveErrors;
 import io.sparkqlora.train.LoraConfig;
 import io.sparkqlora.train.ModelConfig;
 import io.sparkqlora.train.Optim;
+import io.sparkqlora.train.PackedRow;
 import io.sparkqlora.train.QuantizationConfig;
 import io.sparkqlora.train.Recompute;
+import io.sparkqlora.train.TrainErrors;
 import io.sparkqlora.train.TrainingArguments;
 import io.sparkqlora.train.internal.linear.AdapterLayout;
 import io.sparkqlora.train.internal.linear.LoraTargets;
+import io.sparkqlora.train.internal.model.HostBatch;
 import io.sparkqlora.train.internal.model.ModelLayout;
+import java.util.List;
 
 /**
  * Everything that decides what a session holds in memory.
@@ -25,6 +29,7 @@ import io.sparkqlora.train.internal.model.ModelLayout;
  * @param optim how the moments are held
  * @param shards parts that the layers' quantised weights are held in, each by a rank; 1: every rank has all of them
  * @param maxTokens the most tokens of a micro-batch
+ * @param slots adapters that it has at once
  * @param layout the base's linear layers
  * @param adapter the adapter's tensors
  */
@@ -37,6 +42,7 @@ public record SessionSpec(
         Optim optim,
         int shards,
         int maxTokens,
+        int slots,
         ModelLayout layout,
         AdapterLayout adapter) {
 
@@ -51,7 +57,8 @@ public record SessionSpec(
             QuantizationConfig quantization,
             LoraConfig lora,
             TrainingArguments arguments,
-            int maxTokens) {
+            int maxTokens,
+            int slots) {
         requireShardable(device, quantization, arguments);
         ModelLayout layout = ModelLayout.of(model);
         AdapterLayout adapter = new AdapterLayout(
@@ -65,8 +72,23 @@ public record SessionSpec(
                 arguments.optim(),
                 arguments.shards(),
                 maxTokens,
+                slots,
                 layout,
                 adapter);
+    }
+
+    /**
+     * The rows of a micro-batch, laid out.
+     *
+     * @param what they are, for the error
+     * @throws io.sparkqlora.kernels.QLoraException INPUT if a token is outside the vocabulary, CONFIG if there are too many
+     */
+    HostBatch layOut(String what, List<PackedRow> rows) {
+        HostBatch batch = HostBatch.of(rows, model.vocabSize());
+        if (batch.tokens() > maxTokens) {
+            throw TrainErrors.tooManyTokens(what, batch.tokens(), maxTokens);
+        }
+        return batch;
     }
 
     private static void requireShardable(
@@ -82,7 +104,17 @@ public record SessionSpec(
     /** The same with a base that is not quantised. */
     public SessionSpec dense() {
         return new SessionSpec(
-                device, model, quantization.unquantized(), lora, recompute, optim, 1, maxTokens, layout, adapter);
+                device,
+                model,
+                quantization.unquantized(),
+                lora,
+                recompute,
+                optim,
+                1,
+                maxTokens,
+                slots,
+                layout,
+                adapter);
     }
 
     /** Whether so many ranks could each keep a part of the base, and don't. */
@@ -92,7 +124,8 @@ public record SessionSpec(
 
     /** The same with a base in so many parts. */
     public SessionSpec sharded(int parts) {
-        return new SessionSpec(device, model, quantization, lora, recompute, optim, parts, maxTokens, layout, adapter);
+        return new SessionSpec(
+                device, model, quantization, lora, recompute, optim, parts, maxTokens, slots, layout, adapter);
     }
 
     /** Type of products and activations. */

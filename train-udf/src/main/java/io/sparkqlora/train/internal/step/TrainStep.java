@@ -12,9 +12,9 @@ import io.sparkqlora.train.TrainingArguments;
 import io.sparkqlora.train.internal.linear.Pass;
 import io.sparkqlora.train.internal.model.HostBatch;
 import io.sparkqlora.train.internal.model.MicroBatch;
+import io.sparkqlora.train.internal.model.ModelAdapter;
 import io.sparkqlora.train.internal.model.ModelForward;
 import io.sparkqlora.train.internal.model.Recordings;
-import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -58,17 +58,20 @@ public record TrainStep(
             throw TrainErrors.stepsUnknown();
         }
         collective.begin(stepsDone + 1);
-        List<HostBatch> batches = layOut(microBatches);
+        List<HostBatch> batches = microBatches.stream()
+                .map(rows -> spec.layOut("a micro-batch", rows))
+                .toList();
         TokenCounts counts = TokenCounts.of(batches).ofAll(collective);
         long targets = counts.targets();
         if (targets == 0) {
             throw TrainErrors.nothingCounts(stepsDone + 1, counts.tokens());
         }
-        StepSums sums = StepSums.take(pass.arena());
+        StepSums sums = StepSums.take(pass.arena(), 1);
         sums.clear(pass.device());
+        Tensor lossSum = sums.of(0).loss();
         GradientExchange.OfStep ranks = exchange.begin(collective);
-        accumulate(stepsDone, batches, collective, counts, sums.loss(), ranks);
-        ranks.finish(sums.loss(), pass.arena());
+        accumulate(stepsDone, batches, collective, counts, lossSum, ranks);
+        ranks.finish(lossSum, pass.arena());
         double learningRate = LearningRate.of(arguments).at(stepsDone);
         StepSums.Values values = update(stepsDone, sums, targets, learningRate);
         pass.arena().release(0);
@@ -83,18 +86,6 @@ public record TrainStep(
                 seconds);
     }
 
-    private List<HostBatch> layOut(List<List<PackedRow>> microBatches) {
-        return microBatches.stream().map(rows -> layOut("a micro-batch", rows)).toList();
-    }
-
-    private HostBatch layOut(String what, List<PackedRow> rows) {
-        HostBatch batch = HostBatch.of(rows, spec.model().vocabSize());
-        if (batch.tokens() > spec.maxTokens()) {
-            throw TrainErrors.tooManyTokens(what, batch.tokens(), spec.maxTokens());
-        }
-        return batch;
-    }
-
     /** Fills the gradients with this rank's part of those of the mean loss over all counted tokens; adds the losses. */
     private void accumulate(
             long stepsDone,
@@ -103,11 +94,12 @@ public record TrainStep(
             TokenCounts counts,
             Tensor lossSum,
             GradientExchange.OfStep ranks) {
-        MicroBatch micro =
-                new MicroBatch(pass, session.model(), session.adapter(), session.rope(), spec.recompute(), recordings);
+        MicroBatch micro = new MicroBatch(pass, session.model(), session.rope(), spec.recompute(), recordings);
         float p = (float) spec.lora().loraDropout();
-        pass.ops().elementwise().zero(session.buffers().gradients());
-        Accumulation all = new Accumulation(micro, collective, arguments, p, stepsDone, counts, lossSum, ranks);
+        pass.ops().elementwise().zero(session.slot().buffers().gradients());
+        ModelAdapter adapter = session.slot().views();
+        Accumulation all =
+                new Accumulation(micro, adapter, collective, arguments, p, stepsDone, counts, lossSum, ranks);
         if (gathers == null) {
             all.run(batches, exchange.overlaps(collective));
         } else {
@@ -117,46 +109,23 @@ public record TrainStep(
 
     /** Here the host waits for the device, once a step: whether all is finite is known before anything changes. */
     private StepSums.Values update(long stepsDone, StepSums sums, long targets, double learningRate) {
-        OptimizerStep optimizer = OptimizerStep.take(pass.arena(), sums, session.moments(), pages);
-        optimizer.clip(pass.device(), session.buffers(), arguments.maxGradNorm());
-        StepSums.Values values = sums.read(pass.device());
-        if (!Double.isFinite(values.loss()) || !Float.isFinite(values.gradNorm())) {
+        AdapterSlot slot = session.slot();
+        OptimizerStep optimizer = OptimizerStep.take(pass.arena(), sums.of(0), slot.moments(), pages);
+        OptimizerStep.norm(pass.device(), slot.buffers(), arguments.maxGradNorm(), sums.of(0));
+        optimizer.prefetch();
+        StepSums.Values values = sums.read(pass.device()).get(0);
+        if (!values.finite()) {
             optimizer.abandon();
             throw TrainErrors.diverged(stepsDone + 1, values.loss() / targets, values.gradNorm(), learningRate);
         }
-        optimizer.update(pass.device(), session.buffers(), arguments, learningRate, stepsDone + 1);
+        optimizer.update(pass.device(), slot.buffers(), arguments, learningRate, stepsDone + 1);
         return values;
     }
 
     /** The loss over rows, without dropout, as many at a time as fit. */
     public LossSum evaluate(List<PackedRow> rows, boolean withAdapter) {
-        pass.arena().release(0);
-        ModelForward forward =
-                new ModelForward(pass, session.model(), withAdapter ? session.adapter() : null, session.rope());
-        StepSums sums = StepSums.take(pass.arena());
-        sums.clear(pass.device());
-        long targets = 0;
-        List<PackedRow> pending = new ArrayList<>();
-        long tokens = 0;
-        for (PackedRow row : rows) {
-            if (!pending.isEmpty() && tokens + row.numTokens() > spec.maxTokens()) {
-                targets += evaluate(forward, pending, sums.loss());
-                pending.clear();
-                tokens = 0;
-            }
-            pending.add(row);
-            tokens += row.numTokens();
-        }
-        targets += pending.isEmpty() ? 0 : evaluate(forward, pending, sums.loss());
-        double loss = sums.read(pass.device()).loss();
-        pass.arena().release(0);
-        return new LossSum(loss, targets);
-    }
-
-    private long evaluate(ModelForward forward, List<PackedRow> rows, Tensor lossSum) {
-        HostBatch batch = layOut("row " + rows.get(0).rowIndex(), rows);
-        MicroBatch.evaluate(forward, batch, lossSum);
-        return batch.targetRows().length;
+        ModelAdapter adapter = withAdapter ? session.slot().views() : null;
+        return new Evaluation(spec, new ModelForward(pass, session.model(), adapter, session.rope())).run(rows);
     }
 
     @Override

@@ -36,7 +36,7 @@ class SessionPlanTest {
                 .build();
         TrainingArguments arguments =
                 TrainingArguments.builder().recompute(recompute).build();
-        return SessionSpec.of(device, MODEL, QuantizationConfig.nf4(ComputeType.BF16), lora, arguments, TOKENS);
+        return SessionSpec.of(device, MODEL, QuantizationConfig.nf4(ComputeType.BF16), lora, arguments, TOKENS, 1);
     }
 
     private static HostBatch batch(int... lengths) {

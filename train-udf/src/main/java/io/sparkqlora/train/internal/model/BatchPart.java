@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.train.internal.model;
+
+import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.train.internal.linear.DropoutMasks;
+
+/**
+ * The rows of a micro-batch that one adapter is trained on.
+ *
+ * @param rows laid out
+ * @param adapter whose gradients are added to
+ * @param draw dropout, its rows counted from the part's first; null for none
+ * @param gradientScale gradients are those of so many times the sum of losses
+ * @param lossSum F64 [1], in nats, added to
+ */
+public record BatchPart(
+        HostBatch rows, ModelAdapter adapter, DropoutMasks.Draw draw, float gradientScale, Tensor lossSum) {
+
+    /**
+     * What of it decides which operations are issued, and on which memory. The tokens do not, nor what dropout draws but for
+     * the seed: those lie on the device.
+     */
+    record Shape(int tokens, int targets, ModelAdapter adapter, float gradientScale, Long seed, Tensor lossSum) {}
+
+    Shape shape() {
+        Long seed = draw == null ? null : draw.seed();
+        return new Shape(rows.tokens(), rows.targetRows().length, adapter, gradientScale, seed, lossSum);
+    }
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.train.internal.step;
+
+import io.sparkqlora.kernels.Arena;
+import io.sparkqlora.kernels.Device;
+import io.sparkqlora.train.Adapter;
+import io.sparkqlora.train.NamedTensor;
+import io.sparkqlora.train.TargetModules;
+import io.sparkqlora.train.TrainingState;
+import io.sparkqlora.train.internal.linear.AdapterBuffers;
+import io.sparkqlora.train.internal.linear.AdapterCheck;
+import io.sparkqlora.train.internal.linear.LoraTargets;
+import io.sparkqlora.train.internal.model.ModelAdapter;
+import io.sparkqlora.train.internal.optim.Moments;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * What a session holds of one adapter.
+ *
+ * @param buffers the adapter and its gradients
+ * @param moments the optimizer's
+ * @param views of the adapter by place
+ */
+public record AdapterSlot(AdapterBuffers buffers, Moments moments, ModelAdapter views) {
+
+    /** Takes one more from arenas of the parts of a memory plan: slots lie at a fixed distance from each other. */
+    static AdapterSlot take(SessionSpec spec, SessionBuffers.Arenas arenas) {
+        AdapterBuffers buffers =
+                AdapterBuffers.take(spec.adapter(), spec.compute(), arenas.adapter(), arenas.gradients());
+        Arena home = spec.optim().paged() ? arenas.hostOptimizerState() : arenas.optimizerState();
+        return new AdapterSlot(
+                buffers,
+                Moments.take(spec.optim(), spec.adapter(), arenas.optimizerState(), home),
+                ModelAdapter.of(spec.layout(), buffers, spec.lora().scaling()));
+    }
+
+    /** Writes what does not change; once. */
+    public void prepare(Device device) {
+        moments.prepare(device);
+    }
+
+    /** A fresh adapter, a function of {@code seed} alone, and an optimizer that has made no step. */
+    public void initialize(Device device, long seed) {
+        buffers.initialize(device, seed);
+        moments.reset(device);
+    }
+
+    /** A copy of what a run needs to go on. */
+    public TrainingState state(Device device, long stepsDone) {
+        List<NamedTensor> tensors = new ArrayList<>(buffers.read(device, buffers.parameters()));
+        tensors.addAll(moments.read(device));
+        return new TrainingState(stepsDone, tensors);
+    }
+
+    /**
+     * Goes on where {@code state} was taken.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException INPUT if its tensors are not those of this adapter and its optimizer
+     */
+    public void restore(Device device, TrainingState state) {
+        Map<String, NamedTensor> tensors =
+                AdapterCheck.byName("the training state", buffers.layout(), moments.expected(), state.tensors());
+        buffers.write(device, tensors);
+        moments.write(device, tensors);
+    }
+
+    /** A copy of the adapter; its base has no name yet. */
+    public Adapter adapter(Device device, SessionSpec spec) {
+        TargetModules targets = LoraTargets.spelledOut(
+                spec.lora().targetModules(), spec.layout().moduleNames());
+        return new Adapter(spec.lora().withTargetModules(targets), null, buffers.read(device, buffers.parameters()));
+    }
+}

@@ -201,8 +201,23 @@ class CommandLineTest {
         assertThat(plan.outcome().get("parts").get("base_weights").asLong()).isPositive();
         assertThat(plan.outcome().get("fits").asBoolean()).isTrue();
         String shape = TestJobs.base().resolve("config.json").toString();
-        Ended bench = Cli.run("bench", "--shape", shape, "--seq", "16", "--batch", "2", "--steps", "1", "--rank", "4");
+        Ended bench = Cli.run(
+                "bench",
+                "--shape",
+                shape,
+                "--seq",
+                "16",
+                "--batch",
+                "2",
+                "--steps",
+                "1",
+                "--adapters",
+                "2",
+                "--rank",
+                "4");
         assertThat(bench.code()).as(bench.err()).isZero();
+        assertThat(bench.outcome().get("adapters").asInt()).isEqualTo(2);
+        assertThat(bench.outcome().get("num_tokens").asInt()).isEqualTo(32);
         for (String key : List.of("tokens_per_second", "step_ms", "peak_bytes", "loss", "grad_norm")) {
             assertThat(bench.outcome().get(key).asDouble()).as(key).isPositive();
         }

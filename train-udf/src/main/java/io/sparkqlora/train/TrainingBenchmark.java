@@ -19,6 +19,7 @@ import java.util.function.Consumer;
  * @param batch rows of a micro-batch
  * @param accumulate micro-batches of a step
  * @param rank of the adapter
+ * @param adapters trained at once, each on as many rows of every micro-batch; 1 is measured as any training
  * @param dropout probability of dropping an element of an adapter's input
  * @param targets layers that get an adapter
  * @param recompute what is kept for backward
@@ -34,6 +35,7 @@ public record TrainingBenchmark(
         int batch,
         int accumulate,
         int rank,
+        int adapters,
         double dropout,
         TargetModules targets,
         Recompute recompute,
@@ -53,8 +55,8 @@ public record TrainingBenchmark(
      * @param loading of the base; random weights are made while they are read
      * @param peakBytes most device memory at once, as {@link Device#peakBytes()} says
      * @param peakHostBytes most pinned host memory at once, as {@link Device#peakHostBytes()} says
-     * @param loss of the last step
-     * @param gradNorm of the last step
+     * @param loss of the last step, over all adapters
+     * @param gradNorm of the last step, over all adapters
      * @param numTokens of a step
      */
     public record Result(
@@ -84,6 +86,8 @@ public record TrainingBenchmark(
                 seq >= 2 && seq <= model.maxPositionEmbeddings(),
                 "between 2 and the model's max_position_embeddings, " + model.maxPositionEmbeddings());
         check("batch", batch, batch >= 1, "at least 1");
+        check("adapters", adapters, adapters >= 1, "at least 1");
+        check("batch", batch, batch % adapters == 0, "a multiple of the " + adapters + " adapters");
         check("accumulate", accumulate, accumulate >= 1, "at least 1");
         check("steps", steps, steps >= 1, "at least 1");
         check("warmup", warmup, warmup >= 0, "at least 0");
@@ -105,6 +109,7 @@ public record TrainingBenchmark(
                 1,
                 1,
                 16,
+                1,
                 0,
                 TargetModules.allLinear(),
                 Recompute.SELECTIVE,
@@ -116,7 +121,11 @@ public record TrainingBenchmark(
 
     /** The memory that it will take. */
     public MemoryPlan plan(DeviceTraits device) {
-        return MemoryPlan.of(device, model, quantization, lora(), arguments(), Math.multiplyExact(seq, batch));
+        return MemoryPlan.of(device, model, quantization, lora(), arguments(), tokens(), adapters);
+    }
+
+    private int tokens() {
+        return Math.multiplyExact(seq, batch);
     }
 
     /** Random weights that are a function of the model and the seed. */
@@ -152,7 +161,7 @@ public record TrainingBenchmark(
         return new Profiled(result, profiled.get(0).profile(), profiled.get(0).profiledStepMs());
     }
 
-    private Profiled profile(Device device, TrainingSession session) {
+    private Profiled profile(Device device, BenchmarkSession session) {
         Random random = new Random(seed);
         double seconds = 0;
         device.startProfile();
@@ -162,8 +171,8 @@ public record TrainingBenchmark(
         return new Profiled(null, device.stopProfile(), MILLIS * seconds / steps);
     }
 
-    private Result run(Device device, WeightSource weights, Consumer<TrainingSession> after) {
-        try (TrainingSession session = open(device, weights)) {
+    private Result run(Device device, WeightSource weights, Consumer<BenchmarkSession> after) {
+        try (BenchmarkSession session = open(device, weights)) {
             Random random = new Random(seed);
             double seconds = 0;
             double fastest = Double.POSITIVE_INFINITY;
@@ -215,9 +224,22 @@ public record TrainingBenchmark(
                 .build();
     }
 
-    private TrainingSession open(Device device, WeightSource weights) {
-        return TrainingSession.open(
-                device, model, weights, quantization, lora(), arguments(), Math.multiplyExact(seq, batch));
+    private BenchmarkSession open(Device device, WeightSource weights) {
+        if (adapters == 1) {
+            return new BenchmarkSession.One(
+                    TrainingSession.open(device, model, weights, quantization, lora(), arguments(), tokens()));
+        }
+        MultiAdapterSession session =
+                MultiAdapterSession.open(device, model, weights, quantization, lora(), arguments(), tokens(), adapters);
+        try {
+            for (int slot = 0; slot < adapters; slot++) {
+                session.start(slot, arguments().toBuilder().seed(seed + slot).build());
+            }
+            return new BenchmarkSession.Several(session);
+        } catch (RuntimeException | Error e) {
+            session.close();
+            throw e;
+        }
     }
 
     private List<List<PackedRow>> microBatches(Random random) {

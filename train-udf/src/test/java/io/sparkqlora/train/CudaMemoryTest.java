@@ -87,6 +87,7 @@ class CudaMemoryTest {
                 2,
                 1,
                 8,
+                1,
                 0,
                 TargetModules.allLinear(),
                 Recompute.NONE,

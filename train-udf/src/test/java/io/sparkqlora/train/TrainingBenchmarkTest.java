@@ -9,6 +9,8 @@ import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.Devices;
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.kernels.QLoraException.Kind;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -27,7 +29,7 @@ class TrainingBenchmarkTest {
 
     private static TrainingBenchmark benchmark(
             ModelConfig model, QuantizationConfig quantization, Recompute recompute, int seq, int batch) {
-        return benchmark(model, quantization, recompute, seq, batch, 0);
+        return benchmark(model, quantization, recompute, seq, batch, 1, 0);
     }
 
     private static TrainingBenchmark benchmark(
@@ -36,21 +38,43 @@ class TrainingBenchmarkTest {
             Recompute recompute,
             int seq,
             int batch,
+            int adapters,
             double dropout) {
         return new TrainingBenchmark(
-                model, quantization, seq, batch, 2, 4, dropout, TargetModules.allLinear(), recompute, OPTIM, 2, 1, 42);
+                model,
+                quantization,
+                seq,
+                batch,
+                2,
+                4,
+                adapters,
+                dropout,
+                TargetModules.allLinear(),
+                recompute,
+                OPTIM,
+                2,
+                1,
+                42);
     }
 
     @ParameterizedTest
     @CsvSource({
-        "BF16, NONE, 150, 2, 0, true",
-        "BF16, SELECTIVE, 200, 2, 0.1, true",
-        "F32, FULL, 200, 2, 0.1, true",
-        "F32, SELECTIVE, 4, 1, 0, false"
+        "BF16, NONE, 150, 2, 1, 0, true",
+        "BF16, SELECTIVE, 200, 2, 1, 0.1, true",
+        "BF16, SELECTIVE, 60, 6, 3, 0.1, true",
+        "F32, FULL, 200, 2, 1, 0.1, true",
+        "F32, SELECTIVE, 4, 1, 1, 0, false"
     })
     void theMemoryPlanIsWhatTheDeviceSays(
-            ComputeType compute, Recompute recompute, int seq, int batch, double dropout, boolean stepBeyondLoading) {
-        TrainingBenchmark benchmark = benchmark(MODEL, QuantizationConfig.nf4(compute), recompute, seq, batch, dropout);
+            ComputeType compute,
+            Recompute recompute,
+            int seq,
+            int batch,
+            int adapters,
+            double dropout,
+            boolean stepBeyondLoading) {
+        TrainingBenchmark benchmark =
+                benchmark(MODEL, QuantizationConfig.nf4(compute), recompute, seq, batch, adapters, dropout);
         try (Device device = Devices.open(System.getProperty("qlora.test.backend", "cpu"))) {
             TrainingBenchmark.Result result = benchmark.run(device);
             MemoryPlan plan = benchmark.plan(device.traits());
@@ -78,6 +102,22 @@ class TrainingBenchmarkTest {
         }
     }
 
+    /** Fresh adapters change nothing about the loss, whoever has which rows. */
+    @Test
+    void severalAdaptersTakeTheSameRows() {
+        QuantizationConfig nf4 = QuantizationConfig.nf4(ComputeType.F32);
+        List<TrainingBenchmark.Result> results = new ArrayList<>();
+        for (int adapters : new int[] {1, 3}) {
+            try (Device device = Devices.open(System.getProperty("qlora.test.backend", "cpu"))) {
+                results.add(benchmark(TinyModels.config(), nf4, Recompute.FULL, 16, 6, adapters, 0)
+                        .run(device));
+            }
+        }
+        assertThat(results.get(1).numTokens()).isEqualTo(2 * 6 * 16);
+        assertThat(results.get(1).loss()).isCloseTo(results.get(0).loss(), within(1e-3));
+        assertThat(results.get(1).gradNorm()).isGreaterThan(results.get(0).gradNorm());
+    }
+
     @Test
     void sizesOutOfRangeAreRefused() {
         assertThatThrownBy(() -> TrainingBenchmark.of(TinyModels.config(), 65))
@@ -87,5 +127,8 @@ class TrainingBenchmarkTest {
         assertThatThrownBy(() ->
                         benchmark(TinyModels.config(), QuantizationConfig.nf4(ComputeType.F32), Recompute.NONE, 8, 0))
                 .hasMessageContaining("batch is 0, expected at least 1");
+        assertThatThrownBy(() -> benchmark(
+                        TinyModels.config(), QuantizationConfig.nf4(ComputeType.F32), Recompute.NONE, 8, 4, 3, 0))
+                .hasMessageContaining("batch is 4, expected a multiple of the 3 adapters");
     }
 }

@@ -58,6 +58,13 @@ final class ShapeOptions {
     int rank;
 
     @Option(
+            names = "--adapters",
+            defaultValue = "1",
+            description = "Adapters that are trained at once, each on as many rows of a micro-batch as the others:"
+                    + " --batch is a multiple of it. Default: ${DEFAULT-VALUE}.")
+    int adapters;
+
+    @Option(
             names = "--dropout",
             defaultValue = "0",
             description = "Probability of dropping an element of an adapter's input. Default: ${DEFAULT-VALUE}.")
@@ -120,6 +127,7 @@ final class ShapeOptions {
                 batch,
                 accumulate,
                 rank,
+                adapters,
                 dropout,
                 targets(),
                 EngineSettings.recompute(Choices.of("--recompute", recompute, "none", "selective", "full")),
@@ -151,6 +159,7 @@ final class ShapeOptions {
 
     String describe() {
         return name() + ", " + batch + " x " + seq + " tokens, accumulate " + accumulate + ", rank " + rank
+                + (adapters > 1 ? ", " + adapters + " adapters" : "")
                 + (dropout > 0 ? ", dropout " + dropout : "") + ", targets " + String.join(",", targets) + ", " + quant
                 + ", " + dtype + ", recompute " + recompute
                 + ", " + optim;
@@ -163,6 +172,7 @@ final class ShapeOptions {
         values.put("batch", batch);
         values.put("accumulate", accumulate);
         values.put("rank", rank);
+        values.put("adapters", adapters);
         values.put("dropout", dropout);
         values.put("targets", String.join(",", targets));
         values.put("recompute", recompute);

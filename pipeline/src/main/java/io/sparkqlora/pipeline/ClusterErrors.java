@@ -86,6 +86,19 @@ public final class ClusterErrors {
                 null);
     }
 
+    /** Executors that went while ranks were training, and did not come back. */
+    public static QLoraException slotsLost(int numProcesses, int slots, String reason, long waitedMillis) {
+        return new QLoraException(
+                "QLORA-P078",
+                Kind.RANK_LOST,
+                "an executor was lost (" + reason.strip().lines().findFirst().orElse("no reason given")
+                        + ") and after " + waitedMillis / 1000 + " s the others have room for " + slots + " of the "
+                        + numProcesses
+                        + " ranks; nothing that is committed is lost: bring the worker back, and run the same"
+                        + " command, which goes on from the last commit",
+                null);
+    }
+
     private static QLoraException config(int code, String message) {
         return new QLoraException(String.format("QLORA-P%03d", code), Kind.CONFIG, message, null);
     }

@@ -8,6 +8,9 @@ import org.apache.spark.sql.SparkSession;
 /** The one session of a test JVM. */
 public final class TestSpark {
 
+    /** How often Spark tries a stage; what fails for good fails sooner than by default. */
+    public static final int STAGE_ATTEMPTS = 2;
+
     private static SparkSession session;
 
     private TestSpark() {}
@@ -18,6 +21,7 @@ public final class TestSpark {
                     .master("local[4]")
                     .appName("test")
                     .config("spark.ui.enabled", false)
+                    .config("spark.stage.maxConsecutiveAttempts", STAGE_ATTEMPTS)
                     .config("spark.sql.shuffle.partitions", 2)
                     .config("spark.databricks.delta.snapshotPartitions", 1)
                     .config("spark.sql.warehouse.dir", System.getProperty("java.io.tmpdir") + "/spark-qlora-warehouse");

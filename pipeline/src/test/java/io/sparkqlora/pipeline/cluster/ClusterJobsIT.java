@@ -18,12 +18,8 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 import java.util.Set;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArraySet;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.AfterAll;
@@ -74,25 +70,19 @@ class ClusterJobsIT {
      */
     @Test
     void aRunWhoseExecutorIsKilledEndsAsAnUndisturbedOne() {
-        AtomicLong killedAfter = new AtomicLong(-1);
         Set<ExecutorProcess> killed = new CopyOnWriteArraySet<>();
-        BarrierStages stages = new BarrierStages((seen, group) -> {
-            if (group.equals("spark-qlora run rough chunk 1") && killedAfter.get() < 0) {
-                // the second chunk takes about as long as the first
-                killedAfter.set(new Random().nextLong(seen.shortestMillis()));
-                CompletableFuture.delayedExecutor(killedAfter.get(), TimeUnit.MILLISECONDS)
-                        .execute(() -> CLUSTER.executors().forEach(executor -> {
-                            executor.kill();
-                            killed.add(executor);
-                        }));
-            }
-        });
-        spark.sparkContext().addSparkListener(stages);
         SparkQLora rough = SparkQLora.job(job("rough", STEPS / 2));
-        RunResult disturbed = rough.train(spark);
-        spark.sparkContext().removeSparkListener(stages);
+        RunResult disturbed;
+        String when;
+        try (SecondChunk chunk = SecondChunk.of(
+                spark.sparkContext(), "rough", () -> CLUSTER.executors().forEach(executor -> {
+                    executor.kill();
+                    killed.add(executor);
+                }))) {
+            disturbed = rough.train(spark);
+            when = "killed " + chunk;
+        }
 
-        String when = "killed after " + killedAfter + " ms of its second chunk";
         assertThat(killed).as(when).hasSize(1);
         assertThat(CLUSTER.executors()).as("executors now").hasSize(1).doesNotContainAnyElementsOf(killed);
         assertThat(tensors(rough, disturbed))

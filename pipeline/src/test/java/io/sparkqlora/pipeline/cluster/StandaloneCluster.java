@@ -35,6 +35,8 @@ public final class StandaloneCluster implements BeforeAllCallback, AfterTestExec
     private static final Path SCRIPT =
             Path.of("src/assembly/bin/gpu-discovery.sh").toAbsolutePath();
 
+    private static final Pattern REGISTERED = Pattern.compile("Successfully registered with master");
+
     private final int gpusPerWorker;
     private final int coresPerWorker;
     private final String mark = "-Dqlora.test.cluster=" + UUID.randomUUID();
@@ -76,7 +78,7 @@ public final class StandaloneCluster implements BeforeAllCallback, AfterTestExec
                 workers[i] = startWorker(i);
             }
             for (ClusterProcess worker : workers) {
-                worker.await(Pattern.compile("Successfully registered with master"));
+                worker.await(REGISTERED);
             }
         } catch (Throwable e) {
             failed = true;
@@ -230,6 +232,12 @@ public final class StandaloneCluster implements BeforeAllCallback, AfterTestExec
     public void killWorker(int number) {
         workers[number].close();
         executors().stream().filter(executor -> executor.worker() == number).forEach(ExecutorProcess::kill);
+    }
+
+    /** Brings a worker that was killed back, and waits until the master has it. */
+    public void restartWorker(int number) throws IOException, InterruptedException {
+        workers[number] = startWorker(number);
+        workers[number].await(REGISTERED);
     }
 
     /** What an application's executors wrote, in one text; for the messages of assertions. */

@@ -4,7 +4,7 @@ package io.sparkqlora.pipeline.internal.cluster;
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.pipeline.ClusterErrors;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
-import io.sparkqlora.pipeline.internal.run.BaseModel;
+import io.sparkqlora.pipeline.internal.data.BaseModel;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.cluster;
 
-import io.sparkqlora.pipeline.internal.run.BaseModel;
+import io.sparkqlora.pipeline.internal.data.BaseModel;
 import org.apache.spark.SparkConf;
 import org.apache.spark.SparkContext;
 

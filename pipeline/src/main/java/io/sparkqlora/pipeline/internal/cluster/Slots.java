@@ -26,9 +26,13 @@ final class Slots {
         return spark.maxNumConcurrentTasks(profile);
     }
 
+    /** How long executors are waited for; none come to a local master. */
+    static long patienceMillis(SparkContext spark) {
+        return spark.isLocal() ? 0 : spark.getConf().getTimeAsMs(WAIT, "30s");
+    }
+
     static void require(SparkContext spark, int numProcesses) {
-        long wait = spark.isLocal() ? 0 : spark.getConf().getTimeAsMs(WAIT, "30s");
-        require(() -> of(spark), numProcesses, spark.master(), wait);
+        require(() -> of(spark), numProcesses, spark.master(), patienceMillis(spark));
     }
 
     static void require(IntSupplier slots, int numProcesses, String master, long waitMillis) {

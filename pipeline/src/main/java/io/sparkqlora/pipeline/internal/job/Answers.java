@@ -4,7 +4,7 @@ package io.sparkqlora.pipeline.internal.job;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.JobConfig;
-import io.sparkqlora.pipeline.internal.run.BaseModel;
+import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.run.Closing;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
 import io.sparkqlora.pipeline.internal.run.RunDevice;

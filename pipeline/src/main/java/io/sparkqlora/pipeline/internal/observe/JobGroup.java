@@ -15,10 +15,12 @@ public final class JobGroup implements AutoCloseable {
     private static final String DESCRIPTION = "spark.job.description";
 
     private final SparkContext spark;
+    private final String id;
     private final Map<String, String> before = new LinkedHashMap<>();
 
     private JobGroup(SparkContext spark, String group, String description) {
         this.spark = spark;
+        this.id = group;
         set(GROUP, group);
         set(DESCRIPTION, description);
     }
@@ -40,6 +42,11 @@ public final class JobGroup implements AutoCloseable {
                 spark,
                 "run " + runId + " chunk " + chunk,
                 "run " + runId + ", chunk " + chunk + ": steps " + (from + 1) + " to " + to + " of " + total);
+    }
+
+    /** Spark's name of the group. */
+    public String id() {
+        return id;
     }
 
     private void set(String key, String value) {

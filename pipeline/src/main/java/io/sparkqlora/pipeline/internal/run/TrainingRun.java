@@ -8,11 +8,12 @@ import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.PipelineErrors;
+import io.sparkqlora.pipeline.internal.cluster.SlotWatch;
 import io.sparkqlora.pipeline.internal.observe.JobGroup;
 import io.sparkqlora.pipeline.internal.tables.JobTables;
 import io.sparkqlora.pipeline.internal.tables.Table;
 import java.util.List;
-import java.util.Objects;
+import java.util.function.Supplier;
 import org.apache.spark.sql.Row;
 
 /** The driver of a run: chunk after chunk, from the last commit to the last step. */
@@ -98,8 +99,15 @@ final class TrainingRun {
                 last.step(),
                 end,
                 spec.plan().totalSteps())) {
-            Objects.requireNonNull(group);
-            return chunk(last, chunk, channel);
+            return watched(group, () -> chunk(last, chunk, channel));
+        }
+    }
+
+    /** A group's jobs, which end when executors are lost for good. */
+    private Commit watched(JobGroup group, Supplier<Commit> work) {
+        try (SlotWatch slots =
+                SlotWatch.open(tables.spark().sparkContext(), group.id(), config.get(ExecutorKeys.NUM_PROCESSES))) {
+            return slots.during(work);
         }
     }
 

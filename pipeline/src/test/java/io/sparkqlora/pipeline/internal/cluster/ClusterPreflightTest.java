@@ -8,7 +8,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.pipeline.TestJobs;
 import io.sparkqlora.pipeline.TestSpark;
-import io.sparkqlora.pipeline.internal.run.BaseModel;
+import io.sparkqlora.pipeline.internal.data.BaseModel;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.spark.SparkConf;

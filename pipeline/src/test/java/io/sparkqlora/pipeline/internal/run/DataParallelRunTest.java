@@ -88,7 +88,7 @@ class DataParallelRunTest {
 
     @Test
     void aRankThatHangsIsNamedAndTheRunGoesOnLater() {
-        JobConfig hanging = job("hanging", 2).toBuilder().set("ddp_timeout", 1).build();
+        JobConfig hanging = job("hanging", 2).toBuilder().set("ddp_timeout", 4).build();
         AtomicInteger hung = new AtomicInteger();
         try (var devices = rankOneAtUpdate(1, device -> {
             hung.incrementAndGet();
@@ -99,11 +99,11 @@ class DataParallelRunTest {
                     .refused(
                             8,
                             "QLORA-T100: rank 1 (",
-                            " was silent for 1.",
+                            " was silent for 4.",
                             "(step 2, run hanging, chunk 0, attempt ",
                             "raise ddp_timeout");
         }
-        assertThat(hung).as("as often as Spark tries a stage").hasValue(4);
+        assertThat(hung).as("as often as Spark tries a stage").hasValue(TestSpark.STAGE_ATTEMPTS);
         RunRecord failed = RunRecord.find(tables, "hanging").orElseThrow();
         assertThat(failed.status()).isEqualTo(RunRecord.FAILED);
         assertThat(failed.error()).startsWith("QLORA-T100: rank 1 (");

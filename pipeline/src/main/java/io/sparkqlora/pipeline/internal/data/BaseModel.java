@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package io.sparkqlora.pipeline.internal.run;
+package io.sparkqlora.pipeline.internal.data;
 
 import io.sparkqlora.train.Checkpoint;
 import io.sparkqlora.train.ModelConfig;

@@ -16,7 +16,7 @@ import java.util.concurrent.TimeUnit;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /**
  * A driver in a JVM of its own is killed (SIGKILL) at random moments of its run, inside steps and inside commits; what the
@@ -32,13 +32,13 @@ class KillAndResumeTest {
     Path dir;
 
     @ParameterizedTest
-    @ValueSource(strings = {"float32", "bfloat16"})
-    void aKilledRunEndsAsAnUndisturbedOne(String computeType) throws Exception {
+    @CsvSource({"float32, 1", "bfloat16, 2"})
+    void aKilledRunEndsAsAnUndisturbedOne(String computeType, int ranks) throws Exception {
         SparkSession spark = TestSpark.session();
-        JobConfig calm = job("calm", computeType).build();
+        JobConfig calm = job("calm", computeType, ranks);
         RunResult undisturbed = SparkQLora.job(calm).train(spark);
 
-        JobConfig rough = job("rough", computeType).build();
+        JobConfig rough = job("rough", computeType, ranks);
         RunTables tables = new RunTables(rough.get(ConfigKeys.OUTPUT_DIR));
         Random random = new Random();
         List<Long> committed = new ArrayList<>();
@@ -77,7 +77,7 @@ class KillAndResumeTest {
         }
     }
 
-    private JobConfigBuilder job(String runId, String computeType) {
+    private JobConfig job(String runId, String computeType, int ranks) {
         Path data = dir.resolve("data.jsonl");
         if (!data.toFile().exists()) {
             // few lengths: each new number of tokens in bfloat16 makes new machine code, which takes longer than its
@@ -91,7 +91,9 @@ class KillAndResumeTest {
                 .set("packing", false)
                 .set("max_seq_length", 48)
                 .set("max_steps", STEPS)
-                .set("save_steps", 2);
+                .set("num_processes", ranks)
+                .set("save_steps", 2)
+                .build();
     }
 
     private static List<NamedTensor> adapter(SparkSession spark, JobConfig config, RunResult run) {

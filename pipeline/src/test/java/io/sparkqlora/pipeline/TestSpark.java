@@ -3,6 +3,7 @@ package io.sparkqlora.pipeline;
 
 import io.sparkqlora.pipeline.internal.kryo.KryoSettings;
 import io.sparkqlora.pipeline.internal.tables.DeltaSettings;
+import io.sparkqlora.pipeline.internal.tables.FaultyLogStore;
 import org.apache.spark.sql.SparkSession;
 
 /** The one session of a test JVM. */
@@ -24,6 +25,7 @@ public final class TestSpark {
                     .config("spark.stage.maxConsecutiveAttempts", STAGE_ATTEMPTS)
                     .config("spark.sql.shuffle.partitions", 2)
                     .config("spark.databricks.delta.snapshotPartitions", 1)
+                    .config("spark.delta.logStore.file.impl", FaultyLogStore.class.getName())
                     .config("spark.sql.warehouse.dir", System.getProperty("java.io.tmpdir") + "/spark-qlora-warehouse");
             DeltaSettings.REQUIRED.forEach(builder::config);
             KryoSettings.shipped().forEach(builder::config);

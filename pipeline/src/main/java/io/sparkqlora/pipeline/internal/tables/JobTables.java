@@ -7,11 +7,13 @@ import static org.apache.spark.sql.functions.lit;
 import io.delta.tables.DeltaTable;
 import io.sparkqlora.pipeline.PipelineErrors;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.URI;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.UUID;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.CreateTableWriter;
@@ -26,7 +28,10 @@ import org.apache.spark.sql.types.StructField;
 /** Reads and writes the tables under one output directory. */
 public final class JobTables {
 
+    /** At a commit that loses races. */
     private static final int ATTEMPTS = 12;
+    /** At a commit that the store doesn't take. */
+    private static final int ATTEMPTS_AT_THE_STORE = 4;
 
     private final SparkSession spark;
     private final String root;
@@ -100,7 +105,7 @@ public final class JobTables {
             created.add(table);
             return;
         }
-        WriteFailures.translating(root, () -> DeltaTable.createIfNotExists(spark)
+        retrying(() -> DeltaTable.createIfNotExists(spark)
                 .location(path(table))
                 .comment(table.comment())
                 .addColumns(table.schema())
@@ -161,8 +166,7 @@ public final class JobTables {
 
     /** Appends rows, again if it is called again. */
     public void append(Table table, Dataset<Row> rows) {
-        create(table);
-        retrying(() -> append(table, rows, Map.of()));
+        append(table, rows, UUID.randomUUID().toString(), 0);
     }
 
     /** As {@link #append(Table, Dataset, String, long)}, and in the same transaction deletes what matches a condition on partition columns. */
@@ -198,7 +202,10 @@ public final class JobTables {
                 .toArray(Column[]::new);
     }
 
-    /** Other runs write to the same tables: a commit that lost a race is made again on what is there now. */
+    /**
+     * Other runs write to the same tables: a commit that lost a race is made again on what is there now. So is one that the
+     * store did not take, or took without saying so: each commit here is one that Delta drops when it is there already.
+     */
     private void retrying(Runnable commit) {
         for (int attempt = 1; ; attempt++) {
             try {
@@ -208,8 +215,13 @@ public final class JobTables {
                 if (attempt == ATTEMPTS) {
                     throw PipelineErrors.tableContended(root, e);
                 }
-                pause(attempt);
+            } catch (UncheckedIOException e) {
+                if (attempt == ATTEMPTS_AT_THE_STORE) {
+                    String message = e.getCause().getMessage() + " (tried " + attempt + " times)";
+                    throw PipelineErrors.outputUnusable(root, new IOException(message, e.getCause()));
+                }
             }
+            pause(attempt);
         }
     }
 

@@ -4,6 +4,7 @@ package io.sparkqlora.pipeline.internal.tables;
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.pipeline.PipelineErrors;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.NotDirectoryException;
@@ -35,7 +36,11 @@ final class WriteFailures {
         }
     }
 
-    /** Runs a write. */
+    /**
+     * Runs a write.
+     *
+     * @throws UncheckedIOException if the store failed, and might not the next time
+     */
     static void translating(String root, Runnable write) {
         try {
             write.run();
@@ -46,6 +51,7 @@ final class WriteFailures {
     }
 
     private static RuntimeException translate(String root, Exception failure) {
+        IOException ofTheStore = null;
         for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
             if (cause instanceof QLoraException known) {
                 return known;
@@ -53,6 +59,12 @@ final class WriteFailures {
             if (isOfTheDirectory(cause)) {
                 return PipelineErrors.outputUnusable(root, new IOException(message(cause), failure));
             }
+            if (cause instanceof IOException io) {
+                ofTheStore = io;
+            }
+        }
+        if (ofTheStore != null) {
+            return new UncheckedIOException(ofTheStore);
         }
         return failure instanceof RuntimeException unchecked ? unchecked : new IllegalStateException(failure);
     }

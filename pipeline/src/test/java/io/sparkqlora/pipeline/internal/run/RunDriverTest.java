@@ -12,15 +12,22 @@ import io.sparkqlora.pipeline.TestSpark;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.data.TokenData;
+import io.sparkqlora.pipeline.internal.tables.FaultyLogStore;
+import io.sparkqlora.pipeline.internal.tables.FaultyLogStore.Fault;
 import io.sparkqlora.pipeline.internal.tables.JobTables;
 import io.sparkqlora.train.Adapter;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class RunDriverTest {
 
@@ -46,7 +53,7 @@ class RunDriverTest {
     }
 
     @Test
-    void trainsInChunksAndGoesOnBitForBitAfterAFailureAnywhere() {
+    void trainsInChunksAndGoesOnBitForBitAfterAFailure() {
         JobConfig config = job();
         List<Long> steps = new ArrayList<>();
         RunRecord undisturbed = driver(config, m -> steps.add(m.step())).train(base, data, DEVICE);
@@ -55,17 +62,55 @@ class RunDriverTest {
         assertThat(steps).containsExactly(1L, 2L, 3L, 4L, 5L);
 
         JobConfig disturbed = config.toBuilder().set("run_id", "disturbed").build();
-        for (int failing : new int[] {4}) {
-            assertThatThrownBy(() -> driver(disturbed, m -> {
-                                if (m.step() == failing) {
-                                    throw new IllegalStateException("pulled the plug");
-                                }
-                            })
-                            .train(base, data, DEVICE))
-                    .hasStackTraceContaining("pulled the plug");
-        }
+        assertThatThrownBy(() -> driver(disturbed, m -> {
+                            if (m.step() == 4) {
+                                throw new IllegalStateException("pulled the plug");
+                            }
+                        })
+                        .train(base, data, DEVICE))
+                .hasStackTraceContaining("pulled the plug");
         RunRecord resumed = driver(disturbed, m -> {}).train(base, data, DEVICE);
         assertThat(resumed.status()).isEqualTo(RunRecord.FINISHED);
+        assertThat(adapter(resumed).tensors()).isEqualTo(adapter(undisturbed).tensors());
+        assertThat(metrics(resumed)).isEqualTo(metrics(undisturbed));
+    }
+
+    /** Of each table every second commit fails, before or after the store took it. */
+    @ParameterizedTest
+    @EnumSource
+    void aCommitThatFailsOnceIsMadeAgain(Fault fault) {
+        RunRecord undisturbed = driver(job(), m -> {}).train(base, data, DEVICE);
+        JobConfig disturbed = job().toBuilder().set("run_id", "disturbed").build();
+        Set<org.apache.hadoop.fs.Path> failed = new HashSet<>();
+        RunRecord finished;
+        try (FaultyLogStore.Faults faults = FaultyLogStore.failing(
+                fault, commit -> failed.remove(commit.getParent()) ? false : failed.add(commit.getParent()))) {
+            finished = driver(disturbed, m -> {}).train(base, data, DEVICE);
+            assertThat(faults.commits())
+                    .extracting(commit -> commit.getParent().getParent().getName())
+                    .contains("runs", "metrics", "adapters", "training_state");
+        }
+        assertThat(adapter(finished).tensors()).isEqualTo(adapter(undisturbed).tensors());
+        assertThat(metrics(finished)).isEqualTo(metrics(undisturbed));
+    }
+
+    @Test
+    void aStoreThatTakesNoStateEndsARunWithWhatIsCommitted() {
+        RunRecord undisturbed = driver(job(), m -> {}).train(base, data, DEVICE);
+        JobConfig disturbed = job().toBuilder().set("run_id", "disturbed").build();
+        AtomicInteger states = new AtomicInteger();
+        try (FaultyLogStore.Faults faults = FaultyLogStore.failing(
+                Fault.BEFORE,
+                commit -> commit.toString().contains("/training_state/") && states.incrementAndGet() > 1)) {
+            assertThatThrownBy(() -> driver(disturbed, m -> {}).train(base, data, DEVICE))
+                    .hasMessageStartingWith("QLORA-P035: output_dir " + dir
+                            + " can't be written: the store did not answer (tried 4 times)");
+            assertThat(faults.commits()).hasSize(4);
+        }
+        RunRecord failed = RunRecord.find(tables, "disturbed").orElseThrow();
+        assertThat(failed.status()).isEqualTo(RunRecord.FAILED);
+        assertThat(failed.lastStep()).isEqualTo(3);
+        RunRecord resumed = driver(disturbed, m -> {}).train(base, data, DEVICE);
         assertThat(adapter(resumed).tensors()).isEqualTo(adapter(undisturbed).tensors());
         assertThat(metrics(resumed)).isEqualTo(metrics(undisturbed));
     }

@@ -17,9 +17,21 @@ public final class ExecutorKeys {
             "num_processes",
             ConfigTypes.atLeast(1),
             1,
-            "Ranks that train one adapter together, each in a task of its own and with a copy of the base: accelerate's name. A "
+            "Ranks that train one adapter together, each in a task of its own and with a copy of the base, or a part of it (shard_base): "
+                    + "accelerate's name. A "
                     + "step takes per_device_train_batch_size × gradient_accumulation_steps × num_processes rows. Another "
                     + "number makes another run: sums have another order, so the last bits differ.");
+
+    public static final ConfigKey<Boolean> SHARD_BASE = of(
+                    EXECUTORS,
+                    "shard_base",
+                    ConfigTypes.bool(),
+                    false,
+                    "Whether each of num_processes ranks keeps only its part of the decoder layers' quantised weights, and "
+                            + "gathers a layer while it computes with the one before: for a base that is too big for one. "
+                            + "Norms, token embedding and output projection stay whole. The bits are the same either way. "
+                            + "Needs load_in_4bit and backend cpu.")
+            .operational();
 
     public static final ConfigKey<Integer> DDP_TIMEOUT = of(
                     EXECUTORS,
@@ -30,7 +42,7 @@ public final class ExecutorKeys {
                             + "chunk again. Loading the base is part of it.")
             .operational();
 
-    private static final List<ConfigKey<?>> ALL = List.of(NUM_PROCESSES, DDP_TIMEOUT);
+    private static final List<ConfigKey<?>> ALL = List.of(NUM_PROCESSES, SHARD_BASE, DDP_TIMEOUT);
 
     private ExecutorKeys() {}
 

@@ -149,6 +149,34 @@ class PreflightTest {
     }
 
     @ParameterizedTest
+    @ValueSource(strings = {"train", "plan"})
+    void aBaseThatCantBeShardedIsRefused(String command) {
+        unchanged(() -> Cli.run(command, job, "run_id=more", "shard_base=true"))
+                .refused(2, "shard_base", "false where num_processes is 1");
+        unchanged(() -> Cli.run(
+                        command, job, "run_id=more", "shard_base=true", "num_processes=2", "load_in_4bit=false"))
+                .refused(2, "QLORA-T113: shard_base is true and load_in_4bit is false");
+    }
+
+    @Test
+    void thePlanOfAShardedBaseIsThatOfARank() {
+        Ended whole = Cli.run("plan", job, "num_processes=2").done();
+        Ended sharded =
+                Cli.run("plan", job, "num_processes=2", "shard_base=true").done();
+        assertThat(whole.err()).contains("; each of 2 ranks keeps the whole base and takes:");
+        assertThat(sharded.err()).contains("; each of 2 ranks keeps 1/2 of the layers and takes:");
+        long all = part(whole, "base_weights");
+        assertThat(part(sharded, "base_weights")).isBetween(all / 2, all * 2 / 3);
+        assertThat(part(sharded, "gathered_layers")).isBetween(all * 2 / 3, all);
+        assertThat(part(whole, "gathered_layers")).isZero();
+        assertThat(Cli.run("plan", job).done().err()).doesNotContain("ranks");
+    }
+
+    private static long part(Ended plan, String name) {
+        return plan.outcome().get("parts").get(name).asLong();
+    }
+
+    @ParameterizedTest
     @ValueSource(strings = {"train", "evaluate", "generate", "plan"})
     void aGpuThatIsNotThereIsRefused(String command) {
         org.junit.jupiter.api.Assumptions.assumeFalse(gpu(), "SKIPPED: this machine has a GPU");

@@ -2,6 +2,7 @@
 package io.sparkqlora.pipeline.internal.cli;
 
 import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.internal.job.JobInputs;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
@@ -36,11 +37,21 @@ final class PlanCommand extends QLoraCommand {
         ModelConfig model = ModelConfig.parse(folder.resolve("config.json"));
         int maxTokens = JobInputs.batchTokens(config, config.get(ConfigKeys.MAX_SEQ_LENGTH));
         RunDevice device = RunDevices.here(config.get(ConfigKeys.BACKEND));
-        return outcome(EngineSettings.memory(config, device.traits(), model, maxTokens), device, maxTokens);
+        MemoryPlan plan = EngineSettings.memory(config, device.traits(), model, maxTokens);
+        console.err().println("micro-batches of at most " + maxTokens + " tokens" + ranks(config));
+        return outcome(plan, device, maxTokens);
+    }
+
+    private static String ranks(JobConfig config) {
+        int ranks = config.get(ExecutorKeys.NUM_PROCESSES);
+        if (ranks == 1) {
+            return "";
+        }
+        String base = config.get(ExecutorKeys.SHARD_BASE) ? "1/" + ranks + " of the layers" : "the whole base";
+        return "; each of " + ranks + " ranks keeps " + base + " and takes:";
     }
 
     private Map<String, Object> outcome(MemoryPlan plan, RunDevice device, int maxTokens) {
-        console.err().println("micro-batches of at most " + maxTokens + " tokens");
         plan.parts().forEach(this::print);
         print("total", plan.total());
         plan.hostParts().forEach((part, bytes) -> print("host " + part, bytes));

@@ -5,6 +5,7 @@ import static org.apache.spark.sql.functions.col;
 
 import io.sparkqlora.pipeline.ConfigKey;
 import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.JobConfigBuilder;
 import io.sparkqlora.pipeline.PipelineErrors;
@@ -42,7 +43,10 @@ public record RunChoice(RunRecord run, JobConfig config, long step, Adapter adap
         return new RunChoice(run, config(run, work.config()), at, adapters.read(run, at));
     }
 
-    /** What decides the numbers is the run's; where the base lies and what fits into this machine's memory is the job's. */
+    /**
+     * What decides the numbers is the run's; where the base lies and what fits into this machine's memory is the job's. One
+     * task has the whole base, however many ranks trained.
+     */
     private static JobConfig config(RunRecord run, JobConfig job) {
         JobConfigBuilder config = ConfigJson.read(run.inputs().config()).toBuilder();
         for (ConfigKey<?> key : List.of(
@@ -52,7 +56,9 @@ public record RunChoice(RunRecord run, JobConfig config, long step, Adapter adap
                 ConfigKeys.RECOMPUTE)) {
             config.set(key.name(), job.get(key));
         }
-        return config.build();
+        return config.set(ExecutorKeys.NUM_PROCESSES, 1)
+                .set(ExecutorKeys.SHARD_BASE, false)
+                .build();
     }
 
     /** The same with a backend that was found, in place of {@code auto}. */

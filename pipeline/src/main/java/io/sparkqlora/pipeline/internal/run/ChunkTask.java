@@ -82,7 +82,7 @@ final class ChunkTask extends AbstractFunction1<scala.collection.Iterator<ChunkF
     /** Trains as far as it goes; the session is at the step that it came to. */
     private ResidentSession steps(ChunkFeed feed, Collective collective, List<Row> out) {
         ResidentSession session =
-                ResidentSessions.acquire(chunk.run(), chunk.startStep(), () -> tensors(feed.stateRows()));
+                ResidentSessions.acquire(chunk.run(), chunk.startStep(), collective, () -> tensors(feed.stateRows()));
         StepRows rows = new StepRows(chunk, collective.rank(), feed.tokenRows());
         try {
             for (long step = chunk.startStep(); step < chunk.endStep(); step++) {

@@ -66,6 +66,7 @@ public final class EngineSettings {
                 .perDeviceTrainBatchSize(config.get(ConfigKeys.PER_DEVICE_TRAIN_BATCH_SIZE))
                 .gradientAccumulationSteps(config.get(ConfigKeys.GRADIENT_ACCUMULATION_STEPS))
                 .numProcesses(config.get(ExecutorKeys.NUM_PROCESSES))
+                .shardBase(config.get(ExecutorKeys.SHARD_BASE))
                 .maxGradNorm(config.get(ConfigKeys.MAX_GRAD_NORM))
                 .weightDecay(config.get(ConfigKeys.WEIGHT_DECAY))
                 .adamBeta1(config.get(ConfigKeys.ADAM_BETA1))

@@ -24,14 +24,16 @@ import java.util.Optional;
 final class ResidentSession implements AutoCloseable {
 
     private final RunSpec run;
+    private final int part;
     private final Device device;
     private final Checkpoint checkpoint;
     private final TrainingSession session;
     private final LogWindow window;
     private long step;
 
-    private ResidentSession(RunSpec run, JobConfig config, Device device, Checkpoint checkpoint) {
+    private ResidentSession(RunSpec run, int part, JobConfig config, Device device, Checkpoint checkpoint) {
         this.run = run;
+        this.part = part;
         this.device = device;
         this.checkpoint = checkpoint;
         this.window =
@@ -44,11 +46,16 @@ final class ResidentSession implements AutoCloseable {
                 EngineSettings.lora(config),
                 EngineSettings.arguments(config)
                         .withMaxSteps(Math.toIntExact(run.plan().totalSteps())),
-                run.maxTokens());
+                run.maxTokens(),
+                part);
     }
 
-    /** Opens a run's session at step 0. */
-    static ResidentSession open(RunSpec run) {
+    /**
+     * Opens a run's session at step 0.
+     *
+     * @param part of the base that it holds, where that is sharded; else 0
+     */
+    static ResidentSession open(RunSpec run, int part) {
         JobConfig config = ConfigJson.read(run.configJson());
         List<AutoCloseable> opened = new ArrayList<>();
         try {
@@ -57,7 +64,7 @@ final class ResidentSession implements AutoCloseable {
             requireSameBase(run, checkpoint);
             Device device = RunDevices.open(config.get(ConfigKeys.BACKEND));
             opened.add(device);
-            return new ResidentSession(run, config, device, checkpoint);
+            return new ResidentSession(run, part, config, device, checkpoint);
         } catch (RuntimeException e) {
             throw Closing.afterFailure(e, opened);
         }
@@ -72,6 +79,11 @@ final class ResidentSession implements AutoCloseable {
 
     RunSpec run() {
         return run;
+    }
+
+    /** The part of a sharded base that it holds; 0 where it holds all of it. */
+    int part() {
+        return part;
     }
 
     /** Steps done. */

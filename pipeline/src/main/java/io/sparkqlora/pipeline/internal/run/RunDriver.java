@@ -78,7 +78,10 @@ public final class RunDriver {
         TrainingArguments arguments = EngineSettings.arguments(config);
         StepPlan plan = new StepPlan(data.rows(), arguments.rowsPerStep(), inputs.totalSteps());
         int maxTokens = Math.multiplyExact(arguments.perDeviceTrainBatchSize(), data.maxNumTokens());
-        return new RunSpec(inputs.runId(), inputs.config(), inputs.fingerprint(), inputs.datasetId(), plan, maxTokens);
+        // this command's keys, which may be others than the recorded ones where they change nothing about what is
+        // trained
+        return new RunSpec(
+                inputs.runId(), ConfigJson.write(config), inputs.fingerprint(), inputs.datasetId(), plan, maxTokens);
     }
 
     /** A run is what it was started with; going on with something else would give an adapter that nobody can make again. */

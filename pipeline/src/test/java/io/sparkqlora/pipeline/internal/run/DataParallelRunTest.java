@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import io.sparkqlora.kernels.Device;
+import io.sparkqlora.kernels.KernelErrors;
 import io.sparkqlora.pipeline.Cli;
+import io.sparkqlora.pipeline.Cli.Ended;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.TestJobs;
 import io.sparkqlora.pipeline.TestSpark;
@@ -111,6 +113,35 @@ class DataParallelRunTest {
         // with time enough the same command goes on
         Cli.run("train", hanging, "ddp_timeout=60").done();
         assertThat(adapter("hanging")).isEqualTo(adapter("two"));
+    }
+
+    @Test
+    void ranksThatEachKeepAPartOfTheBaseGiveTheSameBitsAndOneTaskEvaluatesThem() {
+        JobConfig sharded =
+                job("sharded", 2).toBuilder().set("shard_base", true).build();
+        Cli.run("train", sharded).done();
+        assertThat(adapter("sharded")).isEqualTo(adapter("two"));
+        assertThat(metrics("sharded")).isEqualTo(metrics("two"));
+        Ended evaluated = Cli.run("evaluate", sharded).done();
+        assertThat(evaluated.outcome().get("loss").asDouble())
+                .isLessThan(evaluated.outcome().get("base_loss").asDouble());
+        Cli.run("generate", sharded, "--prompt", "say 1", "--max-new-tokens", "2")
+                .done();
+        Cli.run("export", sharded, "--out", dir.resolve("exported").toString()).done();
+    }
+
+    @Test
+    void aRunGoesOnWithAPartOfTheBase() {
+        try (var devices = rankOneAtUpdate(4, device -> {
+            throw KernelErrors.outOfMemory(device.name(), "a test", 2, 1, "go on");
+        })) {
+            assertThat(devices).isNotNull();
+            Cli.run("train", job("turned", 2)).refused(5, "not enough memory", "go on");
+        }
+        assertThat(RunRecord.find(tables, "turned").orElseThrow().lastStep()).isBetween(3L, 4L);
+        Cli.run("train", job("turned", 2), "shard_base=true").done();
+        assertThat(adapter("turned")).isEqualTo(adapter("two"));
+        assertThat(metrics("turned")).isEqualTo(metrics("two"));
     }
 
     /** Devices of rank 1 on which something happens before their n-th update. */

@@ -119,7 +119,16 @@ class DataParallelRunTest {
     void ranksThatEachKeepAPartOfTheBaseGiveTheSameBitsAndOneTaskEvaluatesThem() {
         JobConfig sharded =
                 job("sharded", 2).toBuilder().set("shard_base", true).build();
-        Cli.run("train", sharded).done();
+        AtomicInteger failures = new AtomicInteger();
+        try (var devices = rankOneAtUpdate(5, device -> {
+            if (failures.getAndIncrement() == 0) {
+                throw new IllegalStateException("boom");
+            }
+        })) {
+            assertThat(devices).isNotNull();
+            Cli.run("train", sharded).done();
+        }
+        assertThat(failures).hasValueGreaterThan(0);
         assertThat(adapter("sharded")).isEqualTo(adapter("two"));
         assertThat(metrics("sharded")).isEqualTo(metrics("two"));
         Ended evaluated = Cli.run("evaluate", sharded).done();

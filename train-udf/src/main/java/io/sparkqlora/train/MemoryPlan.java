@@ -32,6 +32,7 @@ import java.util.Map;
  * @param loading what reading the checkpoint takes beyond the step's buffers, which come after it
  * @param hostEmbedding token embedding in the host's memory
  * @param hostOptimizerState moments in the host's memory
+ * @param slots adapters that the parts are counted for
  * @param layersIfSharded what base weights and gathered layers would be with {@code shard_base}; 0 where that can't be set
  */
 public record MemoryPlan(
@@ -49,6 +50,7 @@ public record MemoryPlan(
         long loading,
         long hostEmbedding,
         long hostOptimizerState,
+        int slots,
         long layersIfSharded) {
 
     /**
@@ -111,6 +113,7 @@ public record MemoryPlan(
                 Math.max(0, plan.loading() - plan.step()),
                 plan.hostEmbedding(),
                 plan.hostOptimizerState(),
+                spec.slots(),
                 spec.shardable(ranks) ? SessionPlan.layerBytes(spec.sharded(ranks)) : 0);
     }
 
@@ -181,8 +184,9 @@ public record MemoryPlan(
         if (step >= base && step >= trained) {
             return "set recompute: full, or lower per_device_train_batch_size or max_seq_length";
         }
-        return base >= trained
-                ? "set load_in_4bit: true if it is not, use a smaller model, or a device with more memory"
-                : "lower r or name fewer target_modules";
+        if (base >= trained) {
+            return "set load_in_4bit: true if it is not, use a smaller model, or a device with more memory";
+        }
+        return (slots > 1 ? "train fewer adapters at once, " : "") + "lower r or name fewer target_modules";
     }
 }

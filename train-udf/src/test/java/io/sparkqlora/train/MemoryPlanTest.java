@@ -139,6 +139,20 @@ class MemoryPlanTest {
                 .hasMessageContaining("set load_in_4bit: true");
     }
 
+    /** Each adapter has its masters, its rounded copy, its gradients and its moments; the rest is there once. */
+    @Test
+    void adaptersOverOneBaseAreCounted() {
+        TrainingArguments arguments = arguments(Recompute.FULL, Optim.ADAMW_TORCH);
+        ModelConfig model = ModelShapes.named("smollm2-135m");
+        MemoryPlan one = MemoryPlan.of(DeviceTraits.HOST, model, NF4, LORA, arguments, 512);
+        MemoryPlan many = MemoryPlan.of(DeviceTraits.HOST, model, NF4, LORA, arguments, 512, 100);
+        long each = one.adapter() + one.shadowCopies() + one.gradients() + one.optimizerState();
+        assertThat(many.total() - one.total()).isBetween(99 * each, 99 * each + (16 << 10)); // sums of each
+        assertThatThrownBy(() -> many.requireFits("cpu", 1000))
+                .hasMessageContaining("the biggest parts are optimizer_state " + 100 * one.optimizerState())
+                .hasMessageEndingWith("train fewer adapters at once, lower r or name fewer target_modules");
+    }
+
     @Test
     void targetsThatMatchNothingAreRefused() {
         LoraConfig none = LORA.withTargetModules(TargetModules.names("query_key_value"));

@@ -49,12 +49,17 @@ final class TestTenants {
 
     /** F32 compute over an NF4 base. */
     static MultiAdapterSession open(Device device, LoraConfig lora, TrainingArguments arguments) {
+        return open(device, QuantizationConfig.nf4(ComputeType.F32), lora, arguments);
+    }
+
+    static MultiAdapterSession open(
+            Device device, QuantizationConfig quantization, LoraConfig lora, TrainingArguments arguments) {
         ModelConfig config = TinyModels.config();
         return MultiAdapterSession.open(
                 device,
                 config,
                 new ScaledWeights(config),
-                QuantizationConfig.nf4(ComputeType.F32),
+                quantization,
                 lora,
                 arguments,
                 TestSessions.MAX_TOKENS,

@@ -112,6 +112,26 @@ class MultiAdapterFailuresTest {
         assertThat(session.stepsDone(1)).isEqualTo(1);
     }
 
+    /** Even where it does not stay there: whoever was hit makes the step that its rows alone make. */
+    @Test
+    void aNeighbourThatIsHitIsTriedAgainAlone() {
+        session.close();
+        session = TestTenants.open(LeakyAttention.on(device), TestSessions.LORA, TestTenants.arguments(0));
+        start();
+        session.step(TestTenants.together(0, 0, 1, 2)).values().forEach(SlotOutcome::orThrow);
+        List<TrainingState> before = states();
+        for (int slot : new int[] {0, 2}) {
+            session.step(TestTenants.together(1, slot)).get(slot).orThrow();
+        }
+        List<TrainingState> alone = states();
+        session.restore(0, before.get(0));
+        session.restore(1, poisoned(before.get(1)));
+        session.restore(2, before.get(2));
+        failed(session.step(TestTenants.together(1, 0, 1, 2)), 1, Kind.DIVERGED, "QLORA-T060: step 2 gave loss NaN");
+        assertThat(session.state(0)).isEqualTo(alone.get(0));
+        assertThat(session.state(2)).isEqualTo(alone.get(2));
+    }
+
     /** A state with a parameter that is no number. */
     private static TrainingState poisoned(TrainingState state) {
         List<NamedTensor> tensors = new ArrayList<>(state.tensors());

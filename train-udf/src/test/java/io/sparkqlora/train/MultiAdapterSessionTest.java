@@ -234,6 +234,33 @@ class MultiAdapterSessionTest {
         }
     }
 
+    /** From the third time on the same shapes run from a recording, in which a dropout's seed is fixed. */
+    @Test
+    void recordedStepsAreThoseOfTheAdaptersThatAreThere() {
+        TrainingArguments other = TestTenants.arguments(0).toBuilder().seed(99).build();
+        TrainingState expected;
+        try (MultiAdapterSession session = TestTenants.open(device, DROPPING, other)) {
+            session.start(0, other);
+            session.start(2, TestTenants.arguments(2));
+            expected = sameStep(session, 3);
+        }
+        try (MultiAdapterSession session = TestTenants.open(device, DROPPING, other)) {
+            session.start(0, TestTenants.arguments(0));
+            session.start(2, TestTenants.arguments(2));
+            assertThat(sameStep(session, 3)).isNotEqualTo(expected);
+            session.start(0, other);
+            session.start(2, TestTenants.arguments(2));
+            assertThat(sameStep(session, 3)).isEqualTo(expected);
+        }
+    }
+
+    private static TrainingState sameStep(MultiAdapterSession session, int times) {
+        for (int i = 0; i < times; i++) {
+            session.step(TestTenants.together(0, 0, 2)).values().forEach(SlotOutcome::orThrow);
+        }
+        return session.state(0);
+    }
+
     private static List<TrainingState> twoSteps(MultiAdapterSession session) {
         for (int step = 0; step < 2; step++) {
             session.step(TestTenants.together(step, 0, 2)).values().forEach(SlotOutcome::orThrow);

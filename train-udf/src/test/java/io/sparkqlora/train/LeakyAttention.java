@@ -5,6 +5,7 @@ import io.sparkqlora.kernels.Attention;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.Operations;
 import io.sparkqlora.kernels.Tensor;
+import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
@@ -20,17 +21,20 @@ final class LeakyAttention {
     private LeakyAttention() {}
 
     static Device on(Device device) {
-        Operations ops = proxy(Operations.class, (method, arguments) -> {
+        Operations ops = proxy(Operations.class, (self, method, arguments) -> {
             Object result = call(device.ops(), method, arguments);
             return result instanceof Attention attention ? leaky(device, attention) : result;
         });
-        return proxy(
-                Device.class,
-                (method, arguments) -> method.getName().equals("ops") ? ops : call(device, method, arguments));
+        return proxy(Device.class, (self, method, arguments) -> switch (method.getName()) {
+            case "ops" -> ops;
+                // what reads from the device can't be captured: the calls are made again
+            case "record" -> InvocationHandler.invokeDefault(self, method, arguments);
+            default -> call(device, method, arguments);
+        });
     }
 
     private static Attention leaky(Device device, Attention attention) {
-        return proxy(Attention.class, (method, arguments) -> {
+        return proxy(Attention.class, (self, method, arguments) -> {
             Object result = call(attention, method, arguments);
             if (method.getName().equals("forward")) {
                 spread(device, (Tensor) arguments[5]);
@@ -53,15 +57,8 @@ final class LeakyAttention {
         }
     }
 
-    private interface Answer {
-        Object to(Method method, Object[] arguments) throws Throwable;
-    }
-
-    private static <T> T proxy(Class<T> type, Answer answer) {
-        return type.cast(Proxy.newProxyInstance(
-                type.getClassLoader(),
-                new Class<?>[] {type},
-                (self, method, arguments) -> answer.to(method, arguments)));
+    private static <T> T proxy(Class<T> type, InvocationHandler answer) {
+        return type.cast(Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, answer));
     }
 
     private static Object call(Object target, Method method, Object[] arguments) throws Throwable {

@@ -339,7 +339,7 @@ public final class ConfigKeys {
             1,
             "A row of metrics every so many steps; its loss is the mean since the row before. transformers' default is 500.");
 
-    private static final List<ConfigKey<?>> ALL = ExecutorKeys.after(List.of(
+    private static final List<ConfigKey<?>> ALL = GroupKeys.after(ExecutorKeys.after(List.of(
             MODEL_NAME_OR_PATH,
             BACKEND,
             DATASET,
@@ -388,7 +388,7 @@ public final class ConfigKeys {
             RESUME,
             SAVE_STEPS,
             SAVE_TOTAL_LIMIT,
-            LOGGING_STEPS));
+            LOGGING_STEPS)));
 
     private ConfigKeys() {}
 

@@ -233,12 +233,12 @@ public final class PipelineErrors {
     }
 
     /** Micro-batches beyond counting. */
-    public static QLoraException batchTooLarge(int batchSize, int longestRow, int most) {
+    public static QLoraException batchTooLarge(long batchSize, int longestRow, int most) {
         return error(
                 47,
                 Kind.CONFIG,
                 "per_device_train_batch_size " + batchSize + " with rows of " + longestRow
-                        + " tokens makes micro-batches of " + (long) batchSize * longestRow + " tokens, "
+                        + " tokens makes micro-batches of " + batchSize * longestRow + " tokens, "
                         + most + " is the most; lower per_device_train_batch_size or max_seq_length",
                 null);
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline;
 
+import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.run.RunRecord;
 import io.sparkqlora.pipeline.internal.tables.JobTables;
 import io.sparkqlora.pipeline.internal.tables.Table;
@@ -13,8 +14,8 @@ import org.apache.spark.sql.functions;
  * A finished run.
  *
  * @param runId its name
- * @param adapterId {@code run_id@step} of its last adapter
- * @param status {@code finished}
+ * @param adapterId {@code run_id@step} of its last adapter; null for a run of groups, which has one a group
+ * @param status {@code finished}, or {@code partial} if some groups failed
  * @param steps optimizer steps
  * @param datasetId rows of token_shards that it was trained on
  * @param outputDir root of the tables
@@ -25,7 +26,9 @@ public record RunResult(String runId, String adapterId, String status, long step
         String runId = record.inputs().runId();
         return new RunResult(
                 runId,
-                runId + "@" + record.lastStep(),
+                ConfigJson.read(record.inputs().config()).has(GroupKeys.GROUP_BY)
+                        ? null
+                        : runId + "@" + record.lastStep(),
                 record.status(),
                 record.lastStep(),
                 record.inputs().datasetId(),
@@ -38,6 +41,14 @@ public record RunResult(String runId, String adapterId, String status, long step
                 .read(Table.METRICS)
                 .where(functions.col("run_id").equalTo(runId))
                 .orderBy("step");
+    }
+
+    /** The run's groups, by key: status, error, steps, loss. Empty for a run without. */
+    public Dataset<Row> groups(SparkSession spark) {
+        return new JobTables(spark, outputDir)
+                .read(Table.GROUPS)
+                .where(functions.col("run_id").equalTo(runId))
+                .orderBy("group_key");
     }
 
     /** Loss of the last logged step. */

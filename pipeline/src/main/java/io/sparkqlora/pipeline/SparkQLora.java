@@ -57,12 +57,23 @@ public final class SparkQLora {
     /** Loss of the run's last adapter and of its base on {@code eval_dataset}, or on {@code dataset}. */
     public Evaluation evaluate(SparkSession spark, RunResult run) {
         Workspace work = open(spark);
-        return EvaluateJob.run(work, RunChoice.of(work, run.runId(), run.steps()));
+        return EvaluateJob.run(work, RunChoice.of(work, run.runId(), null, run.steps()));
+    }
+
+    /** As {@link #evaluate(SparkSession, RunResult)}, of a group's adapter on the rows of its group. */
+    public Evaluation evaluate(SparkSession spark, RunResult run, String group) {
+        Workspace work = open(spark);
+        return EvaluateJob.run(work, RunChoice.of(work, run.runId(), group, null));
     }
 
     /** The run's last adapter. */
     public Adapter adapter(SparkSession spark, RunResult run) {
-        return RunChoice.of(open(spark), run.runId(), run.steps()).adapter();
+        return RunChoice.of(open(spark), run.runId(), null, run.steps()).adapter();
+    }
+
+    /** The adapter of a group of a run with {@code group_by}. */
+    public Adapter adapter(SparkSession spark, RunResult run, String group) {
+        return RunChoice.of(open(spark), run.runId(), group, null).adapter();
     }
 
     /** Writes the run's last adapter as PEFT saves it: adapter_config.json and adapter_model.safetensors. */

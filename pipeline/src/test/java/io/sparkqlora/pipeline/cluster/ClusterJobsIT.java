@@ -104,6 +104,32 @@ class ClusterJobsIT {
                 .hasMessageContaining("not by the executors on [127.0.0.1]");
     }
 
+    /** Their work, rows, adapters and failures cross the wire. */
+    @Test
+    void groupsAreTrainedByExecutors() {
+        StringBuilder rows = new StringBuilder();
+        for (int i = 0; i < 12; i++) {
+            rows.append("{\"key\":" + i % 4 + ",\"set\":{\"" + (i % 4 == 3 ? "r" : "seed") + "\":" + i % 4
+                    + "},\"text\":\"some text " + i + "\"}\n");
+        }
+        JobConfig job = job("groups", 2).toBuilder()
+                .set("max_steps", 2)
+                .set(
+                        "dataset",
+                        TestJobs.write(dir.resolve("groups.jsonl"), rows.toString())
+                                .toString())
+                .set("group_by", "key")
+                .set("group_hyperparameters", "set")
+                .set("groups_per_device", 2)
+                .build();
+        RunResult run = SparkQLora.job(job).train(spark);
+        assertThat(run.status()).isEqualTo("partial");
+        assertThat(run.groups(spark).select("group_key", "status", "error_code").collectAsList())
+                .extracting(Object::toString)
+                .containsExactly("[0,done,null]", "[1,done,null]", "[2,done,null]", "[3,failed,QLORA-P103]");
+        assertThat(SparkQLora.job(job).adapter(spark, run, "2").tensors()).isNotEmpty();
+    }
+
     @Test
     void executorsHaveTheGaugesOfThePlugin() throws IOException {
         assertThat(gauge("step")).isNotEmpty().allMatch(value -> value <= STEPS);

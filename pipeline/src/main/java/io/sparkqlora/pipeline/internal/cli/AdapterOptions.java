@@ -17,7 +17,10 @@ final class AdapterOptions {
     @Option(names = "--step", paramLabel = "N", description = "The step. Default: the last that is committed.")
     Long step;
 
+    @Option(names = "--group", paramLabel = "KEY", description = "The group, in a run with group_by.")
+    String group;
+
     RunChoice choose(Workspace work) {
-        return RunChoice.of(work, runId, step);
+        return RunChoice.of(work, runId, group, step);
     }
 }

@@ -31,7 +31,7 @@ import picocli.CommandLine.Command;
             "%nThe last line on stdout is a JSON object with the outcome.",
             "Exit codes: 0 done, 1 a bug, 2 wrong option, key or value, 3 unusable checkpoint, tokenizer, template or "
                     + "dataset, 4 diverged, 5 too little memory, 6 device failed, 7 another run holds it, 8 a rank was lost, "
-                    + "130 and 143 interrupted (SIGINT, SIGTERM)."
+                    + "9 some groups failed, 130 and 143 interrupted (SIGINT, SIGTERM)."
         })
 public final class CommandLineApp {
 

@@ -54,7 +54,7 @@ final class DemoCommand extends QLoraCommand {
             Workspace work = Workspace.open(session.spark(), config, progress);
             RunRecord run = TrainJob.train(work);
             progress.endLine();
-            RunChoice choice = RunChoice.of(work, run.inputs().runId(), null);
+            RunChoice choice = RunChoice.of(work, run.inputs().runId(), null, null);
             AdapterFiles.write(choice.adapter(), demo.adapterFolder());
             ExactMatch match = ExactMatch.measure(choice, demo.heldout());
             print(match, demo, work);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.cli;
 
+import io.sparkqlora.pipeline.internal.run.GroupProgress;
 import io.sparkqlora.pipeline.internal.run.RunInputs;
 import io.sparkqlora.pipeline.internal.run.RunObserver;
 import io.sparkqlora.train.StepMetrics;
@@ -16,6 +17,8 @@ public final class ProgressLine implements RunObserver {
 
     private static final long LOG_INTERVAL_NANOS = 5_000_000_000L;
 
+    private static final double NANOS = 1e9;
+
     /** How much the newest step weighs in the tokens per second that are shown. */
     private static final double NEWEST = 0.1;
 
@@ -25,6 +28,8 @@ public final class ProgressLine implements RunObserver {
     private double secondsPerStep;
     private double tokensPerSecond;
     private long lastPrinted;
+    private long firstGroups;
+    private int endedBefore;
     private int shown;
 
     ProgressLine(PrintStream err, boolean terminal) {
@@ -38,6 +43,35 @@ public final class ProgressLine implements RunObserver {
         err.println("run " + inputs.runId() + ": "
                 + (firstStep == 0 ? totalSteps + " steps" : "goes on after step " + firstStep + " of " + totalSteps));
         lastPrinted = System.nanoTime() - LOG_INTERVAL_NANOS;
+    }
+
+    @Override
+    public synchronized void onGroups(GroupProgress progress) {
+        long now = System.nanoTime();
+        int ended = progress.done() + progress.failed();
+        if (firstGroups == 0) {
+            firstGroups = now;
+            endedBefore = ended;
+        }
+        boolean due = now - lastPrinted >= LOG_INTERVAL_NANOS || ended == progress.total();
+        if (terminal) {
+            overwrite(text(progress, now));
+        } else if (due) {
+            lastPrinted = now;
+            err.println(text(progress, now));
+        }
+    }
+
+    private String text(GroupProgress progress, long now) {
+        int ended = progress.done() + progress.failed();
+        double secondsEach = (now - firstGroups) / NANOS / Math.max(1, ended - endedBefore);
+        return String.format(
+                Locale.ROOT,
+                "groups %d/%d  %d failed  %s left",
+                ended,
+                progress.total(),
+                progress.failed(),
+                ended == endedBefore ? "?" : clock(Math.round((progress.total() - ended) * secondsEach)));
     }
 
     @Override

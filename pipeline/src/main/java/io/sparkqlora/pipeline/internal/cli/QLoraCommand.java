@@ -28,6 +28,11 @@ abstract class QLoraCommand implements Callable<Integer> {
     /** Does the work; gives what the outcome says beside status and command. */
     abstract Map<String, Object> execute() throws Exception;
 
+    /** The exit code of an outcome. */
+    int exitCode(Map<String, Object> outcome) {
+        return 0;
+    }
+
     @Override
     public final Integer call() throws Exception {
         Map<String, Object> outcome = new LinkedHashMap<>();
@@ -35,6 +40,6 @@ abstract class QLoraCommand implements Callable<Integer> {
         outcome.put("command", spec.name());
         outcome.putAll(execute());
         console.outcome(outcome);
-        return 0;
+        return exitCode(outcome);
     }
 }

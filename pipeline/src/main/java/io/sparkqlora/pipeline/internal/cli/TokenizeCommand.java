@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.cli;
 
+import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.internal.data.TokenData;
 import io.sparkqlora.pipeline.internal.job.TrainJob;
@@ -35,6 +36,9 @@ final class TokenizeCommand extends JobCommand {
         outcome.put("num_tokens", data.numTokens());
         outcome.put("num_target_tokens", data.numTargetTokens());
         outcome.put("rejected_rows", data.rejectedRows());
+        if (config.has(GroupKeys.GROUP_BY)) {
+            outcome.put("groups", data.groups().size());
+        }
         outcome.put("token_shards", work.tables().path(Table.TOKEN_SHARDS));
         outcome.put("rejected_rows_table", work.tables().path(Table.REJECTED_ROWS));
         return outcome;

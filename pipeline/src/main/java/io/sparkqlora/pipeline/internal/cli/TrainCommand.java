@@ -3,6 +3,7 @@ package io.sparkqlora.pipeline.internal.cli;
 
 import static org.apache.spark.sql.functions.col;
 
+import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.internal.job.TrainJob;
 import io.sparkqlora.pipeline.internal.job.Workspace;
@@ -34,10 +35,18 @@ final class TrainCommand extends JobCommand {
         ProgressLine progress = new ProgressLine(console.err(), System.console() != null);
         Workspace work = Workspace.open(spark, job, progress);
         try {
-            return outcome(work, TrainJob.train(work));
+            RunRecord run = TrainJob.train(work);
+            progress.endLine();
+            return config.has(GroupKeys.GROUP_BY) ? GroupsOutcome.of(work, run, console) : outcome(work, run);
         } finally {
             progress.endLine();
         }
+    }
+
+    /** Some groups failed, and the adapters of the others are there. */
+    @Override
+    int exitCode(Map<String, Object> outcome) {
+        return GroupsOutcome.PARTIAL.equals(outcome.get("status")) ? GroupsOutcome.EXIT_CODE : 0;
     }
 
     static Map<String, Object> outcome(Workspace work, RunRecord run) {

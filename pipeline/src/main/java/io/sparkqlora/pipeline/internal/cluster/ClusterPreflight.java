@@ -30,6 +30,18 @@ public final class ClusterPreflight {
     }
 
     /**
+     * How many tasks can train at once, each on a device of its own: the slots that there are now. A local master has one
+     * device, whose memory several tasks would share.
+     */
+    public static int devices(SparkContext spark) {
+        if (spark.isLocal()) {
+            return 1;
+        }
+        Slots.require(spark, 1);
+        return Slots.of(spark);
+    }
+
+    /**
      * Checks that so many ranks can run side by side, too.
      *
      * @param backend auto, cpu or cuda

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.data;
 
+import io.sparkqlora.pipeline.PipelineErrors;
 import io.sparkqlora.train.Checkpoint;
 import io.sparkqlora.train.ModelConfig;
 import java.nio.file.Path;
@@ -22,6 +23,18 @@ public record BaseModel(Path folder, ModelConfig config, String fingerprint) {
     public static BaseModel open(Path folder) {
         try (Checkpoint checkpoint = Checkpoint.open(folder)) {
             return new BaseModel(folder, checkpoint.config(), checkpoint.fingerprint());
+        }
+    }
+
+    /**
+     * Checks that an executor has the driver's base.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException INPUT if not
+     */
+    public static void requireSame(Checkpoint checkpoint, String fingerprint) {
+        String found = checkpoint.fingerprint();
+        if (!found.equals(fingerprint)) {
+            throw PipelineErrors.otherBase(checkpoint.folder().toString(), fingerprint, found);
         }
     }
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.data;
 
+import io.sparkqlora.tokenize.TokenGroup;
+import java.util.List;
+
 /**
  * A data set that is in token_shards.
  *
@@ -13,6 +16,7 @@ package io.sparkqlora.pipeline.internal.data;
  * @param numTokens of all rows
  * @param numTargetTokens that count
  * @param rejectedRows source rows that could not be used
+ * @param groups every group, by key; empty without group_by
  * @param reused whether it was there already
  */
 public record TokenData(
@@ -25,4 +29,5 @@ public record TokenData(
         long numTokens,
         long numTargetTokens,
         long rejectedRows,
+        List<TokenGroup> groups,
         boolean reused) {}

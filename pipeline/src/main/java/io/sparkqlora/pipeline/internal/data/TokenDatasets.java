@@ -8,6 +8,7 @@ import static org.apache.spark.sql.functions.max;
 import static org.apache.spark.sql.functions.sum;
 
 import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.internal.job.Workspace;
 import io.sparkqlora.pipeline.internal.observe.JobGroup;
@@ -21,6 +22,7 @@ import io.sparkqlora.tokenize.Tokenization;
 import io.sparkqlora.tokenize.TokenizationResult;
 import io.sparkqlora.tokenize.TokenizeOptions;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.function.IntConsumer;
@@ -109,6 +111,7 @@ public final class TokenDatasets {
                 statistics.tokens(),
                 statistics.targetTokens(),
                 statistics.rejectedRows(),
+                result.groups(),
                 false);
     }
 
@@ -145,6 +148,7 @@ public final class TokenDatasets {
                 totals.getLong(2),
                 totals.getLong(3),
                 rejected,
+                work.config().has(GroupKeys.GROUP_BY) ? StoredGroups.of(tables, id) : List.of(),
                 reused));
     }
 }

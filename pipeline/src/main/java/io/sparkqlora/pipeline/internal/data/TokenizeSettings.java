@@ -2,6 +2,7 @@
 package io.sparkqlora.pipeline.internal.data;
 
 import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.PipelineErrors;
 import io.sparkqlora.tokenize.TokenizeOptions;
@@ -29,6 +30,8 @@ public final class TokenizeSettings {
                 .packing(config.get(ConfigKeys.PACKING))
                 .assistantOnlyLoss(config.get(ConfigKeys.ASSISTANT_ONLY_LOSS))
                 .completionOnlyLoss(config.get(ConfigKeys.COMPLETION_ONLY_LOSS))
+                .groupBy(config.get(GroupKeys.GROUP_BY))
+                .groupHyperparameters(config.get(GroupKeys.GROUP_HYPERPARAMETERS))
                 .build();
     }
 

@@ -2,9 +2,11 @@
 package io.sparkqlora.pipeline.internal.job;
 
 import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.lit;
 
 import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.Evaluation;
+import io.sparkqlora.pipeline.GroupErrors;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.internal.cluster.ClusterPreflight;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
@@ -13,6 +15,7 @@ import io.sparkqlora.pipeline.internal.data.TokenData;
 import io.sparkqlora.pipeline.internal.data.TokenDatasets;
 import io.sparkqlora.pipeline.internal.observe.JobGroup;
 import io.sparkqlora.pipeline.internal.run.AdapterConfigJson;
+import io.sparkqlora.pipeline.internal.run.AdapterStore;
 import io.sparkqlora.pipeline.internal.run.RunDevice;
 import io.sparkqlora.pipeline.internal.run.RunDevices;
 import io.sparkqlora.pipeline.internal.tables.Table;
@@ -41,6 +44,7 @@ public final class EvaluateJob {
         String source = config.get(config.has(ConfigKeys.EVAL_DATASET) ? ConfigKeys.EVAL_DATASET : ConfigKeys.DATASET);
         TokenData data = TokenDatasets.prepare(
                 work, source, longest -> JobInputs.requireMemory(choice.config(), base, device, longest));
+        requireRows(data, choice.group());
         int maxTokens = JobInputs.batchTokens(choice.config(), data.maxNumTokens());
         String title = "evaluate " + choice.adapterId();
         try (JobGroup group = JobGroup.open(work.spark().sparkContext(), title, title + " on " + source)) {
@@ -49,12 +53,22 @@ public final class EvaluateJob {
         }
     }
 
+    /** A group's adapter is measured on the rows of its group, where rows have groups. */
+    private static void requireRows(TokenData data, String group) {
+        boolean any = group == null
+                || data.groups().isEmpty()
+                || data.groups().stream().anyMatch(each -> each.key().equals(group) && each.rows() > 0);
+        if (!any) {
+            throw GroupErrors.noRowsOfGroup(group, data.source());
+        }
+    }
+
     private static Evaluation measure(Workspace work, RunChoice choice, TokenData data, int maxTokens) {
         EvaluateTask task = new EvaluateTask(
                 ConfigJson.write(choice.config()),
                 AdapterConfigJson.write(choice.adapter().config()),
                 maxTokens);
-        double[] sums = tokenRows(work, data)
+        double[] sums = tokenRows(work, data, choice.group())
                 .zipPartitions(adapterRows(work, choice), task)
                 .collect()
                 .get(0);
@@ -70,10 +84,12 @@ public final class EvaluateJob {
         return result;
     }
 
-    private static JavaRDD<Row> tokenRows(Workspace work, TokenData data) {
+    private static JavaRDD<Row> tokenRows(Workspace work, TokenData data, String group) {
+        boolean all = group == null || data.groups().isEmpty();
         return work.tables()
                 .read(Table.TOKEN_SHARDS)
                 .where(col("dataset_id").equalTo(data.datasetId()))
+                .where(all ? lit(true) : col("group_key").equalTo(group))
                 .select("row_index", "sequence_lengths", "input_ids", "labels")
                 .repartition(1)
                 .sortWithinPartitions("row_index")
@@ -81,11 +97,9 @@ public final class EvaluateJob {
     }
 
     private static JavaRDD<Row> adapterRows(Workspace work, RunChoice choice) {
-        return work.tables()
-                .read(Table.ADAPTERS)
-                .where(col("run_id")
-                        .equalTo(choice.run().inputs().runId())
-                        .and(col("step").equalTo(choice.step())))
+        return new AdapterStore(work.tables())
+                .of(choice.run().inputs().runId(), choice.group())
+                .where(col("step").equalTo(choice.step()))
                 .select("name", "dtype", "shape", "data")
                 .repartition(1)
                 .javaRDD();
@@ -104,7 +118,8 @@ public final class EvaluateJob {
                 e.basePerplexity(),
                 e.numRows(),
                 e.numTargetTokens(),
-                new Timestamp(System.currentTimeMillis()));
+                new Timestamp(System.currentTimeMillis()),
+                choice.group());
         Dataset<Row> rows = work.spark().createDataFrame(List.of(row), Table.EVALUATIONS.schema());
         work.tables().append(Table.EVALUATIONS, rows.coalesce(1));
     }

@@ -3,6 +3,7 @@ package io.sparkqlora.pipeline.internal.job;
 
 import io.sparkqlora.kernels.DeviceTraits;
 import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.PipelineErrors;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
@@ -74,15 +75,15 @@ public final class JobInputs {
     }
 
     /**
-     * The tokens of a micro-batch.
+     * The most tokens that go through the model at once: of a micro-batch, or of as many as groups are trained side by side.
      *
      * @throws io.sparkqlora.kernels.QLoraException CONFIG if they are more than can be planned
      */
     public static int batchTokens(JobConfig config, int longestRow) {
-        long tokens = (long) config.get(ConfigKeys.PER_DEVICE_TRAIN_BATCH_SIZE) * longestRow;
+        long rows = (long) config.get(ConfigKeys.PER_DEVICE_TRAIN_BATCH_SIZE) * config.get(GroupKeys.GROUPS_PER_DEVICE);
+        long tokens = Math.multiplyExact(rows, longestRow);
         if (tokens > MOST_TOKENS) {
-            throw PipelineErrors.batchTooLarge(
-                    config.get(ConfigKeys.PER_DEVICE_TRAIN_BATCH_SIZE), longestRow, MOST_TOKENS);
+            throw PipelineErrors.batchTooLarge(rows, longestRow, MOST_TOKENS);
         }
         return Math.max(2, (int) tokens);
     }

@@ -6,6 +6,7 @@ import static org.apache.spark.sql.functions.col;
 import io.sparkqlora.pipeline.ConfigKey;
 import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.ExecutorKeys;
+import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.JobConfigBuilder;
 import io.sparkqlora.pipeline.PipelineErrors;
@@ -23,24 +24,26 @@ import org.apache.spark.sql.Row;
  *
  * @param run its run
  * @param config what the run was started with, on the base and the device that the job names
+ * @param group the group that it was trained on; null in a run without groups
  * @param step optimizer steps that it has seen
  * @param adapter the adapter
  */
-public record RunChoice(RunRecord run, JobConfig config, long step, Adapter adapter) {
+public record RunChoice(RunRecord run, JobConfig config, String group, long step, Adapter adapter) {
 
     /**
-     * The adapter of the given run and step; without a run, of the job's {@code run_id}, or else of the run that was started
+     * The adapter of the given run, group and step; without a run, of the job's {@code run_id}, or else of the run that was started
      * last; without a step, the last that is committed.
      *
      * @throws io.sparkqlora.kernels.QLoraException CONFIG if there is none
      */
-    public static RunChoice of(Workspace work, String runId, Long step) {
+    public static RunChoice of(Workspace work, String runId, String group, Long step) {
         String wanted = runId == null ? work.config().get(ConfigKeys.RUN_ID) : runId;
         RunRecord run = (wanted == null ? latest(work) : RunRecord.find(work.tables(), wanted))
                 .orElseThrow(() -> PipelineErrors.noRun(wanted, work.tables().root(), known(work)));
         AdapterStore adapters = new AdapterStore(work.tables());
-        long at = adapters.step(run.inputs().runId(), step);
-        return new RunChoice(run, config(run, work.config()), at, adapters.read(run, at));
+        GroupChoice.check(work.tables(), run, group);
+        long at = adapters.step(run.inputs().runId(), group, step);
+        return new RunChoice(run, config(run, work.config()), group, at, adapters.read(run, group, at));
     }
 
     /**
@@ -56,6 +59,11 @@ public record RunChoice(RunRecord run, JobConfig config, long step, Adapter adap
                 ConfigKeys.RECOMPUTE)) {
             config.set(key.name(), job.get(key));
         }
+        // one adapter is worked on, and the memory is that of one
+        for (ConfigKey<?> key :
+                List.of(GroupKeys.GROUP_BY, GroupKeys.GROUP_HYPERPARAMETERS, GroupKeys.GROUPS_PER_DEVICE)) {
+            config.set(key.name(), null);
+        }
         return config.set(ExecutorKeys.NUM_PROCESSES, 1)
                 .set(ExecutorKeys.SHARD_BASE, false)
                 .build();
@@ -64,12 +72,12 @@ public record RunChoice(RunRecord run, JobConfig config, long step, Adapter adap
     /** The same with a backend that was found, in place of {@code auto}. */
     RunChoice withBackend(String backend) {
         JobConfig found = config.toBuilder().set(ConfigKeys.BACKEND, backend).build();
-        return new RunChoice(run, found, step, adapter);
+        return new RunChoice(run, found, group, step, adapter);
     }
 
-    /** The adapter's id: run_id@step. */
+    /** The adapter's id: run_id@step, or run_id/group_key@step. */
     public String adapterId() {
-        return run.inputs().runId() + "@" + step;
+        return run.inputs().runId() + (group == null ? "" : "/" + group) + "@" + step;
     }
 
     private static Optional<RunRecord> latest(Workspace work) {

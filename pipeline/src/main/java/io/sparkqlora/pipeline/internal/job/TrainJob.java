@@ -3,12 +3,15 @@ package io.sparkqlora.pipeline.internal.job;
 
 import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.ExecutorKeys;
+import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.internal.cluster.ClusterPreflight;
 import io.sparkqlora.pipeline.internal.cluster.RapidsPool;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.data.TokenData;
 import io.sparkqlora.pipeline.internal.data.TokenDatasets;
+import io.sparkqlora.pipeline.internal.groups.GroupChecks;
+import io.sparkqlora.pipeline.internal.groups.GroupedTraining;
 import io.sparkqlora.pipeline.internal.run.RunDevice;
 import io.sparkqlora.pipeline.internal.run.RunDevices;
 import io.sparkqlora.pipeline.internal.run.RunDriver;
@@ -23,17 +26,24 @@ public final class TrainJob {
     public static TokenData tokenize(Workspace work) {
         JobInputs.checkTokenizer(work.config());
         ClusterPreflight.checkTasks(work.spark().sparkContext());
+        GroupChecks.check(work.config());
         return TokenDatasets.prepare(work, work.config().get(ConfigKeys.DATASET), longest -> {});
     }
 
     /** A job's run, to its end. */
     public static RunRecord train(Workspace given) {
+        GroupChecks.check(given.config());
         BaseModel base = JobInputs.check(given.config());
-        ClusterPreflight.check(
-                given.spark().sparkContext(),
-                base,
-                given.config().get(ExecutorKeys.NUM_PROCESSES),
-                given.config().get(ConfigKeys.BACKEND));
+        boolean grouped = given.config().has(GroupKeys.GROUP_BY);
+        if (grouped) {
+            ClusterPreflight.check(given.spark().sparkContext(), base);
+        } else {
+            ClusterPreflight.check(
+                    given.spark().sparkContext(),
+                    base,
+                    given.config().get(ExecutorKeys.NUM_PROCESSES),
+                    given.config().get(ConfigKeys.BACKEND));
+        }
         RunDevice device = RunDevices.find(given.spark(), given.config().get(ConfigKeys.BACKEND));
         // the run is one of this backend, so that auto never goes on with it on another
         Workspace work = given.withBackend(device.backend());
@@ -42,7 +52,17 @@ public final class TrainJob {
         requireMemory(work, base, device, 1);
         TokenData data = TokenDatasets.prepare(
                 work, config.get(ConfigKeys.DATASET), longest -> requireMemory(work, base, device, longest));
-        return new RunDriver(work.tables(), config, work.observer()).train(base, data, device);
+        RunDriver driver = new RunDriver(work.tables(), config, work.observer());
+        return grouped ? driver.train(base, data, device, groups(work, data)) : driver.train(base, data, device);
+    }
+
+    private static GroupedTraining groups(Workspace work, TokenData data) {
+        return new GroupedTraining(
+                work.tables(),
+                work.config(),
+                data,
+                work.observer(),
+                () -> ClusterPreflight.devices(work.spark().sparkContext()));
     }
 
     /** On the device, and there beside what RAPIDS may take. */

@@ -2,6 +2,7 @@
 package io.sparkqlora.pipeline.internal.run;
 
 import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.lit;
 
 import io.sparkqlora.pipeline.PipelineErrors;
 import io.sparkqlora.pipeline.internal.tables.JobTables;
@@ -25,11 +26,12 @@ public final class AdapterStore {
     /**
      * The step of a run's last committed adapter, or of the one that is asked for.
      *
+     * @param group the group that it was trained on; null in a run without groups
      * @param step step, or null for the last one
      * @throws io.sparkqlora.kernels.QLoraException CONFIG if there is none
      */
-    public long step(String runId, Long step) {
-        Dataset<Row> steps = of(runId).select("step").distinct();
+    public long step(String runId, String group, Long step) {
+        Dataset<Row> steps = of(runId, group).select("step").distinct();
         List<Long> known = steps.collectAsList().stream()
                 .map(row -> row.getLong(0))
                 .sorted()
@@ -40,9 +42,19 @@ public final class AdapterStore {
         return step == null ? known.get(known.size() - 1) : step;
     }
 
-    /** The adapter of a run at a step. */
+    /** As {@link #step(String, String, Long)}, in a run without groups. */
+    public long step(String runId, Long step) {
+        return step(runId, null, step);
+    }
+
+    /** The adapter of a run without groups at a step. */
     public Adapter read(RunRecord run, long step) {
-        List<Row> rows = of(run.inputs().runId())
+        return read(run, null, step);
+    }
+
+    /** The adapter of a run, or of a group of it, at a step. */
+    public Adapter read(RunRecord run, String group, long step) {
+        List<Row> rows = of(run.inputs().runId(), group)
                 .where(col("step").equalTo(step))
                 .orderBy("name")
                 .collectAsList();
@@ -51,7 +63,9 @@ public final class AdapterStore {
         return new Adapter(AdapterConfigJson.read(config), run.inputs().baseModel(), tensors);
     }
 
-    private Dataset<Row> of(String runId) {
-        return tables.read(Table.ADAPTERS).where(col("run_id").equalTo(runId));
+    /** The rows of a run's adapters, or of those of one group. */
+    public Dataset<Row> of(String runId, String group) {
+        return tables.read(Table.ADAPTERS)
+                .where(col("run_id").equalTo(runId).and(col("group_key").eqNullSafe(lit(group))));
     }
 }

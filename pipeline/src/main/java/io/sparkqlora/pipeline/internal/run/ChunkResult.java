@@ -83,7 +83,9 @@ final class ChunkResult {
     }
 
     private Dataset<Row> named(Dataset<Row> part) {
-        return part.withColumn("run_id", lit(chunk.run().runId())).withColumn("chunk", lit(chunk.chunk()));
+        return part.withColumn("run_id", lit(chunk.run().runId()))
+                .withColumn("chunk", lit(chunk.chunk()))
+                .withColumn("group_key", lit(null).cast("string"));
     }
 
     private String appId(Table table) {

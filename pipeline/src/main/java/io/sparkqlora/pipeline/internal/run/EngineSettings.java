@@ -5,6 +5,7 @@ import io.sparkqlora.kernels.DeviceTraits;
 import io.sparkqlora.kernels.QuantFormat;
 import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.ExecutorKeys;
+import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.train.ComputeType;
 import io.sparkqlora.train.LoraConfig;
@@ -80,7 +81,8 @@ public final class EngineSettings {
 
     /** The memory that a job takes when its micro-batches have at most so many tokens. */
     public static MemoryPlan memory(JobConfig config, DeviceTraits device, ModelConfig model, int maxTokens) {
-        return MemoryPlan.of(device, model, quantization(config), lora(config), arguments(config), maxTokens);
+        int adapters = config.get(GroupKeys.GROUPS_PER_DEVICE);
+        return MemoryPlan.of(device, model, quantization(config), lora(config), arguments(config), maxTokens, adapters);
     }
 
     private static String upper(String name) {

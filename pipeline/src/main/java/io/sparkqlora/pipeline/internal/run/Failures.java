@@ -23,7 +23,7 @@ public final class Failures {
     }
 
     /** An exception of another process, whose message begins with its code. */
-    static QLoraException again(String code, QLoraException.Kind kind, String message) {
+    public static QLoraException again(String code, QLoraException.Kind kind, String message) {
         String prefix = code + ": ";
         return new QLoraException(
                 code, kind, message.startsWith(prefix) ? message.substring(prefix.length()) : message, null);

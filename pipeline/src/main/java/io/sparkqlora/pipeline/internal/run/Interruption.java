@@ -61,7 +61,7 @@ public final class Interruption implements AutoCloseable {
     }
 
     /** Whether the process is ending while runs are under way. */
-    static boolean requested() {
+    public static boolean requested() {
         return requested;
     }
 

@@ -13,7 +13,7 @@ import java.util.Optional;
  * Steps since the last logged one. What it holds is part of the training state, since a chunk may end between two logged
  * steps.
  */
-final class LogWindow {
+public final class LogWindow {
 
     /** Name of the tensor in which it is kept. */
     static final String NAME = "log_window";
@@ -29,13 +29,13 @@ final class LogWindow {
     private double seconds;
 
     /** Logs every so many steps, and the run's last one. */
-    LogWindow(int loggingSteps, long lastStep) {
+    public LogWindow(int loggingSteps, long lastStep) {
         this.loggingSteps = loggingSteps;
         this.lastStep = lastStep;
     }
 
     /** Takes a step in; gives the row's metrics if it is a logged one: mean loss, sums of tokens and seconds. */
-    Optional<StepMetrics> add(StepMetrics step) {
+    public Optional<StepMetrics> add(StepMetrics step) {
         lossSum += step.loss();
         steps++;
         numTokens += step.numTokens();

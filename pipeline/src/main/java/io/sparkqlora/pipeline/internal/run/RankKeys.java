@@ -23,9 +23,9 @@ import org.apache.spark.sql.types.StructType;
  * Sends rows to a partition of a given number. Spark's {@code repartition} hashes its column; so each rank is stood for by a
  * number whose hash leads to its partition.
  */
-final class RankKeys {
+public final class RankKeys {
 
-    static final String COLUMN = "rank_key";
+    public static final String COLUMN = "rank_key";
 
     private static final int TRIES_PER_RANK = 64;
 
@@ -36,7 +36,7 @@ final class RankKeys {
     }
 
     /** The keys of so many ranks. Spark computes the hashes while it plans: no job runs. */
-    static RankKeys of(SparkSession spark, int ranks) {
+    public static RankKeys of(SparkSession spark, int ranks) {
         int[] keys = new int[ranks];
         if (ranks == 1) {
             return new RankKeys(keys);
@@ -51,12 +51,12 @@ final class RankKeys {
         return new RankKeys(keys);
     }
 
-    int[] keys() {
+    public int[] keys() {
         return keys.clone();
     }
 
     /** Rows with the column {@link #COLUMN} in the partitions of their ranks. */
-    Dataset<Row> partitioned(Dataset<Row> rows) {
+    public Dataset<Row> partitioned(Dataset<Row> rows) {
         return rows.repartition(keys.length, col(COLUMN));
     }
 

@@ -4,8 +4,8 @@ package io.sparkqlora.pipeline.internal.run;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.JobConfig;
-import io.sparkqlora.pipeline.PipelineErrors;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
+import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.observe.ExecutorNumbers;
 import io.sparkqlora.train.Adapter;
 import io.sparkqlora.train.Checkpoint;
@@ -61,19 +61,12 @@ final class ResidentSession implements AutoCloseable {
         try {
             Checkpoint checkpoint = Checkpoint.open(Path.of(config.get(ConfigKeys.MODEL_NAME_OR_PATH)));
             opened.add(checkpoint);
-            requireSameBase(run, checkpoint);
+            BaseModel.requireSame(checkpoint, run.fingerprint());
             Device device = RunDevices.open(config.get(ConfigKeys.BACKEND));
             opened.add(device);
             return new ResidentSession(run, part, config, device, checkpoint);
         } catch (RuntimeException e) {
             throw Closing.afterFailure(e, opened);
-        }
-    }
-
-    private static void requireSameBase(RunSpec run, Checkpoint checkpoint) {
-        String found = checkpoint.fingerprint();
-        if (!found.equals(run.fingerprint())) {
-            throw PipelineErrors.otherBase(checkpoint.folder().toString(), run.fingerprint(), found);
         }
     }
 

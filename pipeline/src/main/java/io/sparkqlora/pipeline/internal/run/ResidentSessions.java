@@ -6,8 +6,8 @@ import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.train.Collective;
 import io.sparkqlora.train.NamedTensor;
 import java.util.ArrayList;
-import java.util.Iterator;
 import java.util.List;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 
 /**
@@ -16,9 +16,9 @@ import java.util.function.Supplier;
  * Nothing in a session depends on the rank that used it: any rank of the run's next chunk may take it. Of a sharded base it
  * holds one part, and the ranks see to it that they have all parts between them.
  */
-final class ResidentSessions {
+public final class ResidentSessions {
 
-    private static final List<ResidentSession> IDLE = new ArrayList<>();
+    private static final List<AutoCloseable> IDLE = new ArrayList<>();
 
     private ResidentSessions() {}
 
@@ -31,7 +31,8 @@ final class ResidentSessions {
      */
     static ResidentSession acquire(
             RunSpec run, long step, Collective collective, Supplier<List<NamedTensor>> committedState) {
-        ResidentSession idle = takeOut(run, step);
+        ResidentSession idle =
+                takeOut(ResidentSession.class, session -> session.run().equals(run) && session.step() == step);
         int part = part(run, idle, collective);
         if (idle != null && idle.part() == part) {
             return idle;
@@ -65,32 +66,37 @@ final class ResidentSessions {
         }
     }
 
-    private static synchronized ResidentSession takeOut(RunSpec run, long step) {
-        ResidentSession found = null;
-        for (Iterator<ResidentSession> all = IDLE.iterator(); all.hasNext(); ) {
-            ResidentSession session = all.next();
-            boolean fits = session.run().equals(run) && session.step() == step;
-            if (fits && found != null) {
-                continue; // of another rank in this JVM
-            }
-            all.remove();
-            if (fits) {
-                found = session;
+    /**
+     * One idle session of a kind, or null. Others that fit stay: they are of other ranks in this JVM. What doesn't fit is closed.
+     */
+    public static synchronized <S extends AutoCloseable> S takeOut(Class<S> kind, Predicate<S> fits) {
+        List<S> fitting = new ArrayList<>();
+        List<AutoCloseable> others = new ArrayList<>();
+        for (AutoCloseable session : IDLE) {
+            if (kind.isInstance(session) && fits.test(kind.cast(session))) {
+                fitting.add(kind.cast(session));
             } else {
-                session.close();
+                others.add(session);
             }
         }
-        return found;
+        IDLE.removeAll(others);
+        Closing.all(others);
+        if (fitting.isEmpty()) {
+            return null;
+        }
+        IDLE.remove(fitting.get(0));
+        return fitting.get(0);
     }
 
     /** Leaves a session to the run's next chunk. */
-    static synchronized void release(ResidentSession session) {
+    public static synchronized void release(AutoCloseable session) {
         IDLE.add(session);
     }
 
     /** Closes every idle session. */
-    static synchronized void closeAll() {
-        IDLE.forEach(ResidentSession::close);
+    public static synchronized void closeAll() {
+        List<AutoCloseable> all = List.copyOf(IDLE);
         IDLE.clear();
+        Closing.all(all);
     }
 }

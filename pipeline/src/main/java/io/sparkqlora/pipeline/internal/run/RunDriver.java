@@ -34,18 +34,23 @@ public final class RunDriver {
      *     configuration, DIVERGED, and what else ends a run
      */
     public RunRecord train(BaseModel base, TokenData data, RunDevice device) {
-        RunInputs inputs = inputs(RunIds.of(config, base, data, tables), base, data, device);
+        return train(base, data, device, new OneAdapter(data));
+    }
+
+    /** As {@link #train(BaseModel, TokenData, RunDevice)}, with another way to train. */
+    public RunRecord train(BaseModel base, TokenData data, RunDevice device, Training training) {
+        RunInputs inputs = inputs(RunIds.of(config, base, data, tables), base, data, device, training.totalSteps());
         try (RunLock lock =
                 RunLock.acquire(tables.spark().sparkContext().hadoopConfiguration(), tables.root(), inputs.runId())) {
             Objects.requireNonNull(lock);
             Optional<RunRecord> recorded = RunRecord.find(tables, inputs.runId());
             recorded.ifPresent(record -> requireSame(record.inputs(), inputs));
             RunRecord record = recorded.orElseGet(() -> RunRecord.started(inputs));
-            return train(record, data, device);
+            return train(record, device, training);
         }
     }
 
-    private RunRecord train(RunRecord record, TokenData data, RunDevice device) {
+    private RunRecord train(RunRecord record, RunDevice device, Training training) {
         if (record.status().equals(RunRecord.FINISHED)) {
             observer.onMessage("run " + record.inputs().runId() + " is finished (" + record.lastStep()
                     + " steps); nothing to do; --fresh trains another one");
@@ -55,11 +60,31 @@ public final class RunDriver {
             throw PipelineErrors.hasDiverged(record.inputs().runId(), record.lastStep(), record.error());
         }
         observer.onMessage("training " + device.describe());
-        return new TrainingRun(tables, config, spec(record.inputs(), data), record, observer).execute();
+        return training.execute(record);
     }
 
-    private RunInputs inputs(String runId, BaseModel base, TokenData data, RunDevice device) {
-        TrainingArguments arguments = EngineSettings.arguments(config);
+    /** One adapter on all rows, chunk after chunk. */
+    private final class OneAdapter implements Training {
+
+        private final TokenData data;
+
+        OneAdapter(TokenData data) {
+            this.data = data;
+        }
+
+        @Override
+        public long totalSteps() {
+            return EngineSettings.arguments(config).totalSteps(data.rows());
+        }
+
+        @Override
+        public RunRecord execute(RunRecord record) {
+            RunSpec spec = spec(record.inputs(), data);
+            return RunEnding.execute(tables, new TrainingRun(tables, config, spec, record, observer));
+        }
+    }
+
+    private RunInputs inputs(String runId, BaseModel base, TokenData data, RunDevice device, long totalSteps) {
         return new RunInputs(
                 runId,
                 base.folder().toString(),
@@ -70,7 +95,7 @@ public final class RunDriver {
                 data.datasetId(),
                 ConfigJson.write(config),
                 ConfigJson.text(SoftwareVersions.all()),
-                arguments.totalSteps(data.rows()),
+                totalSteps,
                 device.name());
     }
 

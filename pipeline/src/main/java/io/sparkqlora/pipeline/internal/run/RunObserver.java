@@ -15,6 +15,9 @@ public interface RunObserver extends StepListener {
     /** The run begins, or goes on after {@code firstStep} committed steps. */
     default void onStart(RunInputs inputs, long firstStep) {}
 
+    /** Groups have ended, or are in the tables; only of runs of groups, which have no steps to hear of. */
+    default void onGroups(GroupProgress progress) {}
+
     /** Everything up to a step is in the tables. */
     default void onCommit(long step) {}
 

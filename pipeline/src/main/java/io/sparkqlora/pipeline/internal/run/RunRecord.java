@@ -16,7 +16,7 @@ import org.apache.spark.sql.RowFactory;
  * A row of the table of runs.
  *
  * @param inputs what went in; never changes
- * @param status running, finished, interrupted, diverged or failed
+ * @param status running, finished, partial, interrupted, diverged or failed
  * @param lastStep steps that are committed
  * @param startedAt when the run was first started
  * @param endedAt when it finished or failed, or null
@@ -27,6 +27,7 @@ public record RunRecord(
 
     public static final String RUNNING = "running";
     public static final String FINISHED = "finished";
+    public static final String PARTIAL = "partial";
     public static final String INTERRUPTED = "interrupted";
     public static final String DIVERGED = "diverged";
     public static final String FAILED = "failed";
@@ -37,12 +38,12 @@ public record RunRecord(
     }
 
     /** The same run, running, after a commit. */
-    RunRecord at(long step) {
+    public RunRecord at(long step) {
         return new RunRecord(inputs, RUNNING, step, startedAt, null, null);
     }
 
     /** The same run, over. */
-    RunRecord ended(String finalStatus, String why) {
+    public RunRecord ended(String finalStatus, String why) {
         return new RunRecord(inputs, finalStatus, lastStep, startedAt, Instant.now(), why);
     }
 
@@ -64,7 +65,7 @@ public record RunRecord(
     }
 
     /** Inserts the row, or replaces the run's. */
-    void save(JobTables tables) {
+    public void save(JobTables tables) {
         tables.put(Table.RUNS, row(), "run_id = '" + inputs.runId() + "'");
     }
 

@@ -19,7 +19,7 @@ public record StepPlan(long rows, int rowsPerStep, long totalSteps) implements S
     }
 
     /** The first place of a step, steps counted from 0; of {@code totalSteps}, the end of the run. */
-    long firstPlace(long step) {
+    public long firstPlace(long step) {
         return step / stepsPerEpoch() * rows + step % stepsPerEpoch() * rowsPerStep;
     }
 
@@ -29,7 +29,7 @@ public record StepPlan(long rows, int rowsPerStep, long totalSteps) implements S
     }
 
     /** Passes over the data once {@code steps} steps are done, with the fraction. */
-    double epoch(long steps) {
+    public double epoch(long steps) {
         return (double) firstPlace(steps) / rows;
     }
 }

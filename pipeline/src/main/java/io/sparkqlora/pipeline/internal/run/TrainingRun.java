@@ -3,7 +3,6 @@ package io.sparkqlora.pipeline.internal.run;
 
 import static org.apache.spark.sql.functions.col;
 
-import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.JobConfig;
@@ -17,7 +16,7 @@ import java.util.function.Supplier;
 import org.apache.spark.sql.Row;
 
 /** The driver of a run: chunk after chunk, from the last commit to the last step. */
-final class TrainingRun {
+final class TrainingRun implements RunEnding.Body {
 
     private final JobTables tables;
     private final JobConfig config;
@@ -35,42 +34,13 @@ final class TrainingRun {
         this.ranks = RankKeys.of(tables.spark(), config.get(ExecutorKeys.NUM_PROCESSES));
     }
 
-    /**
-     * Trains what is left.
-     *
-     * @throws QLoraException what ended the run; the table of runs says so too
-     */
-    RunRecord execute() {
-        try (Interruption guard = Interruption.guard(tables.spark().sparkContext())) {
-            try {
-                return chunks();
-            } catch (Exception e) {
-                // Scala throws Spark's checked exceptions without saying so
-                throw ended(e, guard);
-            }
-        }
+    @Override
+    public RunRecord now() {
+        return record;
     }
 
-    /** Records how the run ended; gives what people are told. */
-    private RuntimeException ended(Exception e, Interruption guard) {
-        if (Interruption.requested()) {
-            QLoraException interrupted = guard.stopped(spec.runId(), record.lastStep());
-            end(RunRecord.INTERRUPTED, interrupted.getMessage());
-            return interrupted;
-        }
-        QLoraException known = StageFailures.find(e);
-        boolean diverged = known != null && known.kind() == QLoraException.Kind.DIVERGED;
-        end(diverged ? RunRecord.DIVERGED : RunRecord.FAILED, Failures.oneLine(known == null ? e : known));
-        if (diverged) {
-            return PipelineErrors.hasDiverged(spec.runId(), record.lastStep(), known.getMessage());
-        }
-        if (known != null) {
-            return known;
-        }
-        return e instanceof RuntimeException unchecked ? unchecked : new IllegalStateException(Failures.oneLine(e), e);
-    }
-
-    private RunRecord chunks() {
+    @Override
+    public RunRecord train() {
         Commit last = lastCommit();
         record = record.at(last.step());
         record.save(tables);
@@ -84,8 +54,7 @@ final class TrainingRun {
                 last = chunk(last, channel);
             }
         }
-        end(RunRecord.FINISHED, null);
-        return record;
+        return record.ended(RunRecord.FINISHED, null);
     }
 
     private Commit chunk(Commit last, StepChannel channel) {
@@ -123,11 +92,6 @@ final class TrainingRun {
         record.save(tables);
         observer.onCommit(result.step());
         return new Commit(chunk.chunk(), result.step());
-    }
-
-    private void end(String status, String error) {
-        record = record.ended(status, error);
-        record.save(tables);
     }
 
     /**

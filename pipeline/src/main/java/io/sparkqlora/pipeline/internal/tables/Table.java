@@ -26,7 +26,8 @@ public enum Table {
             text("run_id", "name of the run"),
             text(
                     "status",
-                    "running, finished, interrupted (by a signal), diverged (the loss was not finite) or failed"),
+                    "running, finished, partial (some groups failed), interrupted (by a signal), diverged (the loss was not "
+                            + "finite) or failed"),
             text("base_model", "folder of the base checkpoint"),
             text("base_model_fingerprint", "hash of the base's configuration and weight headers"),
             text("tokenizer_hash", "hash of the tokenizer's files"),
@@ -59,19 +60,40 @@ public enum Table {
             number("tokens_per_second", "over the steps since the row before"),
             whole("device_bytes", "most device memory in use since the executor opened the device"),
             whole("chunk", "Spark job of the run, from 0, that the step was part of"),
-            time("ts", "when the step ended, by the executor's clock")),
+            time("ts", "when the step ended, by the executor's clock"),
+            text("group_key", "the group whose step it is; null in a run without groups")),
 
     ADAPTERS(
             "One row a tensor of each committed adapter.",
             List.of("run_id"),
             text("run_id", "name of the run"),
-            text("adapter_id", "run_id@step"),
+            text("adapter_id", "run_id@step; of a group, run_id/group_key@step"),
             whole("step", "optimizer steps it has seen"),
             text("name", "PEFT's name, such as base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"),
             text("dtype", "element type, as safetensors names it"),
             list("shape", LongType, "dimensions, outermost first"),
             text("adapter_config", "r, lora_alpha, lora_dropout, use_rslora, target_modules, as a JSON object"),
+            text("group_key", "the group that it was trained on; null in a run without groups"),
             bytes("data", "the elements, row-major, little-endian")),
+
+    GROUPS(
+            "One row a group of a run with group_by: how it stands. A run's rows are replaced by each commit.",
+            List.of("run_id"),
+            text("run_id", "name of the run"),
+            text("group_key", "the group's value of the column group_by"),
+            text("status", "waiting, running, done (its adapter is there) or failed"),
+            whole("steps", "optimizer steps that it has made"),
+            whole("total_steps", "that it is to make"),
+            number("loss", "of the last row of its metrics"),
+            text("error_code", "code of the error that ended it"),
+            text("error", "why it failed, one line"),
+            whole("rows", "packed rows"),
+            whole("num_tokens", "tokens of its rows"),
+            whole("num_target_tokens", "tokens that count in the loss"),
+            text("hyperparameters", "what its rows say (group_hyperparameters), as JSON"),
+            whole("wave", "last Spark job of the run, from 0, that it was part of; chunk in metrics"),
+            text("adapter_id", "run_id/group_key@step, where it is done"),
+            time("updated_at", "when this row was last written")),
 
     TRAINING_STATE(
             "What a run needs to go on bit for bit; of each run only the last save_total_limit commits. Its commit is what "
@@ -114,7 +136,7 @@ public enum Table {
             "One row an evaluation.",
             List.of(),
             text("run_id", "name of the run"),
-            text("adapter_id", "run_id@step of the adapter"),
+            text("adapter_id", "the adapter, as in adapters"),
             whole("step", "optimizer steps of the adapter"),
             text("dataset", "source of the data, as configured"),
             text("dataset_id", "rows of token_shards that it was measured on"),
@@ -124,7 +146,8 @@ public enum Table {
             number("base_perplexity", "exp(base_loss)"),
             whole("num_rows", "packed rows"),
             whole("num_target_tokens", "counted tokens"),
-            time("ts", "when it was done"));
+            time("ts", "when it was done"),
+            text("group_key", "the adapter's group; null in a run without groups"));
 
     private final String comment;
     private final List<String> partitionedBy;

@@ -15,6 +15,9 @@ public final class TableReference {
             transaction id (`txnAppId` = run and table, `txnVersion` = chunk), so that one that is repeated after a kill is
             dropped; the commit of `training_state` is what makes the chunk count.
 
+            A run with `group_by` has no training state: a wave of groups is committed as `metrics`, `adapters`, `groups`, `runs`
+            (`txnVersion` = wave), and what `groups` says is what counts.
+
             ```sql
             SELECT step, loss FROM delta.`<output_dir>/metrics` WHERE run_id = '…' ORDER BY step
             ```

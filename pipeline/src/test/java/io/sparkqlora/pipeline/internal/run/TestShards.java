@@ -32,6 +32,16 @@ final class TestShards {
         }
         tables.append(Table.TOKEN_SHARDS, TestSpark.session().createDataFrame(all, Table.TOKEN_SHARDS.schema()), ID, 0);
         return new TokenData(
-                ID, "data.jsonl", "v1", "h1", rows, LENGTH, (long) LENGTH * rows, (LENGTH - 2L) * rows, 0, false);
+                ID,
+                "data.jsonl",
+                "v1",
+                "h1",
+                rows,
+                LENGTH,
+                (long) LENGTH * rows,
+                (LENGTH - 2L) * rows,
+                0,
+                List.of(),
+                false);
     }
 }

@@ -120,7 +120,7 @@ class JobTablesTest {
     }
 
     private static Dataset<Row> metrics(long step) {
-        Row row = RowFactory.create("r", step, 0.5, 1.0, 1e-3, 2.0, 10L, 5L, 100.0, 7L, 0L, new Timestamp(0));
+        Row row = RowFactory.create("r", step, 0.5, 1.0, 1e-3, 2.0, 10L, 5L, 100.0, 7L, 0L, new Timestamp(0), null);
         return TestSpark.session().createDataFrame(List.of(row), Table.METRICS.schema());
     }
 }

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.groups;
+
+import io.sparkqlora.pipeline.ExecutorKeys;
+import io.sparkqlora.pipeline.GroupErrors;
+import io.sparkqlora.pipeline.GroupKeys;
+import io.sparkqlora.pipeline.JobConfig;
+
+/** What of a job doesn't go together with groups. */
+public final class GroupChecks {
+
+    private GroupChecks() {}
+
+    /**
+     * Checks a job's keys against each other.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException CONFIG, with the key to remove
+     */
+    public static void check(JobConfig config) {
+        if (!config.has(GroupKeys.GROUP_BY)) {
+            int atOnce = config.get(GroupKeys.GROUPS_PER_DEVICE);
+            if (atOnce > 1) {
+                throw GroupErrors.needsGroups(GroupKeys.GROUPS_PER_DEVICE.name(), atOnce);
+            }
+            if (config.has(GroupKeys.GROUP_HYPERPARAMETERS)) {
+                throw GroupErrors.needsGroups(
+                        GroupKeys.GROUP_HYPERPARAMETERS.name(), config.get(GroupKeys.GROUP_HYPERPARAMETERS));
+            }
+            return;
+        }
+        if (config.get(ExecutorKeys.SHARD_BASE)) {
+            throw GroupErrors.notWithGroups(
+                    ExecutorKeys.SHARD_BASE.name(),
+                    true,
+                    "each group is trained on one device, which holds the whole base");
+        }
+        int ranks = config.get(ExecutorKeys.NUM_PROCESSES);
+        if (ranks > 1) {
+            throw GroupErrors.notWithGroups(
+                    ExecutorKeys.NUM_PROCESSES.name(),
+                    ranks,
+                    "each group is trained on one device, and groups are spread over all there are");
+        }
+    }
+}

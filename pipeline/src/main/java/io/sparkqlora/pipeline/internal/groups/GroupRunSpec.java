@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.groups;
+
+import java.io.Serializable;
+
+/**
+ * What an executor must know of a run of groups.
+ *
+ * @param runId name of the run
+ * @param configJson all keys in force
+ * @param fingerprint of the base that the driver saw; the executor's must be the same
+ * @param datasetId rows of token_shards
+ * @param maxTokens most tokens that go through the model at once
+ * @param slots groups that a device trains side by side
+ */
+record GroupRunSpec(String runId, String configJson, String fingerprint, String datasetId, int maxTokens, int slots)
+        implements Serializable {}

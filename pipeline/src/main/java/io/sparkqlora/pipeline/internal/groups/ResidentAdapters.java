@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.groups;
+
+import io.sparkqlora.kernels.Device;
+import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.internal.config.ConfigJson;
+import io.sparkqlora.pipeline.internal.data.BaseModel;
+import io.sparkqlora.pipeline.internal.observe.ExecutorNumbers;
+import io.sparkqlora.pipeline.internal.run.Closing;
+import io.sparkqlora.pipeline.internal.run.EngineSettings;
+import io.sparkqlora.pipeline.internal.run.ResidentSessions;
+import io.sparkqlora.pipeline.internal.run.RunDevices;
+import io.sparkqlora.train.Checkpoint;
+import io.sparkqlora.train.MultiAdapterSession;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/** A run's base in the memory of an executor's device, with room for the adapters of some groups. Stays between waves. */
+final class ResidentAdapters implements AutoCloseable {
+
+    private final GroupRunSpec run;
+    private final Checkpoint checkpoint;
+    private final Device device;
+    private final MultiAdapterSession session;
+
+    private ResidentAdapters(GroupRunSpec run, JobConfig config, Checkpoint checkpoint, Device device) {
+        this.run = run;
+        this.checkpoint = checkpoint;
+        this.device = device;
+        this.session = MultiAdapterSession.open(
+                device,
+                checkpoint.config(),
+                checkpoint.weights(),
+                EngineSettings.quantization(config),
+                EngineSettings.lora(config),
+                EngineSettings.arguments(config),
+                run.maxTokens(),
+                run.slots());
+    }
+
+    /** The run's base: the one that is here, or else loaded. */
+    static ResidentAdapters acquire(GroupRunSpec run) {
+        ResidentAdapters idle = ResidentSessions.takeOut(ResidentAdapters.class, each -> each.run.equals(run));
+        return idle == null ? open(run) : idle;
+    }
+
+    private static ResidentAdapters open(GroupRunSpec run) {
+        JobConfig config = ConfigJson.read(run.configJson());
+        List<AutoCloseable> opened = new ArrayList<>();
+        try {
+            Checkpoint checkpoint = Checkpoint.open(Path.of(config.get(ConfigKeys.MODEL_NAME_OR_PATH)));
+            opened.add(checkpoint);
+            BaseModel.requireSame(checkpoint, run.fingerprint());
+            Device device = RunDevices.open(config.get(ConfigKeys.BACKEND));
+            opened.add(device);
+            return new ResidentAdapters(run, config, checkpoint, device);
+        } catch (RuntimeException e) {
+            throw Closing.afterFailure(e, opened);
+        }
+    }
+
+    MultiAdapterSession session() {
+        return session;
+    }
+
+    /** Most device memory so far. */
+    long peakBytes() {
+        return device.peakBytes();
+    }
+
+    @Override
+    public void close() {
+        ExecutorNumbers.clear();
+        Closing.all(List.of(checkpoint, device, session));
+    }
+}

@@ -92,6 +92,19 @@ class RanksIT {
         }
     }
 
+    /** The executor that Spark starts in its place loads the part that nobody has. */
+    @Test
+    void aRunOverABaseInPartsThatLosesAnExecutorEndsAsOneOverAWholeBase() {
+        try (SecondChunk chunk = SecondChunk.of(
+                spark.sparkContext(), "parts", () -> CLUSTER.executors().get(1).kill())) {
+            JobConfig parts =
+                    job("parts", RANKS).toBuilder().set("shard_base", true).build();
+            SparkQLora.job(parts).train(spark);
+            assertThat(metrics("parts")).as("killed " + chunk).isEqualTo(metricsOfFour);
+        }
+        assertThat(adapter("parts")).isNotEmpty().isEqualTo(adapterOfFour);
+    }
+
     /** Spark would wait for a fourth slot without an end. */
     @Test
     void aRunWhoseWorkerIsGoneForGoodSaysSoAndGoesOnWhenThereIsAnother() throws Exception {

@@ -100,7 +100,7 @@ class GroupedTrainingTest {
                 .isEqualTo(GOOD);
 
         // what failed is tried again, what is done is not
-        RunRecord again = TestGroups.of(config, RunObserver.NONE).train(1);
+        RunRecord again = groups.with(config, RunObserver.NONE).train(1);
         assertThat(again.status()).isEqualTo(RunRecord.PARTIAL);
         assertThat(groups.states("many")).isEqualTo(states);
         assertThat(groups.metrics("many")).hasSize((int) steps);
@@ -117,14 +117,13 @@ class GroupedTrainingTest {
         // other waves, other tasks; a device that fails, a driver that dies, and one that dies while it commits
         JobConfig rough =
                 calm.toBuilder().set("run_id", "rough").set("save_steps", 8).build();
-        assertThatThrownBy(() -> TestGroups.of(rough, failingAfter(2)).train(2)).hasMessage("QLORA-X001: it burns");
+        assertThatThrownBy(() -> groups.with(rough, failingAfter(2)).train(2)).hasMessage("QLORA-X001: it burns");
         assertThat(groups.states("rough").values()).contains("waiting").doesNotContain("failed", "running");
-        assertThatThrownBy(() -> TestGroups.of(rough, stoppingAfter(1)).train(2))
-                .hasMessage("pulled the plug");
+        assertThatThrownBy(() -> groups.with(rough, stoppingAfter(1)).train(2)).hasMessage("pulled the plug");
         assertThat(groups.states("rough").values()).contains("done", "running").doesNotContain("failed");
         forgetLastCommit(Table.GROUPS);
         assertThat(groups.states("rough").values()).contains("done", "running", "waiting");
-        RunRecord resumed = TestGroups.of(rough, RunObserver.NONE).train(3);
+        RunRecord resumed = groups.with(rough, RunObserver.NONE).train(3);
         assertThat(resumed.status()).isEqualTo(RunRecord.FINISHED);
         assertThat(resumed.lastStep()).isEqualTo(undisturbed.lastStep());
         assertThat(groups.metrics("rough")).isEqualTo(groups.metrics("calm")).doesNotHaveDuplicates();
@@ -133,7 +132,7 @@ class GroupedTrainingTest {
                 .set("run_id", "mixed")
                 .set("groups_per_device", 4)
                 .build();
-        TestGroups.of(mixed, RunObserver.NONE).train(1);
+        groups.with(mixed, RunObserver.NONE).train(1);
         Map<String, List<NamedTensor>> expected = groups.adapters("calm");
         Map<String, List<NamedTensor>> together = groups.adapters("mixed");
         assertThat(expected).hasSize(GOOD);

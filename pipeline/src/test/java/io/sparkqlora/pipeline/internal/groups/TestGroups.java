@@ -63,6 +63,11 @@ final class TestGroups {
         return new TestGroups(work, TokenDatasets.prepare(work, config.get(ConfigKeys.DATASET), longest -> {}));
     }
 
+    /** The same data in another run. */
+    TestGroups with(JobConfig config, RunObserver observer) {
+        return new TestGroups(Workspace.open(TestSpark.session(), config, observer), data);
+    }
+
     TokenData data() {
         return data;
     }

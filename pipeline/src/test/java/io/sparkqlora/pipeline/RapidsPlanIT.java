@@ -52,7 +52,7 @@ class RapidsPlanIT {
     @Test
     void theDataStageRunsOnTheGpuButForFunctionsOnRows() throws Exception {
         assumeThat(JAR)
-                .as("mvn dependency:copy -Dartifact=com.nvidia:rapids-4-spark_2.13:VERSION:jar:cuda13 brings it")
+                .as(".ci/run brings it into the local Maven repository")
                 .exists();
         Path source = dir.resolve("data.parquet");
         SparkSession spark = TestSpark.session();

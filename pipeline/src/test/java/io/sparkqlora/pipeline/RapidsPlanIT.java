@@ -51,9 +51,7 @@ class RapidsPlanIT {
 
     @Test
     void theDataStageRunsOnTheGpuButForFunctionsOnRows() throws Exception {
-        assumeThat(JAR)
-                .as(".ci/run brings it into the local Maven repository")
-                .exists();
+        assumeThat(JAR).as(".ci/run brings it into the local Maven repository").exists();
         Path source = dir.resolve("data.parquet");
         SparkSession spark = TestSpark.session();
         spark.read()

@@ -89,6 +89,24 @@ __device__ __forceinline__ void load_box_multicast(
         : "memory");
 }
 
+// The same of matrix `item` of a stack.
+__device__ __forceinline__ void load_box(void* target, const CUtensorMap* map, uint64_t* barrier, int column, int row, int item) {
+    asm volatile(
+        "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5}], [%2];" ::"r"(
+            shared_address(target)),
+        "l"(map), "r"(shared_address(barrier)), "r"(column), "r"(row), "r"(item)
+        : "memory");
+}
+
+__device__ __forceinline__ void load_box_multicast(
+    void* target, const CUtensorMap* map, uint64_t* barrier, int column, int row, int item, uint16_t blocks) {
+    asm volatile(
+        "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster"
+        " [%0], [%1, {%3, %4, %5}], [%2], %6;" ::"r"(shared_address(target)),
+        "l"(map), "r"(shared_address(barrier)), "r"(column), "r"(row), "r"(item), "h"(blocks)
+        : "memory");
+}
+
 __device__ __forceinline__ void store_box(const CUtensorMap* map, const void* source, int column, int row) {
     asm volatile(
         "cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [%0, {%2, %3}], [%1];" ::"l"(map),

@@ -10,6 +10,8 @@
 // lie: by B, which it keeps in registers, into dt of these rows, and turned by t into dB of these columns, which stays in registers
 // to the end. The warps' shares of dt are added up in shared memory in the order of the warps; a second kernel adds the blocks' in
 // their order, so the bits depend on the shapes and the chip alone.
+//
+// Rows may be runs of equal length, each with a B and a dB of its own at fixed distances; a stretch of rows is one run's then.
 #include "mma.cuh"
 
 namespace {
@@ -33,8 +35,10 @@ struct Problem {
     long long b_stride[LAYERS], grad_b_stride[LAYERS];
     int from[LAYERS], size[LAYERS];  // a layer's columns of dy
     int first[LAYERS + 1];           // its first group of columns; the last: their number
-    int layers, rows, rank, stretch, stretches;
+    int layers, rows, rank, stretch, stretches;  // rows of all runs; a run's stretches
     float scaling;
+    int run;                                        // rows of one
+    long long b_step[LAYERS], grad_b_step[LAYERS];  // from one run's to the next one's
 
     __device__ int groups() const { return first[layers]; }
     __device__ int slices() const { return (rank + R - 1) / R; }
@@ -50,12 +54,13 @@ struct __align__(128) Shared {
 };
 
 // B of a warp's columns as the second operand of four products: element (k, n) is B[column + k][n].
-__device__ __forceinline__ void load_b(const Problem& p, int layer, int col, int slice, uint32_t (&b)[4][R / 8][2]) {
+__device__ __forceinline__ void load_b(const Problem& p, int run, int layer, int col, int slice, uint32_t (&b)[4][R / 8][2]) {
     int lane = threadIdx.x % 32;
+    const bf16* matrix = p.b[layer] + run * p.b_step[layer];
     auto at = [&](int k, int n) {
         int row = col + k;
         n += slice * R;
-        return row < p.size[layer] && n < p.rank ? p.b[layer][row * p.b_stride[layer] + n] : __float2bfloat16_rn(0.f);
+        return row < p.size[layer] && n < p.rank ? matrix[row * p.b_stride[layer] + n] : __float2bfloat16_rn(0.f);
     };
 #pragma unroll
     for (int s = 0; s < 4; s++) {
@@ -166,7 +171,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) lora_gradient(const __g
     Shared& s = *reinterpret_cast<Shared*>(memory);
     int slice = blockIdx.x % p.slices(), group = blockIdx.x / p.slices(), layer = p.layer(group);
     int col = (group - p.first[layer]) * COLS + threadIdx.x / 32 * WARP_COLS;
-    int start = blockIdx.y * p.stretch, end = min(p.rows, start + p.stretch);
+    int run = blockIdx.y / p.stretches;
+    int start = run * p.run + blockIdx.y % p.stretches * p.stretch, end = min((run + 1) * p.run, start + p.stretch);
     int steps = (end - start + ROWS - 1) / ROWS;
     Walk walk(p, group, slice, layer, col, start, end - start);
 #pragma unroll
@@ -175,7 +181,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) lora_gradient(const __g
         commit();
     }
     uint32_t b[4][R / 8][2];
-    load_b(p, layer, col, slice, b);
+    load_b(p, run, layer, col, slice, b);
     float db[4][R / 8][4] = {};
 #pragma unroll 1
     for (int step = 0; step < steps; step++) {
@@ -218,7 +224,7 @@ __device__ __forceinline__ float4 add_parts(const float* part, long long step, i
 
 }  // namespace
 
-// Four elements a thread: first those of dt, [rows][layers][rank], then those of dB, [groups · COLS][rank].
+// Four elements a thread: first those of dt, [rows][layers][rank], then those of dB, [runs][groups · COLS][rank].
 extern "C" __global__ void lora_gradient_finish(const __grid_constant__ Problem p) {
     int quads = p.rank / 4, groups = p.groups();
     long long i = static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x;
@@ -239,11 +245,14 @@ extern "C" __global__ void lora_gradient_finish(const __grid_constant__ Problem 
         return;
     }
     long long line = i / quads, lines = static_cast<long long>(groups) * COLS;
-    if (line >= lines) return;
+    int run = line / lines;
+    line -= run * lines;
+    if (run * p.run >= p.rows) return;
     int layer = p.layer(line / COLS);
     int col = line - p.first[layer] * COLS;
     if (col >= p.size[layer]) return;
-    float4 sum = add_parts(p.db_parts + (slice * lines + line) * R + n % R, p.slices() * lines * R, p.stretches);
-    float* to = p.grad_b[layer] + col * p.grad_b_stride[layer] + n;
+    long long step = p.slices() * lines * R;
+    float4 sum = add_parts(p.db_parts + run * p.stretches * step + (slice * lines + line) * R + n % R, step, p.stretches);
+    float* to = p.grad_b[layer] + run * p.grad_b_step[layer] + col * p.grad_b_stride[layer] + n;
     to[0] += sum.x, to[1] += sum.y, to[2] += sum.z, to[3] += sum.w;
 }

@@ -9,6 +9,9 @@
 // reading the other operand once: they get thin tiles, and K is split over blocks so that the whole chip reads. The parts of a
 // split go to a buffer in f32 and a second kernel adds them in order. The split is a function of the shape alone, so the same
 // product gives the same bits on every run.
+//
+// Products of one shape whose operands lie at fixed distances are one launch, blocks of a number of the grid's z each. Tiles are
+// chosen for all of them together, which changes no bit: k is added up in steps of 16 in any tile. The split is that of one.
 #include "mma.cuh"
 
 namespace {
@@ -24,12 +27,19 @@ struct Problem {
     int depth;     // of a split: a multiple of the tile's
     int c_is_bf16, a_aligned, b_aligned;
     float alpha, beta;
+    int splits;                   // blocks in z of one product
+    long long a_step, b_step, c_step;  // from one product's operands to the next one's
+
+    __device__ __forceinline__ void* result(int product) const {
+        return static_cast<char*>(c) + product * c_step * (c_is_bf16 ? 2 : 4);
+    }
 };
 
-template <int BM_, int BN_, int BK_, int WARPS_M_, int WARPS_N_, int STAGES_, bool TA_, bool TB_>
+template <int BM_, int BN_, int BK_, int WARPS_M_, int WARPS_N_, int STAGES_, bool TA_, bool TB_, bool MANY_>
 struct Shape {
     static constexpr int BM = BM_, BN = BN_, BK = BK_, WARPS_M = WARPS_M_, WARPS_N = WARPS_N_, STAGES = STAGES_;
     static constexpr bool TA = TA_, TB = TB_;
+    static constexpr bool MANY = MANY_;  // products: places that follow from a block's number cost registers
     static constexpr int THREADS = 32 * WARPS_M * WARPS_N;
     static constexpr int WM = BM / WARPS_M, WN = BN / WARPS_N;  // of a warp
     static constexpr int FM = WM / 16, FN = WN / 8;             // fragments of a warp
@@ -45,8 +55,9 @@ struct Operands {
     Loader<typename S::TileA, S::THREADS, S::TA> a;
     Loader<typename S::TileB, S::THREADS, !S::TB> b;
 
-    __device__ __forceinline__ Operands(const Problem& p, int row, int col)
-        : a(p.a, p.a_stride, row, p.m, p.a_aligned), b(p.b, p.b_stride, col, p.n, p.b_aligned) {}
+    __device__ __forceinline__ Operands(const Problem& p, int product, int row, int col)
+        : a(S::MANY ? p.a + product * p.a_step : p.a, p.a_stride, row, p.m, p.a_aligned),
+          b(S::MANY ? p.b + product * p.b_step : p.b, p.b_stride, col, p.n, p.b_aligned) {}
 
     __device__ __forceinline__ void fetch(uint8_t* stage, int k, int end) const {
         a.fetch(stage, k, end);
@@ -89,27 +100,22 @@ __device__ __forceinline__ void multiply_stage(const uint8_t* stage, int warp_ro
     }
 }
 
-__device__ __forceinline__ void write(const Problem& p, int row, int col, float value) {
-    if (row >= p.m || col >= p.n) return;
-    if (p.parts != nullptr) {
-        p.parts[(static_cast<long long>(blockIdx.z) * p.m + row) * p.n + col] = value;
-        return;
-    }
+__device__ __forceinline__ void write(const Problem& p, void* result, int row, int col, float value) {
     long long at = row * p.c_stride + col;
     if (p.c_is_bf16) {
-        bf16* c = static_cast<bf16*>(p.c);
+        bf16* c = static_cast<bf16*>(result);
         c[at] = __float2bfloat16_rn(p.alpha * value + (p.beta == 0.f ? 0.f : p.beta * __bfloat162float(c[at])));
     } else {
-        float* c = static_cast<float*>(p.c);
+        float* c = static_cast<float*>(result);
         c[at] = p.alpha * value + (p.beta == 0.f ? 0.f : p.beta * c[at]);
     }
 }
 
 // Eight neighbours, in 16-byte accesses where the row lets them be.
-__device__ __forceinline__ void write_8(const Problem& p, int row, int col, const float (&x)[8]) {
-    bool wide = col + 8 <= p.n && p.c_stride % 8 == 0 && reinterpret_cast<uintptr_t>(p.c) % 16 == 0;
+__device__ __forceinline__ void write_8(const Problem& p, void* c, int row, int col, const float (&x)[8]) {
+    bool wide = col + 8 <= p.n && p.c_stride % 8 == 0 && reinterpret_cast<uintptr_t>(c) % 16 == 0;
     if (p.parts == nullptr && p.c_is_bf16 && wide) {
-        uint4* to = reinterpret_cast<uint4*>(static_cast<bf16*>(p.c) + row * p.c_stride + col);
+        uint4* to = reinterpret_cast<uint4*>(static_cast<bf16*>(c) + row * p.c_stride + col);
         uint4 raw = p.beta == 0.f ? make_uint4(0, 0, 0, 0) : *to;
         uint32_t words[4] = {raw.x, raw.y, raw.z, raw.w};
 #pragma unroll
@@ -119,13 +125,28 @@ __device__ __forceinline__ void write_8(const Problem& p, int row, int col, cons
             words[i] = pack(p.alpha * x[2 * i] + low, p.alpha * x[2 * i + 1] + high);
         }
         *to = make_uint4(words[0], words[1], words[2], words[3]);
+    } else if (p.parts == nullptr && !p.c_is_bf16 && wide) {
+        float4* to = reinterpret_cast<float4*>(static_cast<float*>(c) + row * p.c_stride + col);
+#pragma unroll
+        for (int i = 0; i < 2; i++) {
+            float4 old = p.beta == 0.f ? make_float4(0.f, 0.f, 0.f, 0.f) : to[i];
+            to[i] = make_float4(p.alpha * x[4 * i] + p.beta * old.x, p.alpha * x[4 * i + 1] + p.beta * old.y,
+                                p.alpha * x[4 * i + 2] + p.beta * old.z, p.alpha * x[4 * i + 3] + p.beta * old.w);
+        }
     } else if (p.parts != nullptr && p.n % 4 == 0 && col + 8 <= p.n) {
         float4* to = reinterpret_cast<float4*>(p.parts + (static_cast<long long>(blockIdx.z) * p.m + row) * p.n + col);
         to[0] = make_float4(x[0], x[1], x[2], x[3]);
         to[1] = make_float4(x[4], x[5], x[6], x[7]);
     } else {
 #pragma unroll
-        for (int i = 0; i < 8; i++) write(p, row, col + i, x[i]);
+        for (int i = 0; i < 8; i++) {
+            if (col + i >= p.n) break;
+            if (p.parts != nullptr) {
+                p.parts[(static_cast<long long>(blockIdx.z) * p.m + row) * p.n + col + i] = x[i];
+            } else {
+                write(p, c, row, col + i, x[i]);
+            }
+        }
     }
 }
 
@@ -150,14 +171,15 @@ __device__ __forceinline__ void store(const Problem& p, uint8_t* memory, const f
         }
     }
     __syncthreads();
+    void* c = S::MANY ? p.result(blockIdx.z / p.splits) : p.c;
 #pragma unroll 4
     for (int i = threadIdx.x; i < S::BM * S::BN / 8; i += S::THREADS) {
-        int r = i / (S::BN / 8), c = i % (S::BN / 8) * 8;
-        if (row + r >= p.m || col + c >= p.n) continue;
-        const float4* from = reinterpret_cast<const float4*>(tile + at(r, c));
+        int r = i / (S::BN / 8), n = i % (S::BN / 8) * 8;
+        if (row + r >= p.m || col + n >= p.n) continue;
+        const float4* from = reinterpret_cast<const float4*>(tile + at(r, n));
         float4 a = from[0], b = from[1];
         const float x[8] = {a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w};
-        write_8(p, row + r, col + c, x);
+        write_8(p, c, row + r, col + n, x);
     }
 }
 
@@ -165,12 +187,13 @@ template <typename S>
 __device__ __forceinline__ void matmul(const Problem& p) {
     extern __shared__ __align__(128) uint8_t memory[];
     int row = blockIdx.y * S::BM, col = blockIdx.x * S::BN;
-    int start = blockIdx.z * p.depth, end = min(p.k, start + p.depth);
+    int split = S::MANY ? blockIdx.z % p.splits : blockIdx.z;
+    int start = split * p.depth, end = min(p.k, start + p.depth);
     int steps = (end - start + S::BK - 1) / S::BK;
     int warp = threadIdx.x / 32;
     int warp_row = warp % S::WARPS_M * S::WM, warp_col = warp / S::WARPS_M * S::WN;
     float sum[S::FM][S::FN][4] = {};
-    Operands<S> operands(p, row, col);
+    Operands<S> operands(p, S::MANY ? blockIdx.z / p.splits : 0, row, col);
     for (int step = 0; step < S::STAGES - 1; step++) {
         if (step < steps) operands.fetch(memory + step * S::STAGE_BYTES, start + step * S::BK, end);
         commit();
@@ -188,36 +211,38 @@ __device__ __forceinline__ void matmul(const Problem& p) {
 
 }  // namespace
 
-#define MATMUL(NAME, BM, BN, BK, WM, WN, STAGES, TA, TB)                                                     \
+#define MATMUL(NAME, BM, BN, BK, WM, WN, STAGES, TA, TB, MANY)                                               \
     extern "C" __global__ void __launch_bounds__(32 * WM * WN) NAME(const __grid_constant__ Problem p) {     \
-        matmul<Shape<BM, BN, BK, WM, WN, STAGES, TA, TB>>(p);                                                \
+        matmul<Shape<BM, BN, BK, WM, WN, STAGES, TA, TB, MANY>>(p);                                          \
     }
 
-// n: as it lies, t: transposed, for a and b
-MATMUL(matmul_nn_128_128, 128, 128, 32, 2, 2, 4, false, false)
-MATMUL(matmul_nt_128_128, 128, 128, 32, 2, 2, 4, false, true)
-MATMUL(matmul_tn_128_128, 128, 128, 32, 2, 2, 4, true, false)
-MATMUL(matmul_tt_128_128, 128, 128, 32, 2, 2, 4, true, true)
-MATMUL(matmul_nn_64_64, 64, 64, 64, 2, 2, 4, false, false)
-MATMUL(matmul_nt_64_64, 64, 64, 64, 2, 2, 4, false, true)
-MATMUL(matmul_tn_64_64, 64, 64, 64, 2, 2, 4, true, false)
-MATMUL(matmul_tt_64_64, 64, 64, 64, 2, 2, 4, true, true)
-MATMUL(matmul_nt_128_64, 128, 64, 64, 4, 1, 4, false, true)
-MATMUL(matmul_tn_64_128, 64, 128, 64, 1, 4, 4, true, false)
-MATMUL(matmul_nn_128_32, 128, 32, 64, 4, 1, 4, false, false)
-MATMUL(matmul_nt_128_32, 128, 32, 64, 4, 1, 4, false, true)
-MATMUL(matmul_tn_128_32, 128, 32, 64, 4, 1, 4, true, false)
-MATMUL(matmul_tn_32_128, 32, 128, 64, 1, 4, 4, true, false)
+// n: as it lies, t: transposed, for a and b; thin ones are one or many
+MATMUL(matmul_nn_128_128, 128, 128, 32, 2, 2, 4, false, false, false)
+MATMUL(matmul_nn_128_128_many, 128, 128, 32, 2, 2, 4, false, false, true)
+MATMUL(matmul_nt_128_128, 128, 128, 32, 2, 2, 4, false, true, false)
+MATMUL(matmul_nt_128_128_many, 128, 128, 32, 2, 2, 4, false, true, true)
+MATMUL(matmul_tn_128_128, 128, 128, 32, 2, 2, 4, true, false, false)
+MATMUL(matmul_tn_128_128_many, 128, 128, 32, 2, 2, 4, true, false, true)
+MATMUL(matmul_tt_128_128, 128, 128, 32, 2, 2, 4, true, true, false)
+MATMUL(matmul_tt_128_128_many, 128, 128, 32, 2, 2, 4, true, true, true)
+MATMUL(matmul_nn_64_64, 64, 64, 64, 2, 2, 4, false, false, true)
+MATMUL(matmul_nt_64_64, 64, 64, 64, 2, 2, 4, false, true, true)
+MATMUL(matmul_tn_64_64, 64, 64, 64, 2, 2, 4, true, false, true)
+MATMUL(matmul_tt_64_64, 64, 64, 64, 2, 2, 4, true, true, true)
+MATMUL(matmul_nt_128_64, 128, 64, 64, 4, 1, 4, false, true, true)
+MATMUL(matmul_tn_64_128, 64, 128, 64, 1, 4, 4, true, false, true)
+MATMUL(matmul_nn_128_32, 128, 32, 64, 4, 1, 4, false, false, true)
+MATMUL(matmul_nt_128_32, 128, 32, 64, 4, 1, 4, false, true, true)
+MATMUL(matmul_tn_128_32, 128, 32, 64, 4, 1, 4, true, false, true)
+MATMUL(matmul_tn_32_128, 32, 128, 64, 1, 4, 4, true, false, true)
 
-// c = alpha · Σ parts + beta · c, the parts in order; a thread an element.
-extern "C" __global__ void matmul_add_parts(const __grid_constant__ Problem p, int splits) {
+// c = alpha · Σ parts + beta · c, the parts in order; a thread an element, a product a number of the grid's y.
+extern "C" __global__ void matmul_add_parts(const __grid_constant__ Problem p) {
     long long size = static_cast<long long>(p.m) * p.n;
     long long i = static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x;
     if (i >= size) return;
     float sum = 0.f;
 #pragma unroll 4
-    for (int s = 0; s < splits; s++) sum += p.parts[s * size + i];
-    Problem whole = p;
-    whole.parts = nullptr;
-    write(whole, static_cast<int>(i / p.n), static_cast<int>(i % p.n), sum);
+    for (int s = 0; s < p.splits; s++) sum += p.parts[(blockIdx.y * p.splits + s) * size + i];
+    write(p, p.result(blockIdx.y), static_cast<int>(i / p.n), static_cast<int>(i % p.n), sum);
 }

@@ -6,7 +6,8 @@
 //
 // The second pair is a low-rank update. It comes in up to three blocks: block i has columns from[i]…to[i] of c and `depth`
 // columns of a2, beginning with i·depth. They are more steps of the same loop over K, for the tiles that they touch; what
-// sticks out of a block is filled with zeros by the copy engine.
+// sticks out of a block is filled with zeros by the copy engine. A block is a stack of matrices, one for each run of rows of c:
+// runs are as long as a cluster's tiles are high, or a multiple of that, and a tile finds its run's matrix by a coordinate.
 //
 // Operations 2·M·N·K; traffic, each tile read once a wave: (M·K + N·K + M·N)·2 bytes from L2 outwards.
 //
@@ -67,6 +68,7 @@ struct Tiles {
 struct Blocks {
     int count, depth;
     int from[3], to[3];
+    int run;  // rows of c
 
     __device__ bool touch(int i, int n, int width) const { return from[i] < n + width && n < to[i]; }
 };
@@ -92,37 +94,37 @@ struct Turn {
     }
 };
 
-// Columns n… of b at step k.
-template <class S>
-__device__ __forceinline__ void load_b(Shared<S>& s, int stage, const CUtensorMap* map, int k, int n, uint32_t rank) {
+// Columns n… of b at step k; of a stack, `item` is which matrix.
+template <class S, class... Item>
+__device__ __forceinline__ void load_b(Shared<S>& s, int stage, const CUtensorMap* map, int k, int n, uint32_t rank, Item... item) {
     if constexpr (S::CLUSTER == 1) {
         if constexpr (S::NN) {
             for (int box = 0; box < S::BN / BOX; box++) {
-                load_box(s.b[stage] + box * BK * BOX, map, &s.full[stage], n + box * BOX, k);
+                load_box(s.b[stage] + box * BK * BOX, map, &s.full[stage], n + box * BOX, k, item...);
             }
         } else {
-            load_box(s.b[stage], map, &s.full[stage], k, n);
+            load_box(s.b[stage], map, &s.full[stage], k, n, item...);
         }
     } else if constexpr (S::NN) {
         // this block's half of the tile, to both blocks
         constexpr int BOXES = S::BN / BOX / S::CLUSTER;
         for (int box = rank * BOXES; box < (rank + 1) * BOXES; box++) {
-            load_box_multicast(s.b[stage] + box * BK * BOX, map, &s.full[stage], n + box * BOX, k, (1 << S::CLUSTER) - 1);
+            load_box_multicast(s.b[stage] + box * BK * BOX, map, &s.full[stage], n + box * BOX, k, item..., (1 << S::CLUSTER) - 1);
         }
     } else {
         int at = rank * (S::BN / S::CLUSTER);
-        load_box_multicast(s.b[stage] + at * BK, map, &s.full[stage], k, n + at, (1 << S::CLUSTER) - 1);
+        load_box_multicast(s.b[stage] + at * BK, map, &s.full[stage], k, n + at, item..., (1 << S::CLUSTER) - 1);
     }
 }
 
 template <class S>
 __device__ void produce(Shared<S>& s, const Maps& maps, const Blocks& blocks, const Tiles<S>& tiles, int steps, uint32_t rank) {
     Turn<S> turn;
-    auto load = [&](const CUtensorMap* a, const CUtensorMap* b, int a_k, int b_k, int m, int n) {
+    auto load = [&](const CUtensorMap* a, const CUtensorMap* b, int a_k, int b_k, int m, int n, auto... item) {
         barrier_wait(&s.empty[turn.stage], turn.phase ^ 1);
         barrier_expect_bytes(&s.full[turn.stage], S::STAGE_BYTES);
         load_box(s.a[turn.stage], a, &s.full[turn.stage], a_k, m);
-        load_b<S>(s, turn.stage, b, b_k, n, rank);
+        load_b<S>(s, turn.stage, b, b_k, n, rank, item...);
         turn.next();
     };
     for (int tile = blockIdx.x / S::CLUSTER; tile < tiles.count; tile += gridDim.x / S::CLUSTER) {
@@ -132,7 +134,9 @@ __device__ void produce(Shared<S>& s, const Maps& maps, const Blocks& blocks, co
         for (int step = 0; step < steps; step++) load(maps.a, maps.b, step * BK, step * BK, m, n);
         for (int i = 0; i < blocks.count; i++) {
             if (!blocks.touch(i, n, S::BN)) continue;
-            for (int k = 0; k < blocks.depth; k += BK) load(maps.a2, maps.block(i), i * blocks.depth + k, k, m, n - blocks.from[i]);
+            for (int k = 0; k < blocks.depth; k += BK) {
+                load(maps.a2, maps.block(i), i * blocks.depth + k, k, m, n - blocks.from[i], m / blocks.run);
+            }
         }
     }
 }

@@ -31,7 +31,7 @@ public record DenseQuantizedLinear(Quantization quantization, Matmul matmul, Lor
             Tensor t,
             List<LoraLinear.Update> updates,
             float scaling,
-            Tensor a,
+            TensorStack a,
             Tensor dx) {
         dequantize(weight, scratch);
         if (t == null) {

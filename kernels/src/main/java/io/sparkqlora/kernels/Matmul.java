@@ -13,6 +13,20 @@ public interface Matmul {
      */
     void multiply(Tensor a, boolean transposeA, Tensor b, boolean transposeB, float alpha, float beta, Tensor c);
 
+    /** The same of each matrix of stacks as high as one another, as if one by one. Bits of one don't depend on the others. */
+    default void multiply(
+            TensorStack a,
+            boolean transposeA,
+            TensorStack b,
+            boolean transposeB,
+            float alpha,
+            float beta,
+            TensorStack c) {
+        for (int i = 0; i < c.count(); i++) {
+            multiply(a.get(i), transposeA, b.get(i), transposeB, alpha, beta, c.get(i));
+        }
+    }
+
     /** {@code c = a · bᵀ}: a linear layer without bias, {@code b} being its weight [out, in]. */
     default void linear(Tensor a, Tensor b, Tensor c) {
         multiply(a, false, b, true, 1f, 0f, c);

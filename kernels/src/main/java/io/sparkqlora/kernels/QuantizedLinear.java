@@ -30,7 +30,7 @@ public interface QuantizedLinear {
     /**
      * {@code dt = scaling · dy·B}, {@code dB += dyᵀ·t} for each update, and {@code dx = dy·W + dt·A}.
      *
-     * @param a [width, in], or null to leave the low-rank part out of {@code dx}
+     * @param a [width, in] of each adapter, or null to leave the low-rank part out of {@code dx}
      * @param dx [rows, in + width]: the input's gradient, then {@code dt}
      */
     void backward(
@@ -40,6 +40,6 @@ public interface QuantizedLinear {
             Tensor t,
             List<LoraLinear.Update> updates,
             float scaling,
-            Tensor a,
+            TensorStack a,
             Tensor dx);
 }

@@ -5,40 +5,45 @@ import io.sparkqlora.kernels.Elementwise;
 import io.sparkqlora.kernels.LoraLinear;
 import io.sparkqlora.kernels.Matmul;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.TensorStack;
 import java.util.List;
 
 /**
  * Base and low-rank part in one product, for backends whose products are slow where they are thin: with {@code t} beside the
  * input and {@code B} beside the weight {@code [x | t]·[W | B]ᵀ} is the whole output, and {@code dy·[W | scaling · B]} the
- * gradients of both {@code x} and {@code t}.
+ * gradients of both {@code x} and {@code t}. Where rows have adapters of their own, the low-rank part is apart.
  */
 public record JoinedLoraLinear(Matmul matmul, Elementwise elementwise) implements LoraLinear {
 
     @Override
     public void forward(Tensor x, Tensor weight, Tensor t, List<Update> updates, Tensor y) {
+        if (updates.get(0).runs() > 1) {
+            matmul.linear(inputs(x, t), inputs(weight, t), y);
+            new LowRankProducts(matmul).add(t, updates, y);
+            return;
+        }
         elementwise.cast(t, last(x, t.cols()));
         writeB(updates, 1f, last(weight, t.cols()));
         matmul.linear(x, weight, y);
     }
 
     @Override
-    public void backward(Tensor dy, Tensor weight, Tensor t, List<Update> updates, float scaling, Tensor a, Tensor dx) {
+    public void backward(
+            Tensor dy, Tensor weight, Tensor t, List<Update> updates, float scaling, TensorStack a, Tensor dx) {
+        LowRankProducts low = new LowRankProducts(matmul);
         Tensor dt = last(dx, t.cols());
-        if (weight == null) {
-            for (int i = 0; i < updates.size(); i++) {
-                Update update = updates.get(i);
-                matmul.multiply(update.output(dy), false, update.b(), false, scaling, 0f, columns(dt, update, i));
+        if (weight == null || updates.get(0).runs() > 1) {
+            low.gradients(dy, t, updates, scaling, dt);
+            if (weight != null) {
+                matmul.multiply(dy, false, inputs(weight, t), false, 1f, 0f, inputs(dx, t));
             }
         } else {
             writeB(updates, scaling, last(weight, t.cols()));
             matmul.multiply(dy, false, weight, false, 1f, 0f, dx);
-        }
-        for (int i = 0; i < updates.size(); i++) {
-            Update update = updates.get(i);
-            matmul.multiply(update.output(dy), true, columns(t, update, i), false, 1f, 1f, update.gradB());
+            low.gradientsOfB(dy, t, updates);
         }
         if (weight != null && a != null) {
-            matmul.multiply(dt, false, a, false, 1f, 1f, dx.colRange(0, dx.cols() - t.cols()));
+            low.addInputGradient(dt, a, inputs(dx, t));
         }
     }
 
@@ -51,7 +56,7 @@ public record JoinedLoraLinear(Matmul matmul, Elementwise elementwise) implement
             Update update = updates.get(i);
             Tensor rows =
                     columns.rowRange(update.from(), update.from() + update.b().rows());
-            elementwise.scale(update.b(), scale, columns(rows, update, i));
+            elementwise.scale(update.b().first(), scale, LowRankProducts.columns(rows, update, i));
         }
     }
 
@@ -59,8 +64,8 @@ public record JoinedLoraLinear(Matmul matmul, Elementwise elementwise) implement
         return matrix.colRange(matrix.cols() - width, matrix.cols());
     }
 
-    private static Tensor columns(Tensor lowRank, Update update, int i) {
-        long rank = update.b().cols();
-        return lowRank.colRange(i * rank, (i + 1) * rank);
+    /** Without the room for the low-rank part. */
+    private static Tensor inputs(Tensor matrix, Tensor t) {
+        return matrix.colRange(0, matrix.cols() - t.cols());
     }
 }

@@ -7,6 +7,8 @@ import io.sparkqlora.kernels.Matmul;
 import io.sparkqlora.kernels.QuantizedLinear;
 import io.sparkqlora.kernels.QuantizedMatrix;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.TensorStack;
+import io.sparkqlora.kernels.internal.LowRankProducts;
 import java.util.List;
 
 /**
@@ -61,6 +63,11 @@ final class CpuQuantizedLinear implements QuantizedLinear {
             return;
         }
         long in = weight.get(0).cols();
+        if (t != null && updates.get(0).runs() > 1) {
+            forward(x.colRange(0, in), weight, scratch, null, List.of(), y);
+            new LowRankProducts(matmul).add(t, updates, y);
+            return;
+        }
         long inner = (in + (t == null ? 0 : t.cols()) + INNER_STEP - 1) / INNER_STEP * INNER_STEP;
         NativeBuffer buffer = products.borrowScratch();
         try {
@@ -139,7 +146,7 @@ final class CpuQuantizedLinear implements QuantizedLinear {
             Tensor t,
             List<LoraLinear.Update> updates,
             float scaling,
-            Tensor a,
+            TensorStack a,
             Tensor dx) {
         if (dy.rows() > MAX_ROWS) {
             dense.backward(dy, weight, scratch, t, updates, scaling, a, dx);
@@ -148,9 +155,11 @@ final class CpuQuantizedLinear implements QuantizedLinear {
         Tensor input = dx.colRange(0, weight.get(0).cols());
         byColumns(dy, weight, input);
         if (t != null) {
-            lowRank(dy, t, updates, scaling, dx.colRange(input.cols(), dx.cols()));
+            LowRankProducts low = new LowRankProducts(matmul);
+            Tensor dt = dx.colRange(input.cols(), dx.cols());
+            low.gradients(dy, t, updates, scaling, dt);
             if (a != null) {
-                matmul.multiply(dx.colRange(input.cols(), dx.cols()), false, a, false, 1f, 1f, input);
+                low.addInputGradient(dt, a, input);
             }
         }
     }
@@ -164,15 +173,5 @@ final class CpuQuantizedLinear implements QuantizedLinear {
         eachPanel(panels, weight, dtype, (i, dequantizer, buffer) -> {
             new ColumnPanel(products, dy, dx, panels.start(i), panels.size(i), depth).run(dequantizer, buffer);
         });
-    }
-
-    private void lowRank(Tensor dy, Tensor t, List<LoraLinear.Update> updates, float scaling, Tensor dt) {
-        for (int i = 0; i < updates.size(); i++) {
-            LoraLinear.Update update = updates.get(i);
-            long rank = update.b().cols();
-            Tensor own = update.output(dy);
-            matmul.multiply(own, false, update.b(), false, scaling, 0f, dt.colRange(i * rank, (i + 1) * rank));
-            matmul.multiply(own, true, t.colRange(i * rank, (i + 1) * rank), false, 1f, 1f, update.gradB());
-        }
     }
 }

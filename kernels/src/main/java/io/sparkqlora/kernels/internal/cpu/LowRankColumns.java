@@ -6,7 +6,7 @@ import io.sparkqlora.kernels.LoraLinear;
 import io.sparkqlora.kernels.Tensor;
 import java.util.List;
 
-/** The columns that low-rank updates add to a weight: their {@code B}s as blocks on a diagonal. */
+/** The columns that low-rank updates of one adapter add to a weight: their {@code B}s as blocks on a diagonal. */
 final class LowRankColumns {
 
     private LowRankColumns() {}
@@ -24,7 +24,7 @@ final class LowRankColumns {
             Native.fill(panel + (r * to + from) * width, (to - from) * width, (byte) 0);
         }
         for (int i = 0; i < updates.size(); i++) {
-            Tensor b = updates.get(i).b();
+            Tensor b = updates.get(i).b().first();
             long first = Math.max(row, updates.get(i).from());
             long last = Math.min(row + rows, updates.get(i).from() + b.rows());
             for (long r = first; r < last; r++) {

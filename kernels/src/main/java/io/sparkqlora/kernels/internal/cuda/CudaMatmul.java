@@ -4,6 +4,8 @@ package io.sparkqlora.kernels.internal.cuda;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Matmul;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.TensorStack;
+import io.sparkqlora.kernels.internal.cuda.GeneralMatmul.Steps;
 import io.sparkqlora.kernels.internal.cuda.HopperMatmul.Addend;
 
 /** Chooses the kernel of a product: Hopper's where it fits, the general one for bf16, the plain one for f32. */
@@ -44,6 +46,23 @@ final class CudaMatmul implements Matmul {
         } else {
             general.run(product);
         }
+    }
+
+    @Override
+    public void multiply(
+            TensorStack a,
+            boolean transposeA,
+            TensorStack b,
+            boolean transposeB,
+            float alpha,
+            float beta,
+            TensorStack c) {
+        if (c.count() == 1 || a.first().dtype() == DType.F32) {
+            Matmul.super.multiply(a, transposeA, b, transposeB, alpha, beta, c);
+            return;
+        }
+        Product first = new Product(a.first(), transposeA, b.first(), transposeB, alpha, beta, c.first());
+        general.run(first, new Steps(c.count(), a.distance(), b.distance(), c.distance()));
     }
 
     private void plain(Product p) {

@@ -4,6 +4,8 @@ package io.sparkqlora.kernels.internal.cuda;
 import io.sparkqlora.kernels.LoraLinear;
 import io.sparkqlora.kernels.Matmul;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.TensorStack;
+import io.sparkqlora.kernels.internal.LowRankProducts;
 import io.sparkqlora.kernels.internal.cuda.HopperMatmul.Addend;
 import java.util.List;
 
@@ -24,13 +26,17 @@ record HopperLoraLinear(HopperMatmul products, LoraGradient gradient, Matmul mat
         Product base = new Product(inputs(x, t), false, inputs(weight, t), true, 1f, 0f, y);
         if (products.fits(base, addend)) {
             products.run(base, addend);
+        } else if (updates.get(0).runs() > 1) {
+            matmul.multiply(base.a(), false, base.b(), true, 1f, 0f, y);
+            new LowRankProducts(matmul).add(t, updates, y);
         } else {
             otherwise.forward(x, weight, t, updates, y);
         }
     }
 
     @Override
-    public void backward(Tensor dy, Tensor weight, Tensor t, List<Update> updates, float scaling, Tensor a, Tensor dx) {
+    public void backward(
+            Tensor dy, Tensor weight, Tensor t, List<Update> updates, float scaling, TensorStack a, Tensor dx) {
         Tensor dt = dx.colRange(dx.cols() - t.cols(), dx.cols());
         if (gradient.fits(dy, t, updates)) {
             gradient.run(dy, t, updates, scaling, dt);
@@ -42,7 +48,7 @@ record HopperLoraLinear(HopperMatmul products, LoraGradient gradient, Matmul mat
         }
     }
 
-    private void inputGradient(Tensor dy, Tensor weight, Tensor dt, Tensor a, Tensor dx) {
+    private void inputGradient(Tensor dy, Tensor weight, Tensor dt, TensorStack a, Tensor dx) {
         Addend addend = a == null ? Addend.NONE : new Addend(dt, List.of(a), List.of(0), Math.toIntExact(dt.cols()));
         Product base = new Product(dy, false, weight, false, 1f, 0f, dx);
         if (products.fits(base, addend)) {
@@ -51,7 +57,7 @@ record HopperLoraLinear(HopperMatmul products, LoraGradient gradient, Matmul mat
         }
         matmul.multiply(dy, false, weight, false, 1f, 0f, dx);
         if (a != null) {
-            matmul.multiply(dt, false, a, false, 1f, 1f, dx);
+            new LowRankProducts(matmul).addInputGradient(dt, a, dx);
         }
     }
 

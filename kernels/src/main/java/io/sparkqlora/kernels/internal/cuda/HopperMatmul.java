@@ -3,6 +3,7 @@ package io.sparkqlora.kernels.internal.cuda;
 
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.TensorStack;
 import java.util.List;
 
 /** Products by matmul_sm90.cu: bf16 in and out, aligned, a not transposed, nothing added but a low-rank second product. */
@@ -10,23 +11,28 @@ final class HopperMatmul {
 
     /**
      * What is added to a product: {@code a} times blocks that each have some columns of the result, block {@code i} for columns
-     * {@code i · depth} and following of {@code a}.
+     * {@code i · depth} and following of {@code a}. A block is a stack of as many matrices as the rows have runs.
      *
      * @param a [m, blocks · depth]
      * @param blocks as the product's b lies: [columns, depth] where that is transposed, [depth, columns] where it is not
      * @param from each block's first column of the result
      */
-    record Addend(Tensor a, List<Tensor> blocks, List<Integer> from, int depth) {
+    record Addend(Tensor a, List<TensorStack> blocks, List<Integer> from, int depth) {
 
         static final Addend NONE = new Addend(null, List.of(), List.of(), 0);
 
         /** What the kernel has places for. */
         private static final int MOST = 3;
 
+        private int runs() {
+            return blocks.isEmpty() ? 1 : blocks.get(0).count();
+        }
+
         private boolean fits() {
             return blocks.isEmpty()
                     || (blocks.size() <= MOST
                             && depth % 8 == 0
+                            && (runs() == 1 || a.rows() % ((long) runs() * RUN_STEP) == 0)
                             && TensorMaps.fits(a)
                             && blocks.stream().allMatch(TensorMaps::fits));
         }
@@ -35,6 +41,9 @@ final class HopperMatmul {
     private static final int THREADS = 384;
     private static final int BLOCK_ROWS = 128;
     private static final int BLOCK_K = 64;
+    /** Rows of a run are a multiple of this, which two blocks that share columns take. */
+    private static final int RUN_STEP = 2 * BLOCK_ROWS;
+
     private static final int[] WIDTHS = {256, 192, 128};
     /** What a narrow tile loses, in columns: fewer operations for each byte that it reads. */
     private static final int OVERHEAD = 40;
@@ -93,12 +102,12 @@ final class HopperMatmul {
             // a place without a block is never looked at
             launcher.map(i < addend.blocks().size() ? maps.of(addend.blocks().get(i), boxRows) : b);
         }
-        blocks(addend, p.transposeB());
+        blocks(addend, p.m(), p.transposeB());
         launcher.number(p.m()).number(p.n()).number(p.k());
         launcher.over(multiprocessors / cluster * (long) cluster, 1, 1, THREADS);
     }
 
-    private void blocks(Addend addend, boolean transposed) {
+    private void blocks(Addend addend, int rows, boolean transposed) {
         int count = addend.blocks().size();
         launcher.structure().number(count).number(addend.depth());
         for (int i = 0; i < Addend.MOST; i++) {
@@ -108,10 +117,12 @@ final class HopperMatmul {
             launcher.number(
                     i < count ? addend.from().get(i) + columns(addend.blocks().get(i), transposed) : 0);
         }
-        launcher.end();
+        // of one run, also where rows are no multiple of a tile's
+        launcher.number(addend.runs() == 1 ? Integer.MAX_VALUE : rows / addend.runs())
+                .end();
     }
 
-    private static int columns(Tensor block, boolean transposed) {
+    private static int columns(TensorStack block, boolean transposed) {
         return Math.toIntExact(transposed ? block.rows() : block.cols());
     }
 

@@ -30,6 +30,10 @@ final class LoraGradient {
     private static final int MANY_GROUPS = 32;
 
     private static final int LONG_STRETCH = 512;
+    /** Of runs with few groups: many make up for them, so this is for the work space's sake no shorter. */
+    private static final int SHORT_STRETCH = 256;
+
+    private static final int FEW_STRETCHES = 4;
     /** The most that a Hopper has. */
     private static final int MULTIPROCESSORS = 132;
 
@@ -51,6 +55,20 @@ final class LoraGradient {
     private record Cut(int slices, int[] first, int stretch, int stretches) {
         int groups() {
             return first[first.length - 1];
+        }
+
+        /** Of dt's parts. */
+        long dtBytes(long rows) {
+            return groups() * rows * slices * SLICE * Float.BYTES;
+        }
+
+        /** Of dB's parts, one run's. */
+        long dbBytes() {
+            return (long) stretches * groups() * GROUP * slices * SLICE * Float.BYTES;
+        }
+
+        long bytes(long rows) {
+            return dtBytes(rows) + dbBytes();
         }
     }
 
@@ -82,22 +100,64 @@ final class LoraGradient {
         return tensor.dtype() == DType.BF16 && Rectangle.aligned(tensor);
     }
 
-    /** {@code dt = scaling · dy·B}, {@code dB += dyᵀ·t}. */
+    /** {@code dt = scaling · dy·B}, {@code dB += dyᵀ·t}; runs of rows in as few launches as the work space lets be. */
     void run(Tensor dy, Tensor t, List<Update> updates, float scaling, Tensor dt) {
         check(dy, t, updates, dt);
-        Cut cut = cut(Math.toIntExact(dy.rows()), updates);
-        int rank = Math.toIntExact(updates.get(0).b().cols());
-        long dtParts = (long) cut.groups() * dy.rows() * cut.slices() * SLICE;
-        long dbParts = (long) cut.stretches() * cut.groups() * GROUP * cut.slices() * SLICE;
-        long parts = workspace.atLeast((dtParts + dbParts) * Float.BYTES);
-        long outputs = updates.stream().mapToLong(u -> u.b().rows()).sum();
-        launcher.of(gradient)
-                .work(4.0 * dy.rows() * outputs * rank, 2.0 * dy.rows() * outputs, dy.rows(), outputs, rank);
-        problem(dy, t, updates, scaling, dt, cut, parts, parts + dtParts * Float.BYTES);
-        launcher.over((long) cut.groups() * cut.slices(), cut.stretches(), 1, THREADS);
-        long quads = (dy.rows() * updates.size() + (long) cut.groups() * GROUP) * rank / 4;
-        launcher.of(finish).work(0, 4.0 * (dtParts + dbParts) + 8.0 * outputs * rank, dy.rows(), outputs, rank);
-        problem(dy, t, updates, scaling, dt, cut, parts, parts + dtParts * Float.BYTES);
+        int runs = updates.get(0).runs();
+        int rows = Math.toIntExact(dy.rows() / runs);
+        Cut cut = runs == 1 ? cut(rows, updates) : cutOfRun(rows, updates);
+        long most = Math.max(1, Math.max(workspace.room(), Workspace.SMALLEST) / cut.bytes(rows));
+        long launches = runs == 1 ? 1 : (runs + most - 1) / most;
+        int together = Math.toIntExact((runs + launches - 1) / launches);
+        for (int from = 0; from < runs; from += together) {
+            int to = Math.min(runs, from + together);
+            run(
+                    new Call(
+                            of(dy, from, to, rows),
+                            of(t, from, to, rows),
+                            updates,
+                            of(dt, from, to, rows),
+                            from,
+                            to,
+                            cut),
+                    scaling);
+        }
+    }
+
+    private static Tensor of(Tensor matrix, int from, int to, int rows) {
+        return matrix.rowRange((long) from * rows, (long) to * rows);
+    }
+
+    /** Runs {@code from} to {@code to}: their rows, and the updates of all. */
+    private record Call(Tensor dy, Tensor t, List<Update> updates, Tensor dt, int from, int to, Cut cut) {
+
+        int runs() {
+            return to - from;
+        }
+
+        long outputs() {
+            return updates.stream().mapToLong(u -> u.b().rows()).sum();
+        }
+
+        int rank() {
+            return Math.toIntExact(updates.get(0).b().cols());
+        }
+    }
+
+    private void run(Call call, float scaling) {
+        Cut cut = call.cut();
+        long rows = call.dy().rows();
+        long outputs = call.outputs();
+        int rank = call.rank();
+        long dtBytes = cut.dtBytes(rows);
+        long bytes = dtBytes + call.runs() * cut.dbBytes();
+        long parts = workspace.atLeast(bytes);
+        launcher.of(gradient).work(4.0 * rows * outputs * rank, 2.0 * rows * outputs, rows, outputs, rank);
+        problem(call, scaling, parts, parts + dtBytes);
+        launcher.over((long) cut.groups() * cut.slices(), (long) cut.stretches() * call.runs(), 1, THREADS);
+        long quads = (rows * call.updates().size() + (long) call.runs() * cut.groups() * GROUP) * rank / 4;
+        launcher.of(finish).work(0, bytes + 8.0 * call.runs() * outputs * rank, rows, outputs, rank);
+        problem(call, scaling, parts, parts + dtBytes);
         launcher.overItems(quads, 1);
     }
 
@@ -106,17 +166,35 @@ final class LoraGradient {
         Checks.shape(t, dy.rows(), updates.size() * rank);
         Checks.shape(dt, dy.rows(), updates.size() * rank);
         for (Update update : updates) {
-            Checks.shape(update.gradB(), update.b().rows(), rank);
+            Checks.shape(update.gradB().first(), update.b().rows(), rank);
             Checks.alike(update.output(dy));
         }
     }
 
-    private Cut cut(int rows, List<Update> updates) {
+    private static int[] first(List<Update> updates) {
         int[] first = new int[updates.size() + 1];
         for (int i = 0; i < updates.size(); i++) {
             first[i + 1] = first[i] + Math.toIntExact((updates.get(i).b().rows() + GROUP - 1) / GROUP);
         }
-        int slices = Math.toIntExact((updates.get(0).b().cols() + SLICE - 1) / SLICE);
+        return first;
+    }
+
+    private static int slices(List<Update> updates) {
+        return Math.toIntExact((updates.get(0).b().cols() + SLICE - 1) / SLICE);
+    }
+
+    /** One of many runs: a function of its own shape. */
+    private static Cut cutOfRun(int rows, List<Update> updates) {
+        int[] first = first(updates);
+        int slices = slices(updates);
+        boolean many = first[updates.size()] * slices >= MANY_GROUPS;
+        int stretch = many ? LONG_STRETCH : Math.max(SHORT_STRETCH, stretch(rows, 1, FEW_STRETCHES));
+        return new Cut(slices, first, stretch, (rows + stretch - 1) / stretch);
+    }
+
+    private Cut cut(int rows, List<Update> updates) {
+        int[] first = first(updates);
+        int slices = slices(updates);
         int columns = first[updates.size()] * slices;
         int blocks = BLOCKS_AT_ONCE * multiprocessors;
         int stretch = stretch(rows, columns, columns >= MANY_GROUPS ? 2 * blocks : blocks);
@@ -132,15 +210,19 @@ final class LoraGradient {
         return (rows + stretches * STEP - 1) / (stretches * STEP) * STEP;
     }
 
-    private void problem(
-            Tensor dy, Tensor t, List<Update> updates, float scaling, Tensor dt, Cut cut, long dtParts, long dbParts) {
+    private void problem(Call call, float scaling, long dtParts, long dbParts) {
+        Tensor dy = call.dy();
+        Tensor t = call.t();
+        Tensor dt = call.dt();
+        List<Update> updates = call.updates();
+        Cut cut = call.cut();
         launcher.structure().address(dy).address(t).address(dt);
         launcher.number(dy.rowStride()).number(t.rowStride()).number(dt.rowStride());
         launcher.address(dtParts).address(dbParts);
-        longs(updates, u -> u.b().address());
-        longs(updates, u -> u.gradB().address());
-        longs(updates, u -> u.b().rowStride());
-        longs(updates, u -> u.gradB().rowStride());
+        longs(updates, u -> u.b().get(call.from()).address());
+        longs(updates, u -> u.gradB().get(call.from()).address());
+        longs(updates, u -> u.b().first().rowStride());
+        longs(updates, u -> u.gradB().first().rowStride());
         for (int i = 0; i < LAYERS; i++) {
             launcher.number(i < updates.size() ? updates.get(i).from() : 0);
         }
@@ -153,11 +235,14 @@ final class LoraGradient {
         }
         launcher.number(updates.size())
                 .number(Math.toIntExact(dy.rows()))
-                .number(Math.toIntExact(updates.get(0).b().cols()))
+                .number(call.rank())
                 .number(cut.stretch())
                 .number(cut.stretches())
                 .number(scaling)
-                .end();
+                .number(Math.toIntExact(dy.rows() / call.runs()));
+        longs(updates, u -> u.b().distance());
+        longs(updates, u -> u.gradB().distance());
+        launcher.end();
     }
 
     private void longs(List<Update> updates, ToLongFunction<Update> field) {

@@ -6,6 +6,7 @@ import com.sun.jna.Pointer;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.KernelErrors;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.TensorStack;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -30,7 +31,8 @@ final class TensorMaps {
     private static final int L2_128B = 2;
     private static final int FILL_ZEROS = 0;
 
-    private record Key(long address, long rows, long cols, long rowStride, int boxRows) {}
+    /** @param count matrices of a stack, 0 for a matrix, which has one dimension less */
+    private record Key(long address, long rows, long cols, long rowStride, int boxRows, int count, long distance) {}
 
     private final Map<Key, Memory> maps = new LinkedHashMap<>(KEPT, 0.75f, true) {
         private static final long serialVersionUID = 1L;
@@ -40,6 +42,11 @@ final class TensorMaps {
             return size() > KEPT;
         }
     };
+
+    // where in `sizes` the driver finds its arguments, of up to three dimensions, the first being the sizes
+    private static final int STRIDES = 24;
+    private static final int BOX = 40;
+    private static final int STEPS = 52;
     private final Memory sizes = new Memory(64);
 
     /** Whether the copy engine can read and write it: bf16, everything at multiples of 16 bytes. */
@@ -52,7 +59,23 @@ final class TensorMaps {
 
     /** Native address of the description of {@code tensor} for boxes of {@code boxRows} rows by 64 columns. */
     long of(Tensor tensor, int boxRows) {
-        Key key = new Key(tensor.address(), tensor.rows(), tensor.cols(), tensor.rowStride(), boxRows);
+        return of(new Key(tensor.address(), tensor.rows(), tensor.cols(), tensor.rowStride(), boxRows, 0, 0));
+    }
+
+    /** The same for boxes of one matrix of a stack. */
+    long of(TensorStack stack, int boxRows) {
+        Tensor first = stack.first();
+        long distance = stack.count() == 1 ? first.rows() * first.rowStride() : stack.distance();
+        return of(new Key(
+                first.address(), first.rows(), first.cols(), first.rowStride(), boxRows, stack.count(), distance));
+    }
+
+    /** Whether the copy engine can read it. */
+    static boolean fits(TensorStack stack) {
+        return fits(stack.first()) && stack.distance() % 8 == 0 && stack.distance() * 2 < MAX_STRIDE_BYTES;
+    }
+
+    private long of(Key key) {
         Memory map = maps.get(key);
         if (map == null) {
             map = new Memory(BYTES + ALIGNMENT);
@@ -69,21 +92,25 @@ final class TensorMaps {
     private void encode(Key key, long map) {
         sizes.setLong(0, key.cols());
         sizes.setLong(8, key.rows());
-        sizes.setLong(16, key.rowStride() * 2);
-        sizes.setInt(24, BOX_COLS);
-        sizes.setInt(28, key.boxRows());
-        sizes.setInt(32, 1);
-        sizes.setInt(36, 1);
+        sizes.setLong(16, Math.max(1, key.count()));
+        sizes.setLong(STRIDES, key.rowStride() * 2);
+        sizes.setLong(STRIDES + 8, key.distance() * 2);
+        sizes.setInt(BOX, BOX_COLS);
+        sizes.setInt(BOX + 4, key.boxRows());
+        sizes.setInt(BOX + 8, 1);
+        for (int i = 0; i < 3; i++) {
+            sizes.setInt(STEPS + 4 * i, 1);
+        }
         long at = Pointer.nativeValue(sizes);
         int code = Driver.Calls.cuTensorMapEncodeTiled(
                 map,
                 BFLOAT16,
-                2,
+                key.count() == 0 ? 2 : 3,
                 key.address(),
                 at,
-                at + 16,
-                at + 24,
-                at + 32,
+                at + STRIDES,
+                at + BOX,
+                at + STEPS,
                 INTERLEAVE_NONE,
                 SWIZZLE_128B,
                 L2_128B,

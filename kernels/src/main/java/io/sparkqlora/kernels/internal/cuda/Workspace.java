@@ -25,6 +25,11 @@ final class Workspace {
         return Math.max(SMALLEST, bytes);
     }
 
+    /** Bytes that may be asked for without its growing. */
+    long room() {
+        return memory == null ? SMALLEST : memory.bytes();
+    }
+
     /** Address of at least so many bytes, their contents undefined. */
     long atLeast(long bytes) {
         if (memory == null || memory.bytes() < bytes) {

@@ -8,6 +8,7 @@ import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.LoraLinear;
 import io.sparkqlora.kernels.LoraLinear.Update;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.TensorStack;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -128,14 +129,18 @@ class LoraLinearTest {
             Update update = p.updates.get(i);
             double[][] t = TestMatrix.read(p.t.colRange((long) i * p.rank, (i + 1L) * p.rank));
             double[][] dy = TestMatrix.read(update.output(p.dy));
-            gradB.add(TestMatrix.product(TestMatrix.transpose(dy), t, 1, TestMatrix.read(update.gradB())));
+            gradB.add(TestMatrix.product(
+                    TestMatrix.transpose(dy),
+                    t,
+                    1,
+                    TestMatrix.read(update.gradB().first())));
         }
         LoraLinear operation = device.ops().loraLinear();
         Tensor weight = inputGradient ? p.weight : null;
-        operation.backward(p.dy, weight, p.t, p.updates, SCALING, lowRank ? p.a : null, dx);
+        operation.backward(p.dy, weight, p.t, p.updates, SCALING, lowRank ? TensorStack.of(p.a) : null, dx);
         TestMatrix.assertClose(dt, TestMatrix.product(TestMatrix.read(p.dy), p.b(), SCALING, null), 2 * p.tolerance());
         for (int i = 0; i < p.updates.size(); i++) {
-            TestMatrix.assertClose(p.updates.get(i).gradB(), gradB.get(i), 1e-5);
+            TestMatrix.assertClose(p.updates.get(i).gradB().first(), gradB.get(i), 1e-5);
         }
         if (inputGradient) {
             double[][] base = TestMatrix.product(TestMatrix.read(p.dy), TestMatrix.read(p.inputs(p.weight)), 1, null);

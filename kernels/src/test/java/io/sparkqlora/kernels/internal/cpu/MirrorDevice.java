@@ -17,6 +17,7 @@ import io.sparkqlora.kernels.Profile;
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.kernels.QuantizedMatrix;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.TensorStack;
 import io.sparkqlora.kernels.Upload;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
@@ -144,7 +145,14 @@ final class MirrorDevice implements Device {
         if (argument instanceof LoraLinear.Update u) {
             return new LoraLinear.Update(u.from(), map(u.b()), map(u.gradB()));
         }
+        if (argument instanceof TensorStack stack) {
+            return map(stack);
+        }
         return argument;
+    }
+
+    private TensorStack map(TensorStack stack) {
+        return new TensorStack(map(stack.first()), stack.count(), stack.distance());
     }
 
     private Tensor map(Tensor tensor) {

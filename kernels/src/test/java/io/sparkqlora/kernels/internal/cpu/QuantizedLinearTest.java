@@ -9,6 +9,7 @@ import io.sparkqlora.kernels.LoraLinear.Update;
 import io.sparkqlora.kernels.QuantFormat;
 import io.sparkqlora.kernels.QuantizedMatrix;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.TensorStack;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -129,10 +130,15 @@ class QuantizedLinearTest {
             Update update = p.updates.get(i);
             double[][] t = TestMatrix.read(p.t.colRange((long) i * p.rank, (i + 1L) * p.rank));
             double[][] dy = TestMatrix.read(update.output(p.dy));
-            gradB.add(TestMatrix.product(TestMatrix.transpose(dy), t, 1, TestMatrix.read(update.gradB())));
+            gradB.add(TestMatrix.product(
+                    TestMatrix.transpose(dy),
+                    t,
+                    1,
+                    TestMatrix.read(update.gradB().first())));
         }
         Tensor a = lowRank ? p.a : null;
-        device.ops().quantizedLinear().backward(p.dy, p.weight, p.scratch, p.t, p.updates, SCALING, a, dx);
+        TensorStack stack = a == null ? null : TensorStack.of(a);
+        device.ops().quantizedLinear().backward(p.dy, p.weight, p.scratch, p.t, p.updates, SCALING, stack, dx);
         double[][] expected = TestMatrix.product(TestMatrix.read(p.dy), p.dense, 1, null);
         if (p.rank > 0) {
             Tensor dt = dx.colRange(p.in, p.in + p.width());
@@ -143,7 +149,7 @@ class QuantizedLinearTest {
         }
         TestMatrix.assertClose(dx.colRange(0, p.in), expected, 2 * p.tolerance());
         for (int i = 0; i < p.updates.size(); i++) {
-            TestMatrix.assertClose(p.updates.get(i).gradB(), gradB.get(i), 1e-5);
+            TestMatrix.assertClose(p.updates.get(i).gradB().first(), gradB.get(i), 1e-5);
         }
         TestMatrix.assertGapsUntouched(dx);
     }

@@ -13,7 +13,7 @@ final class TestUpdates {
     static double[][] matrix(List<Update> updates, int out, int rank) {
         double[][] whole = new double[out][updates.size() * rank];
         for (int i = 0; i < updates.size(); i++) {
-            double[][] block = TestMatrix.read(updates.get(i).b());
+            double[][] block = TestMatrix.read(updates.get(i).b().first());
             for (int row = 0; row < block.length; row++) {
                 System.arraycopy(block[row], 0, whole[updates.get(i).from() + row], i * rank, rank);
             }

@@ -3,6 +3,7 @@ package io.sparkqlora.train.internal.linear;
 
 import io.sparkqlora.kernels.LoraLinear.Update;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.TensorStack;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -142,6 +143,8 @@ public final class AdapterLayout {
         }
         Slot first = group.a().get(0);
         Slot all = new Slot(first.name(), first.start(), width(spec), spec.inFeatures(), true);
-        return new LoraGroup(spec.inFeatures(), rank, scaling, all.in(shadow), all.in(gradients), updates, ordinals);
+        TensorStack a = TensorStack.of(all.in(shadow));
+        TensorStack gradA = TensorStack.of(all.in(gradients));
+        return new LoraGroup(spec.inFeatures(), rank, scaling, a, gradA, updates, ordinals);
     }
 }

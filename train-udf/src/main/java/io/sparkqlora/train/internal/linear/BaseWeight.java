@@ -5,6 +5,7 @@ import io.sparkqlora.kernels.LoraLinear;
 import io.sparkqlora.kernels.LoraLinear.Update;
 import io.sparkqlora.kernels.QuantizedMatrix;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.TensorStack;
 import java.util.List;
 
 /** The frozen weight of a group of linear layers, [outFeatures, inFeatures]. */
@@ -23,7 +24,7 @@ public sealed interface BaseWeight {
      * @param lora the adapter, or null for the base alone
      * @param a its {@code A}, or null to leave the low-rank part out of {@code dx}
      */
-    void backward(Pass pass, Tensor dy, Tensor t, LoraGroup lora, Tensor a, Tensor dx);
+    void backward(Pass pass, Tensor dy, Tensor t, LoraGroup lora, TensorStack a, Tensor dx);
 
     /**
      * Kept as it is multiplied.
@@ -43,7 +44,7 @@ public sealed interface BaseWeight {
         }
 
         @Override
-        public void backward(Pass pass, Tensor dy, Tensor t, LoraGroup lora, Tensor a, Tensor dx) {
+        public void backward(Pass pass, Tensor dy, Tensor t, LoraGroup lora, TensorStack a, Tensor dx) {
             if (lora == null) {
                 pass.ops().matmul().multiply(dy, false, weight(), false, 1f, 0f, dx);
             } else {
@@ -75,7 +76,7 @@ public sealed interface BaseWeight {
         }
 
         @Override
-        public void backward(Pass pass, Tensor dy, Tensor t, LoraGroup lora, Tensor a, Tensor dx) {
+        public void backward(Pass pass, Tensor dy, Tensor t, LoraGroup lora, TensorStack a, Tensor dx) {
             Tensor low = lora == null ? null : t;
             float scaling = lora == null ? 0f : lora.scaling();
             Tensor scratch = scratch(pass, lora);

@@ -2,7 +2,6 @@
 package io.sparkqlora.train.internal.linear;
 
 import io.sparkqlora.kernels.Tensor;
-import io.sparkqlora.train.internal.linear.LoraSegments.Segment;
 
 /**
  * Forward and backward of linear layers that share their input: {@code y = x·Wᵀ + bias}, with an adapter
@@ -58,13 +57,13 @@ public record LinearGroup(GroupSpec spec, BaseWeight weight, Tensor bias) {
      */
     public void forward(Pass pass, Tensor x, LoraSegments lora, Tensor t, Tensor y) {
         long mark = pass.arena().mark();
-        Segment only = lora == null ? null : lora.only();
-        if (only != null) {
-            weight.forward(pass, x, only.lora(), t, y);
+        LoraGroup joined = lora == null ? null : lora.joined();
+        if (joined != null) {
+            weight.forward(pass, x, joined, t, y);
         } else {
             weight.forward(pass, input(x), null, null, y);
         }
-        if (lora != null && only == null) {
+        if (lora != null && joined == null) {
             lora.add(pass, t, y);
         }
         pass.arena().release(mark);
@@ -84,16 +83,15 @@ public record LinearGroup(GroupSpec spec, BaseWeight weight, Tensor bias) {
      */
     public void backward(Pass pass, Tensor dy, Tensor t, LoraSegments lora, boolean inputGradient, Tensor dx) {
         long mark = pass.arena().mark();
-        Segment only = lora == null ? null : lora.only();
-        boolean dropped = only == null || only.masks() != null;
-        if (inputGradient && only != null) {
-            LoraGroup adapter = only.lora();
-            weight.backward(pass, dy, t, adapter, dropped ? null : adapter.a(), dx);
+        LoraGroup joined = lora == null ? null : lora.joined();
+        boolean apart = joined == null || lora.dropped();
+        if (inputGradient && joined != null) {
+            weight.backward(pass, dy, t, joined, apart ? null : joined.a(), dx);
         } else {
             apart(pass, dy, t, lora, inputGradient, dx);
         }
         pass.arena().release(mark);
-        if (inputGradient && lora != null && dropped) {
+        if (inputGradient && lora != null && apart) {
             lora.addInputGradient(pass, lowRank(dx), input(dx));
         }
     }

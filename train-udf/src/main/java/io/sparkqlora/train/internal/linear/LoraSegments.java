@@ -7,11 +7,13 @@ import java.util.List;
 
 /**
  * What a group of linear layers adds to its rows: rows of one micro-batch may have adapters of their own, all of one shape. The
- * frozen weight's product covers all rows at once; only what is low-rank goes segment by segment.
+ * frozen weight's product covers all rows at once. So does what is low-rank, if segments are of one length and adapters at a fixed
+ * distance from one to the next; otherwise, and where dropout draws masks, it goes segment by segment.
  *
  * @param segments one after another, covering all rows
+ * @param joined the adapters of all segments as one, or null where they can't be
  */
-public record LoraSegments(List<Segment> segments) {
+public record LoraSegments(List<Segment> segments, LoraGroup joined) {
 
     /**
      * Rows of one adapter.
@@ -26,6 +28,10 @@ public record LoraSegments(List<Segment> segments) {
         Tensor of(Tensor matrix) {
             return matrix.rowRange(from, to);
         }
+
+        private long rows() {
+            return to - from;
+        }
     }
 
     /** What to do with a segment and its rows of two matrices. */
@@ -38,19 +44,39 @@ public record LoraSegments(List<Segment> segments) {
         segments = List.copyOf(segments);
     }
 
+    /** Joined if they can be. */
+    public LoraSegments(List<Segment> segments) {
+        this(segments, join(segments));
+    }
+
+    private static LoraGroup join(List<Segment> segments) {
+        long rows = segments.get(0).rows();
+        return rows > 0 && segments.stream().allMatch(segment -> segment.rows() == rows)
+                ? LoraGroup.stack(segments.stream().map(Segment::lora).toList()).orElse(null)
+                : null;
+    }
+
     /** Columns of the low-rank activations. */
     public int width() {
         return segments.get(0).lora().width();
     }
 
-    /** The adapter of all rows, or null where there are several. */
-    Segment only() {
-        return segments.size() == 1 ? segments.get(0) : null;
+    /** Whether what adapters read is dropped. */
+    boolean dropped() {
+        return segments.stream().anyMatch(segment -> segment.masks() != null);
+    }
+
+    private boolean atOnce() {
+        return joined != null && !dropped();
     }
 
     /** Writes the low-rank activations {@code t} of {@code x}. */
     void project(Pass pass, Tensor x, Tensor t) {
-        each(x, t, (segment, rows, low) -> segment.lora().project(pass, rows, segment.masks(), low));
+        if (atOnce()) {
+            joined.project(pass, x, null, t);
+        } else {
+            each(x, t, (segment, rows, low) -> segment.lora().project(pass, rows, segment.masks(), low));
+        }
     }
 
     /** {@code y += t·Bᵀ}, after the base's product. */
@@ -59,19 +85,23 @@ public record LoraSegments(List<Segment> segments) {
             LoraGroup lora = segment.lora();
             for (int i = 0; i < lora.updates().size(); i++) {
                 Update update = lora.updates().get(i);
-                pass.ops()
-                        .matmul()
-                        .multiply(lora.columns(low, i), false, update.b(), true, 1f, 1f, update.output(rows));
+                Tensor b = update.b().first();
+                pass.ops().matmul().multiply(lora.columns(low, i), false, b, true, 1f, 1f, update.output(rows));
             }
         });
     }
 
     /** {@code dt = scaling · dy·B}, behind the input's columns of {@code dx}, and {@code dB += dyᵀ·t}. */
     void gradientOfB(Pass pass, Tensor dy, Tensor t, Tensor dx) {
-        each(dy, t, (segment, rows, low) -> {
-            LoraGroup lora = segment.lora();
-            pass.ops().loraLinear().backward(rows, null, low, lora.updates(), lora.scaling(), null, segment.of(dx));
-        });
+        if (joined != null) {
+            gradientOfB(pass, joined, dy, t, dx);
+        } else {
+            each(dy, t, (segment, rows, low) -> gradientOfB(pass, segment.lora(), rows, low, segment.of(dx)));
+        }
+    }
+
+    private static void gradientOfB(Pass pass, LoraGroup lora, Tensor dy, Tensor t, Tensor dx) {
+        pass.ops().loraLinear().backward(dy, null, t, lora.updates(), lora.scaling(), null, dx);
     }
 
     /** {@code dx += dt·A}, through the dropout. */
@@ -80,14 +110,19 @@ public record LoraSegments(List<Segment> segments) {
             if (segment.masks() != null) {
                 segment.lora().addDropped(pass, low, segment.masks(), rows);
             } else {
-                pass.ops().matmul().multiply(low, false, segment.lora().a(), false, 1f, 1f, rows);
+                Tensor a = segment.lora().a().first();
+                pass.ops().matmul().multiply(low, false, a, false, 1f, 1f, rows);
             }
         });
     }
 
     /** {@code dA += dtᵀ·drop(x)}. */
     void gradientOfA(Pass pass, Tensor x, Tensor dt) {
-        each(x, dt, (segment, rows, low) -> segment.lora().gradientOfA(pass, rows, segment.masks(), low));
+        if (atOnce()) {
+            joined.gradientOfA(pass, x, null, dt);
+        } else {
+            each(x, dt, (segment, rows, low) -> segment.lora().gradientOfA(pass, rows, segment.masks(), low));
+        }
     }
 
     private void each(Tensor first, Tensor second, Body body) {

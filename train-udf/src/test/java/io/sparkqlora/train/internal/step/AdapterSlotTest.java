@@ -46,10 +46,10 @@ class AdapterSlotTest {
         assertThat(slots).hasSize(4);
         atAFixedDistance(slots, slot -> slot.buffers().parameters());
         atAFixedDistance(slots, slot -> slot.buffers().gradients());
-        atAFixedDistance(slots, slot -> slot.views().layers().get(1).qkv().a());
+        atAFixedDistance(slots, slot -> slot.views().layers().get(1).qkv().a().first());
         atAFixedDistance(
                 slots,
-                slot -> slot.views().layers().get(1).down().updates().get(0).b());
+                slot -> slot.views().layers().get(1).down().updates().get(0).b().first());
     }
 
     private static void atAFixedDistance(List<AdapterSlot> slots, Function<AdapterSlot, Tensor> matrix) {

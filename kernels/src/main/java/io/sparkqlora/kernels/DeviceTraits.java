@@ -21,6 +21,14 @@ public interface DeviceTraits {
     boolean ownsMemory();
 
     /**
+     * Whether a product with a 4-bit weight dequantises all of it first, however many rows there are. Then it is worth keeping what
+     * was dequantised for a second product.
+     */
+    default boolean dequantizesWhole() {
+        return false;
+    }
+
+    /**
      * Bytes that the device itself allocates for its operations: tables, and what an operation keeps between its own kernels.
      *
      * @param attention the model's

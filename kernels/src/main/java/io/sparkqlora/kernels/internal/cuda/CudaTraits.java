@@ -17,6 +17,11 @@ public record CudaTraits(boolean hopper) implements DeviceTraits {
         return true;
     }
 
+    @Override
+    public boolean dequantizesWhole() {
+        return true;
+    }
+
     /** Attention's backward pass is what keeps most, or the low-rank gradients where that keeps no sums. */
     @Override
     public long workspaceBytes(Attention.Settings attention, DType dtype, long tokens, long outputs, long rank) {

@@ -27,6 +27,14 @@ public sealed interface BaseWeight {
     void backward(Pass pass, Tensor dy, Tensor t, LoraGroup lora, TensorStack a, Tensor dx);
 
     /**
+     * The weight for several products one after another: dequantised into the arena, for the caller to release, where each would
+     * dequantise it as a whole otherwise.
+     *
+     * @param width columns of the low-rank activations
+     */
+    BaseWeight held(Pass pass, int width);
+
+    /**
      * Kept as it is multiplied.
      *
      * @param storage [outFeatures, inFeatures + the most extra columns ever asked for]
@@ -50,6 +58,11 @@ public sealed interface BaseWeight {
             } else {
                 pass.ops().loraLinear().backward(dy, with(lora), t, lora.updates(), lora.scaling(), a, dx);
             }
+        }
+
+        @Override
+        public BaseWeight held(Pass pass, int width) {
+            return this;
         }
 
         private Tensor with(LoraGroup lora) {
@@ -83,13 +96,32 @@ public sealed interface BaseWeight {
             pass.ops().quantizedLinear().backward(dy, parts, scratch, low, updates(lora), scaling, a, dx);
         }
 
+        @Override
+        public BaseWeight held(Pass pass, int width) {
+            if (!pass.device().traits().dequantizesWhole()) {
+                return this;
+            }
+            int in = Math.toIntExact(parts.get(0).cols());
+            Tensor storage = pass.matrix(rows(), (long) in + width);
+            long from = 0;
+            for (QuantizedMatrix part : parts) {
+                Tensor own = storage.rowRange(from, from + part.rows());
+                pass.ops().quantization().dequantize(part, own.colRange(0, in));
+                from += part.rows();
+            }
+            return new Dense(storage, in);
+        }
+
+        private long rows() {
+            return parts.stream().mapToLong(QuantizedMatrix::rows).sum();
+        }
+
         private static List<Update> updates(LoraGroup lora) {
             return lora == null ? List.of() : lora.updates();
         }
 
         private Tensor scratch(Pass pass, LoraGroup lora) {
-            long rows = parts.stream().mapToLong(QuantizedMatrix::rows).sum();
-            return pass.matrix(rows, parts.get(0).cols() + (lora == null ? 0 : lora.width()));
+            return pass.matrix(rows(), parts.get(0).cols() + (lora == null ? 0 : lora.width()));
         }
     }
 }

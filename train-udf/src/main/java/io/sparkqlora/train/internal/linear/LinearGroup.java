@@ -28,6 +28,11 @@ public record LinearGroup(GroupSpec spec, BaseWeight weight, Tensor bias) {
         return lora == null ? 0 : lora.width();
     }
 
+    /** The same with its weight ready for several products; what that takes is on the arena. */
+    public LinearGroup held(Pass pass, LoraSegments lora) {
+        return new LinearGroup(spec, weight.held(pass, lowRankWidth(lora)), bias);
+    }
+
     /** The input's own columns of such a buffer. */
     public Tensor input(Tensor x) {
         return x.colRange(0, spec.inFeatures());

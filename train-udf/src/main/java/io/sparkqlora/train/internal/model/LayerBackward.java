@@ -31,6 +31,7 @@ record LayerBackward(LayerForward forward, Attention.Sequences sequences, Recomp
      * @param a what forward made; the gate and up projections are overwritten
      * @param gradient of the output [tokens, hidden]; on return that of the input
      * @param inputGradient false for the lowest layer with an adapter: {@code gradient} is scratch then
+     * @param there whether what layers share is still this one's, since none ran after it
      */
     void run(
             DecoderLayer layer,
@@ -38,12 +39,29 @@ record LayerBackward(LayerForward forward, Attention.Sequences sequences, Recomp
             Tensor input,
             LayerActivations a,
             Tensor gradient,
-            boolean inputGradient) {
-        if (recompute == Recompute.FULL) {
-            forward.rerun(layer, lora, input, a);
+            boolean inputGradient,
+            boolean there) {
+        long mark = pass().arena().mark();
+        DecoderLayer held = layer;
+        if (recompute == Recompute.FULL && !there) {
+            held = held(layer, lora);
+            forward.rerun(held, lora, input, a);
         }
-        feedForward(layer, lora, a, gradient);
-        attention(layer, lora, input, a, gradient, inputGradient);
+        feedForward(held, lora, a, gradient);
+        attention(held, lora, input, a, gradient, inputGradient);
+        pass().arena().release(mark);
+    }
+
+    /** What is multiplied both when the layer is made again and backward is dequantised once for both. */
+    private DecoderLayer held(DecoderLayer layer, RowAdapters.Layer lora) {
+        return new DecoderLayer(
+                layer.index(),
+                layer.inputNorm(),
+                layer.qkv().held(pass(), lora.qkv()),
+                layer.o().held(pass(), lora.o()),
+                layer.postAttentionNorm(),
+                layer.gateUp().held(pass(), lora.gateUp()),
+                layer.down());
     }
 
     private void feedForward(DecoderLayer layer, RowAdapters.Layer lora, LayerActivations a, Tensor gradient) {

@@ -152,7 +152,8 @@ public record MicroBatch(Pass pass, BaseModel model, RopeTables rope, Recompute 
         for (int i = runs.size() - 1; i >= lowest; i--) {
             Run run = runs.get(i);
             steps.before(i);
-            backward.run(run.layer(), run.lora(), run.input(), run.activations(), gradient, i > lowest);
+            boolean there = i == runs.size() - 1;
+            backward.run(run.layer(), run.lora(), run.input(), run.activations(), gradient, i > lowest, there);
             steps.afterBackward(i);
         }
     }

@@ -71,7 +71,7 @@ public final class ConfigKeys {
             ConfigTypes.text("a column name"),
             null,
             "Column with a conversation: an array of structs with role and content. Without any of the column keys, the "
-                    + "columns are found by their usual names (messages, prompt and completion, text).");
+                    + "columns are found by their usual names (messages, prompt and completion, text, input_ids and labels).");
 
     public static final ConfigKey<String> TOOLS_COLUMN =
             of(DATA, "tools_column", ConfigTypes.text("a column name"), null, "Column with a conversation's tools.");

@@ -27,6 +27,11 @@ final class AssistantSpans {
         return render(conversation, conversation.messages().size(), false);
     }
 
+    /** The conversation's text and what comes before the assistant's next turn. */
+    String renderPrompt(Conversation conversation) throws RejectedExample {
+        return render(conversation, conversation.messages().size(), true).text();
+    }
+
     /** The conversation's text with the assistant's spans: the template's own marks, or else found by prefixes. */
     Rendered renderWithSpans(Conversation conversation) throws RejectedExample {
         requireAssistant(conversation);

@@ -6,6 +6,7 @@ import io.sparkqlora.tokenize.internal.Example;
 import io.sparkqlora.tokenize.internal.Example.Conversation;
 import io.sparkqlora.tokenize.internal.Example.PromptCompletion;
 import io.sparkqlora.tokenize.internal.Example.Text;
+import io.sparkqlora.tokenize.internal.Example.Tokens;
 import io.sparkqlora.tokenize.internal.ExampleTokenizer;
 import io.sparkqlora.tokenize.internal.Outcome;
 import io.sparkqlora.tokenize.template.Template.Rendered;
@@ -39,13 +40,26 @@ public final class ConversationTokenizer implements ExampleTokenizer {
      * @param maxSeqLength the longest sequence in tokens; what is longer is cut at its end
      * @param assistantOnlyLoss whether only the assistant's turns of a conversation count
      * @param completionOnlyLoss whether only the completion counts beside its prompt
+     * @param addGenerationPrompt whether examples are prompts: a conversation goes up to where the assistant is to speak, a text
+     *     has no end-of-sequence token, nothing counts, and nothing is cut
      */
     public record Settings(
             String chatTemplate,
             LocalDate chatTemplateDate,
             int maxSeqLength,
             boolean assistantOnlyLoss,
-            boolean completionOnlyLoss) {
+            boolean completionOnlyLoss,
+            boolean addGenerationPrompt) {
+
+        /** Of whole examples. */
+        public Settings(
+                String chatTemplate,
+                LocalDate chatTemplateDate,
+                int maxSeqLength,
+                boolean assistantOnlyLoss,
+                boolean completionOnlyLoss) {
+            this(chatTemplate, chatTemplateDate, maxSeqLength, assistantOnlyLoss, completionOnlyLoss, false);
+        }
 
         /** The same on {@link TokenizeOptions#DEFAULT_DATE}. */
         public Settings(String chatTemplate, int maxSeqLength, boolean assistantOnlyLoss, boolean completionOnlyLoss) {
@@ -88,13 +102,58 @@ public final class ConversationTokenizer implements ExampleTokenizer {
     @Override
     public Outcome tokenize(Example example) {
         try {
-            if (example instanceof Conversation conversation) {
-                return conversation(conversation);
-            }
-            return example instanceof PromptCompletion pair ? promptCompletion(pair) : text(((Text) example).text());
+            return settings.addGenerationPrompt() ? prompt(example) : whole(example);
         } catch (RejectedExample e) {
             return e.outcome();
         }
+    }
+
+    private Outcome whole(Example example) throws RejectedExample {
+        if (example instanceof Conversation conversation) {
+            return conversation(conversation);
+        }
+        if (example instanceof Tokens tokens) {
+            return tokens(tokens);
+        }
+        return example instanceof PromptCompletion pair ? promptCompletion(pair) : text(((Text) example).text());
+    }
+
+    private Outcome prompt(Example example) throws RejectedExample {
+        int[] ids = example instanceof Conversation conversation
+                ? tokenizer.encode(wellFormed(conversationPrompt(conversation)), false)
+                : tokenizer.encode(wellFormed(((Text) example).text()), true);
+        if (ids.length > settings.maxSeqLength()) {
+            throw new RejectedExample(
+                    RejectionReason.PROMPT_TOO_LONG,
+                    "the prompt has " + ids.length + " tokens; max_seq_length is " + settings.maxSeqLength());
+        }
+        int[] labels = new int[ids.length];
+        Arrays.fill(labels, IGNORED);
+        return new Outcome.Tokenized(ids, labels, false);
+    }
+
+    private String conversationPrompt(Conversation conversation) throws RejectedExample {
+        if (spans == null) {
+            tokenizer.requireChatTemplate();
+        }
+        check(conversation.messages());
+        return spans.renderPrompt(conversation);
+    }
+
+    private Outcome tokens(Tokens tokens) throws RejectedExample {
+        int[] ids = tokens.inputIds();
+        boolean[] counted = new boolean[ids.length];
+        for (int i = 0; i < ids.length; i++) {
+            int label = tokens.labels()[i];
+            counted[i] = label == ids[i];
+            if (ids[i] < 0 || ids[i] > tokenizer.largestId() || (!counted[i] && label != IGNORED)) {
+                throw new RejectedExample(
+                        RejectionReason.INVALID_TOKENS,
+                        "token " + i + " is " + ids[i] + " with label " + label + "; the tokenizer's ids end at "
+                                + tokenizer.largestId() + ", and a label is its token or " + IGNORED);
+            }
+        }
+        return outcome(ids, counted);
     }
 
     private Outcome conversation(Conversation conversation) throws RejectedExample {

@@ -23,7 +23,11 @@ public enum RejectionReason {
     /** Half of a surrogate pair, which JSON can write and UTF-8 can't. */
     INVALID_UNICODE,
     /** No token counts in the loss, or those that did were cut off. */
-    NO_TARGET_TOKENS;
+    NO_TARGET_TOKENS,
+    /** A prompt, of which nothing can be cut off, beyond max_seq_length. */
+    PROMPT_TOO_LONG,
+    /** A token that the tokenizer doesn't have, or a label that is neither its token nor −100. */
+    INVALID_TOKENS;
 
     Outcome.Rejected of(String detail) {
         return new Outcome.Rejected(name().toLowerCase(Locale.ROOT), detail);

@@ -23,6 +23,7 @@ public final class TextTokenizer implements AutoCloseable {
     private final NativeTokenizer tokenizer;
     private final PieceEncoder pieces;
     private final Vocabulary vocabulary;
+    private final int largestId;
     private final Map<String, String> specialTokens;
     private final String chatTemplate;
     private final String toolTemplate;
@@ -38,6 +39,7 @@ public final class TextTokenizer implements AutoCloseable {
         this.tokenizer = load(dir, json);
         JsonNode parsed = parse(dir, json);
         this.vocabulary = Vocabulary.of(parsed);
+        this.largestId = vocabulary.largest().getValue();
         this.pieces = PieceEncoder.of(tokenizer, parsed).orElse(null);
     }
 
@@ -71,6 +73,11 @@ public final class TextTokenizer implements AutoCloseable {
     /** How many tokens there are, added ones included. */
     public int vocabSize() {
         return vocabulary.ids().size();
+    }
+
+    /** The largest id of a token. */
+    int largestId() {
+        return largestId;
     }
 
     /** The id of a token, or empty. */

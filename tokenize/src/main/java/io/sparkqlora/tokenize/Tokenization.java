@@ -38,7 +38,7 @@ public final class Tokenization {
     public static TokenizationResult run(
             SparkSession spark, SourceRows source, TextTokenizer tokenizer, TokenizeOptions options) {
         RowShape shape = RowShapes.of(source, options);
-        ConversationTokenizer.Settings settings = settings(options);
+        ConversationTokenizer.Settings settings = settings(options, false);
         check(tokenizer, settings, shape);
         return new Tokenizing(spark, options)
                 .run(source, shape, broadcast(spark, tokenizer, settings), lineage -> id(lineage, tokenizer, options));
@@ -64,18 +64,22 @@ public final class Tokenization {
                 Objects.toString(options)));
     }
 
-    private static ConversationTokenizer.Settings settings(TokenizeOptions options) {
+    static ConversationTokenizer.Settings settings(TokenizeOptions options, boolean addGenerationPrompt) {
         return new ConversationTokenizer.Settings(
                 options.chatTemplate(),
                 options.chatTemplateDate(),
                 options.maxSeqLength(),
                 options.assistantOnlyLoss(),
-                options.completionOnlyLoss());
+                options.completionOnlyLoss(),
+                addGenerationPrompt);
     }
 
     /** What every task would find wrong is found here first, where the tokenizer's folder has its name. */
-    private static void check(TextTokenizer tokenizer, ConversationTokenizer.Settings settings, RowShape shape) {
+    static void check(TextTokenizer tokenizer, ConversationTokenizer.Settings settings, RowShape shape) {
         new ConversationTokenizer(tokenizer, settings);
+        if (shape.kind() == RowShape.Kind.TOKENS) {
+            return;
+        }
         if (shape.kind() != RowShape.Kind.MESSAGES) {
             tokenizer.eosToken();
         } else if (settings.chatTemplate() == null) {
@@ -83,7 +87,7 @@ public final class Tokenization {
         }
     }
 
-    private static ProcessTokenizers broadcast(
+    static ProcessTokenizers broadcast(
             SparkSession spark, TextTokenizer tokenizer, ConversationTokenizer.Settings settings) {
         try {
             return ProcessTokenizers.broadcast(spark, tokenizer, settings);

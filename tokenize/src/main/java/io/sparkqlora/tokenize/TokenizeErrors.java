@@ -146,7 +146,8 @@ public final class TokenizeErrors {
     public static QLoraException noShape(List<String> columns) {
         return input(
                 "QLORA-D053",
-                "the dataset has none of the columns that tell its row shape: messages, or prompt and completion, or text; "
+                "the dataset has none of the columns that tell its row shape: messages, or prompt and completion, or text, or "
+                        + "input_ids and labels; "
                         + "its columns are "
                         + (columns.isEmpty() ? "none that can be read" : String.join(", ", columns))
                         + "; name the right ones with messages_column, prompt_column and completion_column, or text_column",

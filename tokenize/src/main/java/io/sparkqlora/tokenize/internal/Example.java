@@ -21,4 +21,13 @@ public sealed interface Example {
 
     /** Plain text. */
     record Text(String text) implements Example {}
+
+    /**
+     * What was tokenised before.
+     *
+     * @param inputIds token ids
+     * @param labels as many: the token's own id where it counts in the loss, −100 where it doesn't
+     */
+    @SuppressWarnings("ArrayRecordComponent")
+    record Tokens(int[] inputIds, int[] labels) implements Example {}
 }

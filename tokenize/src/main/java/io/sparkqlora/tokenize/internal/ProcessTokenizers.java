@@ -33,12 +33,18 @@ public final class ProcessTokenizers implements ExampleTokenizer.Source {
             LocalDate chatTemplateDate,
             int maxSeqLength,
             boolean assistantOnlyLoss,
-            boolean completionOnlyLoss)
+            boolean completionOnlyLoss,
+            boolean addGenerationPrompt)
             implements Serializable {
 
         ConversationTokenizer.Settings settings() {
             return new ConversationTokenizer.Settings(
-                    chatTemplate, chatTemplateDate, maxSeqLength, assistantOnlyLoss, completionOnlyLoss);
+                    chatTemplate,
+                    chatTemplateDate,
+                    maxSeqLength,
+                    assistantOnlyLoss,
+                    completionOnlyLoss,
+                    addGenerationPrompt);
         }
     }
 
@@ -61,7 +67,8 @@ public final class ProcessTokenizers implements ExampleTokenizer.Source {
                 settings.chatTemplateDate(),
                 settings.maxSeqLength(),
                 settings.assistantOnlyLoss(),
-                settings.completionOnlyLoss());
+                settings.completionOnlyLoss(),
+                settings.addGenerationPrompt());
         return new ProcessTokenizers(
                 JavaSparkContext.fromSparkContext(spark.sparkContext()).broadcast(archive), key);
     }

@@ -9,6 +9,7 @@ import java.util.Map;
 final class RowParser {
 
     private static final String CORRUPT_RECORD = "corrupt_record";
+    private static final String INVALID_TOKENS = "invalid_tokens";
 
     private final RowShape shape;
 
@@ -42,6 +43,7 @@ final class RowParser {
             case PROMPT_COMPLETION -> new Example.PromptCompletion(
                     text(columns, shape.first()), text(columns, shape.second()));
             case TEXT -> new Example.Text(text(columns, shape.first()));
+            case TOKENS -> tokens(columns);
         };
     }
 
@@ -57,6 +59,37 @@ final class RowParser {
         List<Map<String, Object>> turns = Messages.of(shape.first(), messages);
         return new Example.Conversation(
                 turns, tools == null ? null : Messages.list(shape.second(), tools, "invalid_tools"));
+    }
+
+    private Example tokens(Map<?, ?> columns) throws RejectedRow {
+        int[] inputIds = integers(columns, shape.first());
+        int[] labels = integers(columns, shape.second());
+        if (inputIds.length != labels.length) {
+            throw new RejectedRow(
+                    INVALID_TOKENS,
+                    shape.first() + " has " + inputIds.length + " elements and " + shape.second() + " "
+                            + labels.length);
+        }
+        return new Example.Tokens(inputIds, labels);
+    }
+
+    private static int[] integers(Map<?, ?> columns, String column) throws RejectedRow {
+        Object value = columns.get(column);
+        if (value == null) {
+            throw new RejectedRow("missing_tokens", column + " is null");
+        }
+        if (!(value instanceof List<?> list)) {
+            throw new RejectedRow(INVALID_TOKENS, column + " is " + Values.kind(value) + ", not a list");
+        }
+        int[] integers = new int[list.size()];
+        for (int i = 0; i < integers.length; i++) {
+            if (!(list.get(i) instanceof Integer integer)) {
+                throw new RejectedRow(
+                        INVALID_TOKENS, column + "[" + i + "] is " + list.get(i) + ", not a whole number");
+            }
+            integers[i] = integer;
+        }
+        return integers;
     }
 
     private static String text(Map<?, ?> columns, String column) throws RejectedRow {

@@ -11,8 +11,8 @@ import java.util.stream.Stream;
  * Which columns hold the example.
  *
  * @param kind how they hold it
- * @param first the column of messages, prompts or texts
- * @param second the column of tools (may be null) or completions; null for text
+ * @param first the column of messages, prompts, texts or token ids
+ * @param second the column of tools (may be null), completions or labels; null for text
  * @param groups the columns that say which group a row belongs to, or null
  */
 public record RowShape(Kind kind, String first, String second, GroupColumns groups) implements Serializable {
@@ -26,7 +26,9 @@ public record RowShape(Kind kind, String first, String second, GroupColumns grou
         /** Two columns of text. */
         PROMPT_COMPLETION,
         /** One column of text. */
-        TEXT
+        TEXT,
+        /** Two columns of whole numbers: token ids, and labels. */
+        TOKENS
     }
 
     RowShape(Kind kind, String first, String second) {

@@ -8,13 +8,17 @@ import io.sparkqlora.tokenize.TokenizeOptions;
 import java.util.List;
 import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.IntegerType;
 import org.apache.spark.sql.types.MapType;
 import org.apache.spark.sql.types.NumericType;
 import org.apache.spark.sql.types.StringType;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.sql.types.VariantType;
 
-/** Decides a source's row shape: what the options name, else {@code messages}, {@code prompt}+{@code completion}, {@code text}. */
+/**
+ * Decides a source's row shape: what the options name, else {@code messages}, {@code prompt}+{@code completion}, {@code text},
+ * {@code input_ids}+{@code labels}.
+ */
 public final class RowShapes {
 
     private static final String MESSAGES = "messages";
@@ -22,6 +26,8 @@ public final class RowShapes {
     private static final String PROMPT = "prompt";
     private static final String COMPLETION = "completion";
     private static final String TEXT = "text";
+    private static final String INPUT_IDS = "input_ids";
+    private static final String LABELS = "labels";
 
     private RowShapes() {}
 
@@ -47,6 +53,25 @@ public final class RowShapes {
         return shape.groupedBy(groups);
     }
 
+    /**
+     * The shape of prompts: a conversation, a prompt whose completion is to be written, or the beginning of a text.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException as {@link #of}
+     */
+    public static RowShape ofPrompts(SourceRows source, TokenizeOptions options) {
+        List<String> columns = source.columns();
+        boolean named = options.messagesColumn() != null || options.textColumn() != null;
+        String prompt = options.promptColumn() == null ? PROMPT : options.promptColumn();
+        boolean pair =
+                options.promptColumn() != null || (!named && !columns.contains(MESSAGES) && columns.contains(prompt));
+        if (pair) {
+            require("prompt_column", prompt, columns);
+        }
+        RowShape shape = pair ? new RowShape(RowShape.Kind.TEXT, prompt, null) : shape(columns, options);
+        shape.exampleColumns().forEach(column -> checkType(source, shape, column));
+        return shape;
+    }
+
     private static RowShape shape(List<String> columns, TokenizeOptions options) {
         if (options.messagesColumn() != null) {
             return messages(options.messagesColumn(), columns, options);
@@ -69,6 +94,9 @@ public final class RowShapes {
         }
         if (columns.contains(TEXT)) {
             return text(TEXT, columns);
+        }
+        if (columns.contains(INPUT_IDS) && columns.contains(LABELS)) {
+            return new RowShape(RowShape.Kind.TOKENS, INPUT_IDS, LABELS);
         }
         throw TokenizeErrors.noShape(columns);
     }
@@ -128,6 +156,10 @@ public final class RowShapes {
 
     private static void checkType(SourceRows source, RowShape shape, String column) {
         DataType type = type(source, column);
+        if (shape.kind() == RowShape.Kind.TOKENS) {
+            requireIntegers(column, type);
+            return;
+        }
         boolean text = type instanceof StringType || type instanceof VariantType;
         boolean list = shape.kind() == RowShape.Kind.MESSAGES && type instanceof ArrayType;
         if (!text && !list) {
@@ -135,6 +167,12 @@ public final class RowShapes {
                     ? "an array of structs, or its JSON as a string"
                     : "a string";
             throw TokenizeErrors.wrongType(column, type.simpleString(), wanted);
+        }
+    }
+
+    private static void requireIntegers(String column, DataType type) {
+        if (!(type instanceof ArrayType array && array.elementType() instanceof IntegerType)) {
+            throw TokenizeErrors.wrongType(column, type.simpleString(), "an array of integers");
         }
     }
 }

@@ -20,7 +20,7 @@ import org.apache.spark.sql.SparkSession;
  * hand to Java, and what a rejected row looked like is at hand. Of a table, the columns of the shape are read and no others;
  * fields that are null are left out, as they are in the JSON that such tables are made of.
  */
-final class SourceText {
+public final class SourceText {
 
     private static final long PARTITION_BYTES = 16L << 20;
     private static final int TASKS_PER_CORE = 4;
@@ -30,7 +30,9 @@ final class SourceText {
     private SourceText() {}
 
     static Dataset<Row> of(SparkSession spark, SourceRows source, RowShape shape) {
-        Dataset<Row> text = source.jsonText() ? lines(source.rows()) : json(source.rows(), shape);
+        Dataset<Row> text = source.jsonText()
+                ? lines(source.rows())
+                : source.rows().select(json(source.rows(), shape).as("value"));
         // tokenising costs a hundred times what moving the text does: few large files must not leave cores idle
         return text.repartition(partitions(spark, source.rows()));
     }
@@ -41,12 +43,13 @@ final class SourceText {
         return rows.select(line).where(ltrim(line, " \t\r").notEqual(""));
     }
 
-    private static Dataset<Row> json(Dataset<Row> rows, RowShape shape) {
+    /** The columns of the shape as the text of a JSON object. */
+    public static Column json(Dataset<Row> rows, RowShape shape) {
         Stream<String> corrupt = Arrays.stream(rows.columns()).filter(CsvReader.CORRUPT::equals);
         Column[] columns = Stream.concat(shape.columns().stream(), corrupt)
                 .map(column -> col("`" + column.replace("`", "``") + "`"))
                 .toArray(Column[]::new);
-        return rows.select(to_json(struct(columns)).as("value"));
+        return to_json(struct(columns));
     }
 
     private static int partitions(SparkSession spark, Dataset<Row> rows) {

@@ -10,6 +10,9 @@ import io.sparkqlora.pipeline.SparkQLora;
 import io.sparkqlora.pipeline.TestJobs;
 import io.sparkqlora.pipeline.internal.tables.JobTables;
 import io.sparkqlora.pipeline.internal.tables.Table;
+import io.sparkqlora.pipeline.ml.ChatTokenizer;
+import io.sparkqlora.pipeline.ml.QLoraEstimator;
+import io.sparkqlora.pipeline.ml.QLoraModel;
 import io.sparkqlora.train.NamedTensor;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -21,6 +24,10 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArraySet;
 import java.util.stream.Stream;
+import org.apache.spark.ml.param.ParamMap;
+import org.apache.spark.ml.tuning.ParamGridBuilder;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -128,6 +135,38 @@ class ClusterJobsIT {
                 .extracting(Object::toString)
                 .containsExactly("[0,done,null]", "[1,done,null]", "[2,done,null]", "[3,failed,QLORA-P103]");
         assertThat(SparkQLora.job(job).adapter(spark, run, "2").tensors()).isNotEmpty();
+    }
+
+    /** Tokenizers, tokens, adapters and what they answer cross the wire. */
+    @Test
+    void stagesOfMllibWorkOnExecutors() {
+        String base = TestJobs.base().toString();
+        ChatTokenizer tokenizer = new ChatTokenizer().setModelNameOrPath(base).setMaxSeqLength(96);
+        Dataset<Row> tokens = tokenizer.transform(
+                spark.read().json(dir.resolve("data.jsonl").toString()).limit(6));
+        QLoraEstimator estimator = new QLoraEstimator()
+                .setModelNameOrPath(base)
+                .setOutputDir(dir.resolve("out").toString())
+                .setMaxSeqLength(96)
+                .setBnb4bitComputeDtype("float32")
+                .setMaxSteps(2);
+        ParamMap[] grid = new ParamGridBuilder()
+                .addGrid(estimator.seed(), new long[] {1, 2})
+                .build();
+        List<QLoraModel> models = estimator.fit(tokens, grid);
+        assertThat(models.get(0).adapter()).isNotEqualTo(models.get(1).adapter());
+        for (QLoraModel model : models) {
+            List<Row> scored = model.setGeneratedCol("answer")
+                    .setMaxNewTokens(2)
+                    .transform(tokens)
+                    .select("loss", "num_target_tokens", "answer")
+                    .collectAsList();
+            assertThat(scored).hasSize(6).allSatisfy(row -> {
+                assertThat(row.getDouble(0)).isPositive();
+                assertThat(row.getLong(1)).isPositive();
+                assertThat(row.getString(2)).isNotNull();
+            });
+        }
     }
 
     @Test

@@ -33,12 +33,13 @@ public final class TokenDatasets {
 
     private final Workspace work;
     private final String source;
-
+    private final SourceRows rows;
     private final IntConsumer check;
 
-    private TokenDatasets(Workspace work, String source, IntConsumer check) {
+    private TokenDatasets(Workspace work, String source, SourceRows rows, IntConsumer check) {
         this.work = work;
         this.source = source;
+        this.rows = rows;
         this.check = check;
     }
 
@@ -50,24 +51,29 @@ public final class TokenDatasets {
      *     then
      */
     public static TokenData prepare(Workspace work, String source, IntConsumer check) {
-        return new TokenDatasets(work, source, check).prepare();
+        SourceRows rows = DataSource.of(source, work.config().get(ConfigKeys.DATASET_FORMAT))
+                .read(work.spark());
+        return new TokenDatasets(work, source, rows, check).prepare();
+    }
+
+    /** As {@link #prepare(Workspace, String, IntConsumer)}, of rows that are at hand. */
+    public static TokenData prepare(Workspace work, SourceRows rows, IntConsumer check) {
+        return new TokenDatasets(work, rows.lineage().identity(), rows, check).prepare();
     }
 
     private TokenData prepare() {
         JobConfig config = work.config();
         Path folder = Path.of(config.get(ConfigKeys.MODEL_NAME_OR_PATH));
         try (TextTokenizer tokenizer = TextTokenizer.open(folder)) {
-            SourceRows rows =
-                    DataSource.of(source, config.get(ConfigKeys.DATASET_FORMAT)).read(work.spark());
             TokenizeOptions options = TokenizeSettings.of(config);
             Optional<TokenData> there = Tokenization.datasetId(rows, tokenizer, options)
                     .flatMap(id -> find(id, rows.lineage().version(), tokenizer.sha256(), true));
             there.ifPresent(data -> check.accept(data.maxNumTokens()));
-            return there.orElseGet(() -> make(rows, tokenizer, options));
+            return there.orElseGet(() -> make(tokenizer, options));
         }
     }
 
-    private TokenData make(SourceRows rows, TextTokenizer tokenizer, TokenizeOptions options) {
+    private TokenData make(TextTokenizer tokenizer, TokenizeOptions options) {
         work.tables().requireWritable();
         work.observer().onMessage("tokenising " + source);
         try (JobGroup group = JobGroup.open(work.spark().sparkContext(), "tokenize", "tokenize " + source);

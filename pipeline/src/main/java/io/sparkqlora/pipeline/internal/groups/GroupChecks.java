@@ -5,11 +5,17 @@ import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.GroupErrors;
 import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
+import java.util.List;
 
 /** What of a job doesn't go together with groups. */
 public final class GroupChecks {
 
     private GroupChecks() {}
+
+    /** Names of the keys that a group may have of its own. */
+    public static List<String> ownKeys() {
+        return GroupSettings.OWN;
+    }
 
     /**
      * Checks a job's keys against each other.

@@ -21,7 +21,7 @@ import java.util.Map;
  */
 final class GroupSettings {
 
-    private static final List<String> OWN = List.<ConfigKey<?>>of(
+    static final List<String> OWN = List.<ConfigKey<?>>of(
                     ConfigKeys.LEARNING_RATE,
                     ConfigKeys.LR_SCHEDULER_TYPE,
                     ConfigKeys.WARMUP_STEPS,

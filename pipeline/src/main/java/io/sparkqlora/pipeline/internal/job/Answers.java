@@ -80,10 +80,11 @@ public final class Answers implements AutoCloseable {
         List<int[]> ids =
                 prompts.stream().map(prompt -> tokenizer.encode(prompt, false)).toList();
         List<Generation> generations = generator.generate(ids, settings, withAdapter);
-        return generations.stream().map(this::text).toList();
+        return generations.stream().map(each -> text(tokenizer, each)).toList();
     }
 
-    private String text(Generation generation) {
+    /** The new text of a continuation, without special tokens. */
+    public static String text(TextTokenizer tokenizer, Generation generation) {
         int[] tokens = generation.tokens();
         int kept = generation.ended() ? tokens.length - 1 : tokens.length;
         return tokenizer.decode(Arrays.copyOf(tokens, kept), true);

@@ -16,6 +16,9 @@ import io.sparkqlora.pipeline.internal.run.RunDevice;
 import io.sparkqlora.pipeline.internal.run.RunDevices;
 import io.sparkqlora.pipeline.internal.run.RunDriver;
 import io.sparkqlora.pipeline.internal.run.RunRecord;
+import io.sparkqlora.tokenize.SourceRows;
+import java.util.function.BiFunction;
+import java.util.function.IntConsumer;
 
 /** Tokenises, if need be, and trains. */
 public final class TrainJob {
@@ -32,6 +35,16 @@ public final class TrainJob {
 
     /** A job's run, to its end. */
     public static RunRecord train(Workspace given) {
+        String source = given.config().get(ConfigKeys.DATASET);
+        return train(given, (work, check) -> TokenDatasets.prepare(work, source, check));
+    }
+
+    /** As {@link #train(Workspace)}, on rows that are at hand. */
+    public static RunRecord train(Workspace given, SourceRows rows) {
+        return train(given, (work, check) -> TokenDatasets.prepare(work, rows, check));
+    }
+
+    private static RunRecord train(Workspace given, BiFunction<Workspace, IntConsumer, TokenData> prepare) {
         GroupChecks.check(given.config());
         BaseModel base = JobInputs.check(given.config());
         boolean grouped = given.config().has(GroupKeys.GROUP_BY);
@@ -50,8 +63,7 @@ public final class TrainJob {
         JobConfig config = work.config();
         // the shortest rows that there can be; the exact need is known with the data
         requireMemory(work, base, device, 1);
-        TokenData data = TokenDatasets.prepare(
-                work, config.get(ConfigKeys.DATASET), longest -> requireMemory(work, base, device, longest));
+        TokenData data = prepare.apply(work, longest -> requireMemory(work, base, device, longest));
         RunDriver driver = new RunDriver(work.tables(), config, work.observer());
         return grouped ? driver.train(base, data, device, groups(work, data)) : driver.train(base, data, device);
     }

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.ml;
+
+import io.sparkqlora.pipeline.ConfigKey;
+import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.JobConfigBuilder;
+import io.sparkqlora.pipeline.internal.config.ConfigJson;
+import io.sparkqlora.pipeline.internal.run.AdapterConfigJson;
+import io.sparkqlora.pipeline.ml.QLoraParams;
+import io.sparkqlora.train.Adapter;
+import java.util.List;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.ml.param.Param;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Encoders;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.types.StructType;
+
+/** Applies a model to a dataset: nothing happens until the rows are read, and then on the executors, partition by partition. */
+public final class Scoring {
+
+    /** What decides how the base is loaded; the rest of a job's keys is about training. */
+    private static final List<ConfigKey<?>> OF_BASE = List.of(
+            ConfigKeys.MODEL_NAME_OR_PATH,
+            ConfigKeys.BACKEND,
+            ConfigKeys.MAX_SEQ_LENGTH,
+            ConfigKeys.LOAD_IN_4BIT,
+            ConfigKeys.BNB_4BIT_QUANT_TYPE,
+            ConfigKeys.BNB_4BIT_USE_DOUBLE_QUANT,
+            ConfigKeys.BNB_4BIT_COMPUTE_DTYPE,
+            ConfigKeys.OFFLOAD_EMBEDDING);
+
+    private Scoring() {}
+
+    /** The rows of a dataset with what the model adds. */
+    public static Dataset<Row> apply(QLoraParams stage, FittedAdapter fitted, Dataset<?> dataset) {
+        Dataset<Row> rows = dataset.toDF();
+        StructType schema = TokenInput.outputSchema(stage, rows.schema());
+        ScoreSpec spec = new ScoreSpec(
+                base(stage, fitted),
+                fitted.hash(),
+                place(stage, rows.schema(), stage.inputIdsCol()),
+                place(stage, rows.schema(), stage.labelsCol()),
+                !stage.getOrDefault(stage.lossCol()).isEmpty(),
+                !stage.getOrDefault(stage.generatedCol()).isEmpty(),
+                (Integer) stage.getOrDefault(stage.maxNewTokens()));
+        Broadcast<Adapter> adapter =
+                new JavaSparkContext(rows.sparkSession().sparkContext()).broadcast(fitted.adapter());
+        return rows.mapPartitions(new ScoreRows(spec, adapter), Encoders.row(schema));
+    }
+
+    private static int place(QLoraParams stage, StructType schema, Param<String> param) {
+        return schema.fieldIndex(stage.getOrDefault(param));
+    }
+
+    private static ScoreSpec.Base base(QLoraParams stage, FittedAdapter fitted) {
+        KeyParams.require(stage, List.of(stage.modelNameOrPath()));
+        JobConfigBuilder all = JobConfig.builder().set(ConfigKeys.DATASET, TokenInput.SOURCE);
+        stage.keyParams().copyTo(stage, all);
+        JobConfig set = all.set(ConfigKeys.OUTPUT_DIR, TokenInput.SOURCE).build();
+        JobConfigBuilder base = JobConfig.builder()
+                .set(ConfigKeys.DATASET, TokenInput.SOURCE)
+                .set(ConfigKeys.OUTPUT_DIR, TokenInput.SOURCE)
+                .set(ConfigKeys.PER_DEVICE_TRAIN_BATCH_SIZE, 1);
+        OF_BASE.forEach(key -> base.set(key.name(), set.get(key)));
+        return new ScoreSpec.Base(
+                ConfigJson.write(base.build()),
+                AdapterConfigJson.write(fitted.adapter().config()),
+                fitted.fingerprint(),
+                fitted.tokenizerHash(),
+                set.get(ConfigKeys.MAX_SEQ_LENGTH));
+    }
+}

@@ -6,7 +6,8 @@
 // A warp turns 512 neighbouring bytes into 1024 elements: a lane four times 4 bytes into 8 elements (16 bytes of bf16), with
 // all loads before the first use, one scale a block that its neighbours ask it for, and one level that all ask it for: a
 // shuffle is as fast as shared memory here, and nothing has to be filled before the first element. What is read is not read
-// again soon, so it leaves the cache first; what is written stays, for the product that follows.
+// again soon, so it leaves the cache first; what is written stays, for the product that follows. Matrices one under the other, as
+// layers that share an input are, come together: a small one alone is half launching.
 #include "matrix.cuh"
 
 struct Format {
@@ -42,12 +43,29 @@ __device__ __forceinline__ void expand(uint32_t bytes, float level, float scale,
 
 }  // namespace
 
+constexpr int PARTS = 3;
+
+struct Part {
+    Format format;
+    Matrix out;
+    long long rows, cols;
+};
+
+struct Parts {
+    Part part[PARTS];
+    unsigned first[PARTS];  // each one's first block; of those that are not there, beyond the last
+};
+
 // Rows of a multiple of 8 elements; a matrix without gaps comes as one row.
-extern "C" __global__ void __launch_bounds__(THREADS) dequantize_8(Format f, Matrix out, long long rows, long long cols) {
+extern "C" __global__ void __launch_bounds__(THREADS) dequantize_8(const __grid_constant__ Parts p) {
+    int part = blockIdx.x >= p.first[2] ? 2 : blockIdx.x >= p.first[1] ? 1 : 0;
+    const Format& f = p.part[part].format;
+    const Matrix& out = p.part[part].out;
+    long long rows = p.part[part].rows, cols = p.part[part].cols;
     constexpr int WARP_GROUPS = UNROLL * 32, WARP_SHIFT = LOG2_UNROLL + 8;  // of 8 elements; log2 of its elements
     uint32_t groups = static_cast<uint32_t>(rows * cols / 8), row_groups = static_cast<uint32_t>(cols / 8);
     uint32_t lane = threadIdx.x % 32;
-    uint32_t first = (blockIdx.x * THREADS + threadIdx.x) / 32 * WARP_GROUPS;
+    uint32_t first = ((blockIdx.x - p.first[part]) * THREADS + threadIdx.x) / 32 * WARP_GROUPS;
     if (first >= groups) return;
     uint32_t bytes[UNROLL] = {};
 #pragma unroll

@@ -42,11 +42,6 @@ public record DenseQuantizedLinear(Quantization quantization, Matmul matmul, Lor
     }
 
     private void dequantize(List<QuantizedMatrix> weight, Tensor scratch) {
-        long from = 0;
-        for (QuantizedMatrix part : weight) {
-            Tensor target = scratch.rowRange(from, from + part.rows()).colRange(0, part.cols());
-            quantization.dequantize(part, target);
-            from += part.rows();
-        }
+        quantization.dequantize(weight, scratch.colRange(0, weight.get(0).cols()));
     }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.kernels;
 
+import java.util.List;
+
 /**
  * bitsandbytes' 4-bit block formats, bit for bit (Dettmers et al., QLoRA, 2023): what version 0.50 computes on a CPU, with
  * PyTorch on one thread. (With more threads PyTorch rounds the mean of 32,768 and more scales in another way.)
@@ -23,4 +25,17 @@ public interface Quantization {
      * @param out [rows, cols], any row stride
      */
     void dequantize(QuantizedMatrix source, Tensor out);
+
+    /**
+     * The same of matrices one under the other.
+     *
+     * @param out [all rows, cols], any row stride
+     */
+    default void dequantize(List<QuantizedMatrix> sources, Tensor out) {
+        long from = 0;
+        for (QuantizedMatrix source : sources) {
+            dequantize(source, out.rowRange(from, from + source.rows()));
+            from += source.rows();
+        }
+    }
 }

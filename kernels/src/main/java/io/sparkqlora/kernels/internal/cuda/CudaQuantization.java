@@ -11,6 +11,8 @@ import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.kernels.internal.Checks;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.List;
 
 /** Kernels in quantize.cu and dequantize.cu. Quantising waits for the device, since it looks at what it found. */
 final class CudaQuantization implements Quantization {
@@ -22,6 +24,7 @@ final class CudaQuantization implements Quantization {
     private static final int MIN_LEVEL_POWER = 4;
     private static final int LEVELS = 4;
     private static final int SCALARS = 256; // bytes before the scales in the work space
+    private static final int PARTS = 3; // of a launch
     private static final int DEQUANTIZED_PER_BLOCK = THREADS * 4 * 8;
     private static final long MOST_WIDE = 1L << 34; // elements that 32 bits count by eights, with room
 
@@ -152,34 +155,91 @@ final class CudaQuantization implements Quantization {
 
     @Override
     public void dequantize(QuantizedMatrix source, Tensor out) {
-        Checks.shape(out, source.rows(), source.cols());
-        Checks.floating(out);
-        checkParts(source);
-        Rectangle walk = Rectangle.of(out);
-        boolean wide = walk.width() > 1 && source.packed().address() % 4 == 0 && out.size() < MOST_WIDE;
-        launcher.of(wide ? dequantize.wide() : dequantize.narrow())
-                .moves(out, source.packed(), source.absmax(), source.nestedAbsmax());
-        format(source);
-        if (wide) {
-            launcher.matrix(out).number(walk.rows()).number(walk.cols());
-            launcher.over((out.size() + DEQUANTIZED_PER_BLOCK - 1) / DEQUANTIZED_PER_BLOCK, 1, 1, THREADS);
-        } else {
-            launcher.matrix(out).number(out.rows()).number(out.cols());
-            new Rectangle(out.rows(), out.cols(), 1).launch(launcher);
+        dequantize(List.of(source), out);
+    }
+
+    @Override
+    public void dequantize(List<QuantizedMatrix> sources, Tensor out) {
+        List<Part> together = new ArrayList<>();
+        long from = 0;
+        for (QuantizedMatrix source : sources) {
+            Part part = new Part(source, out.rowRange(from, from + source.rows()));
+            from += source.rows();
+            Checks.shape(part.out(), source.rows(), source.cols());
+            Checks.floating(out);
+            checkParts(source);
+            if (part.wide()) {
+                together.add(part);
+            } else {
+                narrow(part);
+            }
+        }
+        Checks.shape(out, from, out.cols());
+        for (int i = 0; i < together.size(); i += PARTS) {
+            wide(together.subList(i, Math.min(i + PARTS, together.size())));
         }
     }
 
+    private record Part(QuantizedMatrix source, Tensor out) {
+
+        boolean wide() {
+            return Rectangle.of(out).width() > 1 && source.packed().address() % 4 == 0 && out.size() < MOST_WIDE;
+        }
+
+        long blocks() {
+            return (out.size() + DEQUANTIZED_PER_BLOCK - 1) / DEQUANTIZED_PER_BLOCK;
+        }
+
+        double traffic() {
+            double nested =
+                    source.nestedAbsmax() == null ? 0 : source.nestedAbsmax().bytes();
+            return (double) out.bytes()
+                    + source.packed().bytes()
+                    + source.absmax().bytes()
+                    + nested;
+        }
+    }
+
+    private void narrow(Part part) {
+        Tensor out = part.out();
+        launcher.of(dequantize.narrow()).work(0, part.traffic(), out.rows(), out.cols(), 0);
+        launcher.structure();
+        format(part.source());
+        launcher.end();
+        launcher.matrix(out).number(out.rows()).number(out.cols());
+        new Rectangle(out.rows(), out.cols(), 1).launch(launcher);
+    }
+
+    private void wide(List<Part> parts) {
+        long rows = parts.stream().mapToLong(part -> part.out().rows()).sum();
+        double traffic = parts.stream().mapToDouble(Part::traffic).sum();
+        launcher.of(dequantize.wide())
+                .work(0, traffic, rows, parts.get(0).out().cols(), 0)
+                .structure();
+        for (int i = 0; i < PARTS; i++) {
+            Part part = parts.get(Math.min(i, parts.size() - 1)); // a place without one is never looked at
+            Rectangle walk = Rectangle.of(part.out());
+            format(part.source());
+            launcher.matrix(part.out()).number(walk.rows()).number(walk.cols());
+        }
+        long blocks = 0;
+        for (int i = 0; i < PARTS; i++) {
+            launcher.number(i < parts.size() ? Math.toIntExact(blocks) : -1); // as unsigned, beyond all
+            blocks += i < parts.size() ? parts.get(i).blocks() : 0;
+        }
+        launcher.end().over(blocks, 1, 1, THREADS);
+    }
+
+    /** Fields of the structure that was begun. */
     private void format(QuantizedMatrix source) {
         QuantFormat format = source.format();
         boolean nested = format.doubleQuant();
-        launcher.structure()
-                .address(source.packed())
+        launcher.address(source.packed())
                 .address(source.absmax())
                 .address(nested ? source.nestedAbsmax().address() : 0)
                 .address(nested ? source.nestedOffset().address() : 0)
                 .address(codebooks.address(format.type()))
-                .number(Integer.numberOfTrailingZeros(format.blockSize()))
-                .end();
+                .number((long) Integer.numberOfTrailingZeros(format.blockSize())); // with what fills the line
     }
 
     private static void checkParts(QuantizedMatrix matrix) {

@@ -11,13 +11,17 @@ import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.kernels.QuantFormat;
 import io.sparkqlora.kernels.QuantizedMatrix;
 import io.sparkqlora.kernels.Tensor;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class QuantizationTest {
 
@@ -44,6 +48,29 @@ class QuantizationTest {
         float[] y = new float[(int) out.size()];
         Native.load(out.address(), y, 0, y.length);
         return y;
+    }
+
+    /** More than a launch takes, rows of other numbers of elements than a block, some at odd places. */
+    @ParameterizedTest
+    @ValueSource(ints = {40, 37})
+    void matricesOneUnderTheOtherAreAsOneByOne(int cols) {
+        try (Device device = TestDevice.open()) {
+            Random random = new Random(6);
+            QuantFormat format = new QuantFormat(QuantFormat.Type.NF4, 64, true);
+            List<QuantizedMatrix> parts = new ArrayList<>();
+            Tensor expected = TestMatrix.poisoned(device, DType.BF16, 3 + 40 + 8 + 300 + 1, cols, 8);
+            for (int rows : new int[] {3, 40, 8, 300, 1}) {
+                QuantizedMatrix part = Quantized.allocate(device, format, rows, cols);
+                device.ops().quantization().quantize(TestMatrix.random(device, DType.F32, rows, cols, 0, random), part);
+                long from = parts.stream().mapToLong(QuantizedMatrix::rows).sum();
+                device.ops().quantization().dequantize(part, expected.rowRange(from, from + rows));
+                parts.add(part);
+            }
+            Tensor out = TestMatrix.poisoned(device, DType.BF16, (int) expected.rows(), cols, 8);
+            device.ops().quantization().dequantize(parts, out);
+            assertThat(TestMatrix.bits(out)).isEqualTo(TestMatrix.bits(expected));
+            TestMatrix.assertGapsUntouched(out);
+        }
     }
 
     private static float maxAbs(float[] x, int from, int to) {

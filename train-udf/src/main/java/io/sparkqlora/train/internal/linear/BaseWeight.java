@@ -103,12 +103,7 @@ public sealed interface BaseWeight {
             }
             int in = Math.toIntExact(parts.get(0).cols());
             Tensor storage = pass.matrix(rows(), (long) in + width);
-            long from = 0;
-            for (QuantizedMatrix part : parts) {
-                Tensor own = storage.rowRange(from, from + part.rows());
-                pass.ops().quantization().dequantize(part, own.colRange(0, in));
-                from += part.rows();
-            }
+            pass.ops().quantization().dequantize(parts, storage.colRange(0, in));
             return new Dense(storage, in);
         }
 

@@ -148,6 +148,7 @@ class ClusterJobsIT {
                 .setModelNameOrPath(base)
                 .setOutputDir(dir.resolve("out").toString())
                 .setMaxSeqLength(96)
+                .setBackend("cpu")
                 .setBnb4bitComputeDtype("float32")
                 .setMaxSteps(2);
         ParamMap[] grid = new ParamGridBuilder()

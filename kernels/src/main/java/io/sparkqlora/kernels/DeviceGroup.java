@@ -2,7 +2,7 @@
 package io.sparkqlora.kernels;
 
 /**
- * Devices that add up tensors among themselves, without the host's memory between. Every member makes the same calls in the
+ * Devices that add up and gather tensors among themselves, without the host's memory between. Every member makes the same calls in the
  * same order, each from the thread that drives its device. After an exception no further call succeeds.
  */
 public interface DeviceGroup extends AutoCloseable {
@@ -19,6 +19,13 @@ public interface DeviceGroup extends AutoCloseable {
      * @throws QLoraException RANK_LOST if a member is gone or silent
      */
     void allReduceSum(Tensor values, Tensor scratch);
+
+    /**
+     * A queue of gathers, which lives as long as the group. Sums and gathers must not be under way at the same time.
+     *
+     * @param slots how many buffers there are
+     */
+    GatherQueue gatherQueue(int slots);
 
     /** Leaves; what others of the group wait for then fails. */
     @Override

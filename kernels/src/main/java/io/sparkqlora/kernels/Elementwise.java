@@ -4,7 +4,10 @@ package io.sparkqlora.kernels;
 /** Operations on each element. Shapes are equal, strides and types (F32, BF16) may differ unless said otherwise. */
 public interface Elementwise {
 
-    /** {@code out = source}, rounded to nearest even where the type is narrower. The source may be F16 too. */
+    /**
+     * {@code out = source}, rounded to nearest even where the type is narrower. The source may be F16 too;
+     * where the types are the same, whichever they are, it copies.
+     */
     void cast(Tensor source, Tensor out);
 
     /** {@code out = a + b}; {@code out} may be {@code a} or {@code b}. */

@@ -16,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -222,6 +223,48 @@ class CommandLineTest {
             assertThat(bench.outcome().get(key).asDouble()).as(key).isPositive();
         }
         assertThat(output).doesNotExist();
+    }
+
+    @Test
+    void benchTakesSeveralRanks() {
+        String[] command = {
+            "bench",
+            "--shape",
+            TestJobs.base().resolve("config.json").toString(),
+            "--seq",
+            "16",
+            "--steps",
+            "1",
+            "--rank",
+            "4",
+            "--num-processes",
+            "2",
+            "--shard-base",
+            "--max-memory"
+        };
+        Ended bench = Cli.run(with(command, "1"));
+        assertThat(bench.code()).as(bench.err()).isZero();
+        assertThat(bench.outcome().get("num_tokens").asInt()).isEqualTo(32);
+        long planned = bench.outcome().get("planned_bytes").asLong();
+        assertThat(bench.outcome().get("peak_bytes_by_rank")).hasSize(2).allSatisfy(peak -> assertThat(peak.asLong())
+                .isBetween(planned / 2, planned));
+        Ended tooSmall = Cli.run(with(command, "0.0001"));
+        assertThat(tooSmall.code()).isEqualTo(5);
+        assertThat(tooSmall.err())
+                .contains(
+                        "QLORA-T028: not enough memory on cpu (",
+                        "training needs " + planned + " bytes, 107374 are free");
+        assertThat(Cli.run(with(command, "-1")).err()).contains("max_memory is -1.0, expected at least 0");
+        String[] alone = command.clone();
+        alone[10] = "1";
+        assertThat(Cli.run(with(alone, "1")).err())
+                .contains("shard_base is true, expected false where num_processes is 1");
+    }
+
+    private static String[] with(String[] command, String last) {
+        String[] all = Arrays.copyOf(command, command.length + 1);
+        all[command.length] = last;
+        return all;
     }
 
     @Test

@@ -17,12 +17,12 @@ interface BenchmarkSession extends AutoCloseable {
     @Override
     void close();
 
-    /** One adapter. */
-    record One(TrainingSession session) implements BenchmarkSession {
+    /** One adapter, of one rank or of several. */
+    record One(TrainingSession session, Collective collective) implements BenchmarkSession {
 
         @Override
         public StepMetrics step(List<List<PackedRow>> microBatches) {
-            return session.step(microBatches);
+            return session.step(microBatches, collective);
         }
 
         @Override

@@ -115,13 +115,14 @@ public final class CollectiveErrors {
                 null);
     }
 
-    /** Parts of a base on a device that can't gather them. */
-    public static QLoraException shardNeedsHostMemory() {
+    /** Parts of a base on a GPU that can't be joined to others. */
+    public static QLoraException shardNeedsGroup(String who) {
         return new QLoraException(
                 "QLORA-T112",
                 Kind.CONFIG,
-                "shard_base is true on a device with memory of its own: layers can only be gathered in the memory of hosts so"
-                        + " far; set shard_base: false, or backend: cpu",
+                "shard_base is true on GPUs, and " + who
+                        + " can't load libnccl.so.2: layers are gathered between the GPUs, by NCCL; install it on every"
+                        + " executor (LD_LIBRARY_PATH), set shard_base: false, or backend: cpu",
                 null);
     }
 

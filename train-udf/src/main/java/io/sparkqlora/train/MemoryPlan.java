@@ -14,7 +14,8 @@ import java.util.Map;
  * How many bytes of device memory training will take, by part, found by running the real step on a device that only counts.
  * The parts add up to what {@link Device#peakBytes()} says after a step of {@code maxTokens} tokens that all count. Not in
  * it: the Java heap, checkpoint pages that the system caches, the CUDA context and what its libraries keep, and what the driver
- * takes for captured graphs (some 10 MiB for each shape of micro-batch that came twice, at most four). What is kept in the host's
+ * takes for captured graphs (some 10 MiB for each shape of micro-batch that came twice, at most four), and with several ranks what
+ * NCCL keeps, and a few bytes with which GPUs join. What is kept in the host's
  * memory, where the device has its own, is counted apart.
  *
  * @param baseWeights decoder layers (quantised or not) and norms; with {@code shard_base} the part of the layers that a rank

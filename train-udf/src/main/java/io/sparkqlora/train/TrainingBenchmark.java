@@ -121,7 +121,11 @@ public record TrainingBenchmark(
 
     /** The memory that it will take. */
     public MemoryPlan plan(DeviceTraits device) {
-        return MemoryPlan.of(device, model, quantization, lora(), arguments(), tokens(), adapters);
+        return plan(device, arguments());
+    }
+
+    MemoryPlan plan(DeviceTraits device, TrainingArguments with) {
+        return MemoryPlan.of(device, model, quantization, lora(), with, tokens(), adapters);
     }
 
     private int tokens() {
@@ -145,7 +149,15 @@ public record TrainingBenchmark(
      * @throws io.sparkqlora.kernels.QLoraException RESOURCES if the memory does not suffice
      */
     public Result run(Device device, WeightSource weights) {
-        return run(device, weights, session -> {});
+        return run(device, open(device, weights), seed, session -> {});
+    }
+
+    /** As one of several ranks. */
+    Result run(Device device, WeightSource weights, TrainingArguments with, Collective collective) {
+        int part = with.shardBase() ? collective.rank() : 0;
+        TrainingSession session =
+                TrainingSession.open(device, model, weights, quantization, lora(), with, tokens(), part);
+        return run(device, new BenchmarkSession.One(session, collective), seed + collective.rank(), ended -> {});
     }
 
     /**
@@ -157,7 +169,7 @@ public record TrainingBenchmark(
         device.startProfile(); // refused before anything is loaded
         device.stopProfile();
         List<Profiled> profiled = new ArrayList<>();
-        Result result = run(device, weights, session -> profiled.add(profile(device, session)));
+        Result result = run(device, open(device, weights), seed, session -> profiled.add(profile(device, session)));
         return new Profiled(result, profiled.get(0).profile(), profiled.get(0).profiledStepMs());
     }
 
@@ -171,9 +183,9 @@ public record TrainingBenchmark(
         return new Profiled(null, device.stopProfile(), MILLIS * seconds / steps);
     }
 
-    private Result run(Device device, WeightSource weights, Consumer<BenchmarkSession> after) {
-        try (BenchmarkSession session = open(device, weights)) {
-            Random random = new Random(seed);
+    private Result run(Device device, BenchmarkSession opened, long tokenSeed, Consumer<BenchmarkSession> after) {
+        try (BenchmarkSession session = opened) {
+            Random random = new Random(tokenSeed);
             double seconds = 0;
             double fastest = Double.POSITIVE_INFINITY;
             StepMetrics metrics = null;
@@ -212,7 +224,7 @@ public record TrainingBenchmark(
                 .build();
     }
 
-    private TrainingArguments arguments() {
+    TrainingArguments arguments() {
         return TrainingArguments.builder()
                 .perDeviceTrainBatchSize(batch)
                 .gradientAccumulationSteps(accumulate)
@@ -227,7 +239,8 @@ public record TrainingBenchmark(
     private BenchmarkSession open(Device device, WeightSource weights) {
         if (adapters == 1) {
             return new BenchmarkSession.One(
-                    TrainingSession.open(device, model, weights, quantization, lora(), arguments(), tokens()));
+                    TrainingSession.open(device, model, weights, quantization, lora(), arguments(), tokens()),
+                    Collective.solo());
         }
         MultiAdapterSession session =
                 MultiAdapterSession.open(device, model, weights, quantization, lora(), arguments(), tokens(), adapters);

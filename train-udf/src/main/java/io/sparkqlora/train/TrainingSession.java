@@ -70,6 +70,7 @@ public final class TrainingSession implements AutoCloseable {
             int maxTokensPerMicroBatch,
             int part) {
         Objects.checkIndex(part, arguments.shards());
+        requireGroup(device, arguments);
         SessionSpec spec =
                 SessionSpec.of(device.traits(), model, quantization, lora, arguments, maxTokensPerMicroBatch, 1);
         SessionPlan plan = SessionPlan.of(spec);
@@ -84,6 +85,15 @@ public final class TrainingSession implements AutoCloseable {
         }
     }
 
+    /** Known before gigabytes are read. */
+    private static void requireGroup(Device device, TrainingArguments arguments) {
+        if (arguments.shardBase()
+                && device.traits().ownsMemory()
+                && device.groups().isEmpty()) {
+            throw CollectiveErrors.shardNeedsGroup(device.name());
+        }
+    }
+
     private static TrainStep step(
             Device device, SessionSpec spec, LoadedSession loaded, TrainingArguments arguments, int part) {
         SessionBuffers session = loaded.buffers();
@@ -91,7 +101,7 @@ public final class TrainingSession implements AutoCloseable {
         GradientExchange exchange = GradientExchange.of(device, spec, session, thread);
         int lowest = session.slot().views().lowestLayer();
         LayerGathers gathers =
-                spec.shards() == 1 ? null : new LayerGathers(device, session.model(), lowest, part, thread);
+                spec.shards() == 1 ? null : LayerGathers.of(device, session.model(), lowest, part, thread, exchange);
         return new TrainStep(
                 spec,
                 session,
@@ -137,6 +147,7 @@ public final class TrainingSession implements AutoCloseable {
             return metrics;
         } catch (RuntimeException | Error e) {
             collective.abort(e);
+            trainStep.leave();
             throw e;
         }
     }

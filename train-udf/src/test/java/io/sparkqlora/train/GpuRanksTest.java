@@ -20,6 +20,10 @@ class GpuRanksTest {
 
     @BeforeEach
     void twoGpus() {
+        requireTwoGpus();
+    }
+
+    static void requireTwoGpus() {
         try (Device second = Devices.open("cuda:1")) {
             if (second.groups().isEmpty()) {
                 skip("libnccl.so.2 can't be loaded");

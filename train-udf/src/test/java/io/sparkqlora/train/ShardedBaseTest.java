@@ -9,6 +9,7 @@ import io.sparkqlora.kernels.Devices;
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.kernels.QLoraException.Kind;
 import io.sparkqlora.kernels.QuantFormat;
+import io.sparkqlora.train.FakeGpus.Arrival;
 import io.sparkqlora.train.internal.collective.Ranks;
 import io.sparkqlora.train.internal.collective.Ranks.Ended;
 import java.time.Duration;
@@ -17,6 +18,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.IntFunction;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -42,18 +44,22 @@ class ShardedBaseTest {
             """,
             "odd");
 
-    private static final LoraConfig DROPPING = DataParallelTest.DROPPING;
+    static final LoraConfig DROPPING = DataParallelTest.DROPPING;
 
     private static LoraConfig lora(int r, TargetModules targets) {
         return LoraConfig.builder().r(r).loraAlpha(8).targetModules(targets).build();
     }
 
     private static QuantizationConfig nf4(boolean doubleQuant) {
-        return new QuantizationConfig(
-                true, QuantFormat.Type.NF4, doubleQuant, QuantizationConfig.DEFAULT_BLOCK_SIZE, ComputeType.F32);
+        return nf4(doubleQuant, ComputeType.F32);
     }
 
-    private static TrainingArguments arguments(int ranks, boolean sharded, Recompute recompute) {
+    static QuantizationConfig nf4(boolean doubleQuant, ComputeType compute) {
+        return new QuantizationConfig(
+                true, QuantFormat.Type.NF4, doubleQuant, QuantizationConfig.DEFAULT_BLOCK_SIZE, compute);
+    }
+
+    static TrainingArguments arguments(int ranks, boolean sharded, Recompute recompute) {
         return TestSessions.ARGUMENTS.toBuilder()
                 .perDeviceTrainBatchSize(1)
                 .gradientAccumulationSteps((BATCHES + ranks - 1) / ranks)
@@ -63,7 +69,7 @@ class ShardedBaseTest {
                 .build();
     }
 
-    private static TrainingSession open(
+    static TrainingSession open(
             Device device, QuantizationConfig quantization, LoraConfig lora, TrainingArguments arguments, int part) {
         return TrainingSession.open(
                 device, MODEL, new ScaledWeights(MODEL), quantization, lora, arguments, MAX_TOKENS, part);
@@ -79,9 +85,19 @@ class ShardedBaseTest {
 
     private static TrainingState train(
             int ranks, QuantizationConfig quantization, LoraConfig lora, TrainingArguments arguments) {
+        return train(ranks, quantization, lora, arguments, rank -> Devices.open("cpu"));
+    }
+
+    /** @param devices by rank */
+    static TrainingState train(
+            int ranks,
+            QuantizationConfig quantization,
+            LoraConfig lora,
+            TrainingArguments arguments,
+            IntFunction<Device> devices) {
         List<Ended<TrainingState>> all = Ranks.run(ranks, TIMEOUT, collective -> {
             int part = arguments.shardBase() ? collective.rank() : 0;
-            try (Device device = Devices.open("cpu");
+            try (Device device = devices.apply(collective.rank());
                     TrainingSession session = open(device, quantization, lora, arguments, part)) {
                 for (int step = 0; step < STEPS; step++) {
                     session.step(batches(step, collective), collective);
@@ -128,6 +144,52 @@ class ShardedBaseTest {
     @Test
     void gradientsThatAreAddedUpBetweenGathersAreTheSame() {
         requireSameBits(2, nf4(true), lora(256, TargetModules.allLinear()), Recompute.FULL);
+    }
+
+    /** What GPUs do, in the order in which they do it, with gathers that come as early as they may, or as late. */
+    @ParameterizedTest
+    @CsvSource({
+        "2, NONE, true, EARLY",
+        "2, NONE, false, LATE",
+        "2, SELECTIVE, true, LATE",
+        "2, SELECTIVE, false, EARLY",
+        "2, FULL, true, EARLY",
+        "2, FULL, false, LATE",
+        "3, FULL, true, LATE"
+    })
+    void devicesThatGatherAmongThemselvesGiveTheSameBits(
+            int ranks, Recompute recompute, boolean doubleQuant, Arrival arrival) {
+        FakeGpus gpus = new FakeGpus(arrival);
+        TrainingState sharded = train(ranks, nf4(doubleQuant), DROPPING, arguments(ranks, true, recompute), gpus::open);
+        assertThat(gpus.groups()).isEqualTo(1);
+        TrainingArguments unsharded = arguments(ranks, false, Recompute.NONE);
+        assertThat(sharded).isEqualTo(train(ranks, nf4(doubleQuant), DROPPING, unsharded, new FakeGpus(arrival)::open));
+    }
+
+    /** Some of a step's gathers have begun on one of them and not on the others: they part, and join again. */
+    @Test
+    void devicesOfASessionThatFailedJoinAgain() {
+        TrainingArguments sharded = arguments(2, true, Recompute.FULL);
+        FakeGpus gpus = new FakeGpus(Arrival.LATE);
+        List<Device> devices = List.of(gpus.open(0), gpus.open(1));
+        List<TrainingSession> sessions = IntStream.range(0, 2)
+                .mapToObj(part -> open(devices.get(part), nf4(true), DROPPING, sharded, part))
+                .toList();
+        List<Ended<StepMetrics>> failed = Ranks.run(2, TIMEOUT, collective -> sessions.get(collective.rank())
+                .step(batches(0, collective), Ranks.endingAtWord(collective, 9 + collective.rank())));
+        assertThat(failed).allSatisfy(ended -> assertThat(ended.failure()).isNotNull());
+        List<Ended<TrainingState>> all = Ranks.run(2, TIMEOUT, collective -> {
+            TrainingSession session = sessions.get(collective.rank());
+            for (int step = 0; step < STEPS; step++) {
+                session.step(batches(step, collective), collective);
+            }
+            return session.state();
+        });
+        assertThat(gpus.groups()).isEqualTo(2);
+        assertThat(all.get(1).failure()).isNull();
+        assertThat(all.get(1).value()).isEqualTo(whole(2, nf4(true), DROPPING));
+        sessions.forEach(TrainingSession::close);
+        devices.forEach(Device::close);
     }
 
     @ParameterizedTest
@@ -295,11 +357,15 @@ class ShardedBaseTest {
                     .isInstanceOf(IndexOutOfBoundsException.class);
             assertThat(device.peakBytes()).isZero();
         }
-        assertThatThrownBy(() -> MemoryPlan.of(Devices.traits("cuda"), MODEL, nf4(true), DROPPING, sharded, MAX_TOKENS))
-                .isInstanceOfSatisfying(
-                        QLoraException.class, e -> assertThat(e.kind()).isEqualTo(Kind.CONFIG))
-                .hasMessageStartingWith("QLORA-T112: shard_base is true on a device with memory of its own")
-                .hasMessageEndingWith("set shard_base: false, or backend: cpu");
+        try (Device device = FakeGpus.alone()) {
+            assertThatThrownBy(() -> open(device, nf4(true), DROPPING, sharded, 0))
+                    .isInstanceOfSatisfying(
+                            QLoraException.class, e -> assertThat(e.kind()).isEqualTo(Kind.CONFIG))
+                    .hasMessageStartingWith("QLORA-T112: shard_base is true on GPUs, and cpu (")
+                    .hasMessageContaining("can't load libnccl.so.2")
+                    .hasMessageEndingWith("set shard_base: false, or backend: cpu");
+            assertThat(device.peakBytes()).isZero();
+        }
     }
 
     @Test

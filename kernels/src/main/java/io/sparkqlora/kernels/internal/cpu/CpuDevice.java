@@ -31,6 +31,7 @@ public final class CpuDevice implements Device {
     private long allocated;
     private long peak;
     private long freeBefore;
+    private long limit = Long.MAX_VALUE;
 
     @Override
     public String name() {
@@ -82,7 +83,12 @@ public final class CpuDevice implements Device {
         if (allocated == 0) {
             freeBefore = now;
         }
-        return Math.max(0, Math.min(now, freeBefore - allocated));
+        return Math.max(0, Math.min(Math.min(now, freeBefore - allocated), limit - allocated));
+    }
+
+    @Override
+    public synchronized void limit(long bytes) {
+        limit = bytes;
     }
 
     @Override

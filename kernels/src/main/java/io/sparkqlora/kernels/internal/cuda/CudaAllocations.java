@@ -27,6 +27,7 @@ final class CudaAllocations {
     private final long[] allocated = new long[Kind.values().length];
     private final long[] peak = new long[Kind.values().length];
     private long frees;
+    private long limit = Long.MAX_VALUE;
 
     CudaAllocations(CudaContext context, String device) {
         this.context = context;
@@ -37,9 +38,11 @@ final class CudaAllocations {
         checkSize(bytes, purpose);
         context.enter();
         Handles.Block block = new Handles.Block();
-        int code = JCudaDriver.cuMemAlloc(block, Math.max(1, bytes));
+        int code = bytes > withinLimit()
+                ? CUresult.CUDA_ERROR_OUT_OF_MEMORY
+                : JCudaDriver.cuMemAlloc(block, Math.max(1, bytes));
         if (code == CUresult.CUDA_ERROR_OUT_OF_MEMORY) {
-            throw KernelErrors.outOfMemory(device, purpose, bytes, context.freeBytes(), FIX);
+            throw KernelErrors.outOfMemory(device, purpose, bytes, availableBytes(), FIX);
         }
         Driver.check(code, "cuMemAlloc");
         return opened(new CudaMemory(
@@ -47,6 +50,20 @@ final class CudaAllocations {
                 block.address(),
                 bytes,
                 memory -> closed(memory, () -> JCudaDriver.cuMemFree(block), "cuMemFree")));
+    }
+
+    /** Allows no more than so many bytes of the device's memory at once. */
+    synchronized void limit(long bytes) {
+        limit = bytes;
+    }
+
+    /** Bytes of the device's memory that nobody has allocated, as far as the limit allows. */
+    synchronized long availableBytes() {
+        return Math.min(context.freeBytes(), withinLimit());
+    }
+
+    private long withinLimit() {
+        return Math.max(0, limit - allocated[Kind.DEVICE.ordinal()]);
     }
 
     /** Pinned pages can't be taken back by the system, which kills a process that has too many: so ask first. */

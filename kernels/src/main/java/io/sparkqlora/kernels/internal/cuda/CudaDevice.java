@@ -115,7 +115,12 @@ public final class CudaDevice implements Device {
 
     @Override
     public long availableBytes() {
-        return context.freeBytes();
+        return allocations.availableBytes();
+    }
+
+    @Override
+    public void limit(long bytes) {
+        allocations.limit(bytes);
     }
 
     @Override

@@ -9,6 +9,7 @@ import com.sun.jna.Structure;
 import com.sun.jna.ptr.IntByReference;
 import com.sun.jna.ptr.PointerByReference;
 import io.sparkqlora.kernels.KernelErrors;
+import io.sparkqlora.kernels.Tensor;
 
 /**
  * NVIDIA's library for exchanges between GPUs, where there is one (libnccl.so.2, since 2.7): the one thing that may be used
@@ -21,6 +22,7 @@ final class Nccl {
 
     private static final int SUCCESS = 0;
     private static final int IN_PROGRESS = 7;
+    private static final int UINT8 = 1;
     private static final int FLOAT32 = 7;
     private static final int MAJOR = 10000;
     private static final int MINOR = 100;
@@ -78,21 +80,29 @@ final class Nccl {
         }
     }
 
-    /** Issues the sending of {@code count} F32. */
-    static void send(long address, long count, int peer, long group, long stream) {
-        check(Calls.ncclSend(address, count, FLOAT32, peer, group, stream), "ncclSend");
+    /** Issues the sending of a tensor, F32 or U8. */
+    static void send(Tensor values, int peer, long group, long stream) {
+        check(Calls.ncclSend(values.address(), values.size(), type(values), peer, group, stream), "ncclSend");
     }
 
-    /** Issues the receiving of {@code count} F32. */
-    static void receive(long address, long count, int peer, long group, long stream) {
-        check(Calls.ncclRecv(address, count, FLOAT32, peer, group, stream), "ncclRecv");
+    /** Issues the receiving of a tensor, F32 or U8. */
+    static void receive(Tensor values, int peer, long group, long stream) {
+        check(Calls.ncclRecv(values.address(), values.size(), type(values), peer, group, stream), "ncclRecv");
     }
 
-    /** Throws what went wrong in the background. */
-    static void checkAsync(long group) {
+    private static int type(Tensor values) {
+        return switch (values.dtype()) {
+            case F32 -> FLOAT32;
+            case U8 -> UINT8;
+            default -> throw new IllegalArgumentException("NCCL isn't asked for " + values.dtype());
+        };
+    }
+
+    /** Throws what went wrong in the background of {@code doing}. */
+    static void checkAsync(long group, String doing) {
         IntByReference error = new IntByReference();
         check(Calls.ncclCommGetAsyncError(group, error), "ncclCommGetAsyncError");
-        check(error.getValue(), "adding up gradients");
+        check(error.getValue(), doing);
     }
 
     /** Ends what runs, and frees the group; nothing to be done if that fails too. */

@@ -3,8 +3,12 @@ package io.sparkqlora.kernels.internal.cuda;
 
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.DeviceGroup;
+import io.sparkqlora.kernels.GatherQueue;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.kernels.internal.Checks;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.IntSupplier;
 import jcuda.driver.CUresult;
 import jcuda.driver.JCudaDriver;
 
@@ -24,6 +28,7 @@ final class NcclGroup implements DeviceGroup {
     private final int rank;
     private final int size;
     private final GroupWait wait;
+    private final List<NcclGathers> queues = new ArrayList<>();
     private volatile long handle;
     private volatile boolean left;
 
@@ -47,9 +52,12 @@ final class NcclGroup implements DeviceGroup {
         scatter(numbers.colRange(0, size), new Segments(size, size), numbers.colRange(size, 2L * size));
         Driver.check(JCudaDriver.cuStreamSynchronize(stream), "joining GPUs");
         if (left) {
-            Nccl.abort(handle);
-            handle = 0;
+            abort();
         }
+    }
+
+    int rank() {
+        return rank;
     }
 
     @Override
@@ -61,9 +69,7 @@ final class NcclGroup implements DeviceGroup {
     public void allReduceSum(Tensor values, Tensor scratch) {
         Checks.vector(values, DType.F32, values.size());
         Checks.vector(scratch, DType.F32, Math.max(size, scratch.size()));
-        if (handle == 0) {
-            throw new IllegalStateException("the group is closed");
-        }
+        requireOpen();
         context.enter();
         try {
             Tensor row = values.reshape(1, values.size());
@@ -71,10 +77,60 @@ final class NcclGroup implements DeviceGroup {
             for (long from = 0; from < row.size(); from += most) {
                 add(row.colRange(from, Math.min(row.size(), from + most)), scratch.reshape(1, scratch.size()));
             }
-            wait.until(this::done, "adding up gradients");
+            until(() -> JCudaDriver.cuStreamQuery(stream), "adding up gradients");
         } catch (RuntimeException e) {
-            close();
+            abort();
             throw e;
+        }
+    }
+
+    @Override
+    public GatherQueue gatherQueue(int slots) {
+        NcclGathers queue = new NcclGathers(this, context, stream, slots);
+        queues.add(queue);
+        return queue;
+    }
+
+    /**
+     * Issues a gather. The one call that another thread than the device's may make, so it and the end of the group exclude
+     * each other.
+     *
+     * @param places by rank; this one's is left alone
+     */
+    synchronized void gather(Tensor mine, List<Tensor> places, Handles.Stream on) {
+        requireOpen();
+        Nccl.together(() -> {
+            for (int peer = 0; peer < size; peer++) {
+                if (peer != rank) {
+                    Nccl.send(mine, peer, handle, on.address());
+                    Nccl.receive(places.get(peer), peer, handle, on.address());
+                }
+            }
+        });
+    }
+
+    /**
+     * Waits for something on the GPU.
+     *
+     * @param query gives {@code CUDA_ERROR_NOT_READY} until it is over
+     */
+    void until(IntSupplier query, String doing) {
+        wait.until(() -> over(query, doing), doing);
+    }
+
+    private synchronized boolean over(IntSupplier query, String doing) {
+        requireOpen();
+        int code = query.getAsInt();
+        if (code != CUresult.CUDA_ERROR_NOT_READY) {
+            Driver.check(code, doing);
+        }
+        Nccl.checkAsync(handle, doing);
+        return code == CUresult.CUDA_SUCCESS;
+    }
+
+    private void requireOpen() {
+        if (handle == 0) {
+            throw new IllegalStateException("the group is closed");
         }
     }
 
@@ -117,30 +173,28 @@ final class NcclGroup implements DeviceGroup {
     }
 
     private void send(Tensor values, int peer) {
-        Nccl.send(values.address(), values.size(), peer, handle, stream.address());
+        Nccl.send(values, peer, handle, stream.address());
     }
 
     private void receive(Tensor values, int peer) {
-        Nccl.receive(values.address(), values.size(), peer, handle, stream.address());
+        Nccl.receive(values, peer, handle, stream.address());
     }
 
-    private boolean done() {
-        int code = JCudaDriver.cuStreamQuery(stream);
-        if (code != CUresult.CUDA_ERROR_NOT_READY) {
-            Driver.check(code, "adding up gradients");
-        }
-        Nccl.checkAsync(handle);
-        return code == CUresult.CUDA_SUCCESS;
-    }
-
-    /** May be called while another thread is joining: that one leaves then. */
-    @Override
-    public void close() {
+    /** Ends the group, not its queues: somebody may be about to have the operations wait for one. */
+    synchronized void abort() {
         left = true;
         if (handle != 0) {
             Nccl.abort(handle);
             handle = 0;
         }
+    }
+
+    /** May be called while another thread is joining: that one leaves then. */
+    @Override
+    public void close() {
+        abort();
+        queues.forEach(NcclGathers::close);
+        queues.clear();
     }
 
     /**

@@ -40,7 +40,8 @@ final class NcclGroups implements DeviceGroups {
         context.enter();
         GroupWait wait = new GroupWait(timeout, whileWaiting);
         NcclGroup group = new NcclGroup(device, context, stream, rank, size, wait);
-        Memory numbers = device.allocate(2L * size * Float.BYTES, "joining GPUs");
+        Memory numbers = device.allocate(Math.max(Rectangle.WIDE, 2L * size) * Float.BYTES, "joining GPUs");
+        loadKernels(Tensor.of(numbers, DType.F32, 1, Rectangle.WIDE));
         CompletableFuture<Void> joining = CompletableFuture.runAsync(
                 () -> {
                     context.enter();
@@ -59,6 +60,16 @@ final class NcclGroups implements DeviceGroups {
             group.close(); // the thread may be using the numbers still: the device frees them with its own
             throw e;
         }
+    }
+
+    /**
+     * Has the kernels of sums loaded. The driver waits for all that runs when it loads one, for a member that is gone too, and
+     * there no clock is looked at.
+     */
+    private void loadKernels(Tensor numbers) {
+        device.ops().elementwise().add(numbers, numbers, numbers);
+        Tensor one = numbers.colRange(0, 1);
+        device.ops().elementwise().add(one, one, one);
     }
 
     private static Executor aside() {

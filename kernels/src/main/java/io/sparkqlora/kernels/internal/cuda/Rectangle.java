@@ -13,7 +13,7 @@ import io.sparkqlora.kernels.Tensor;
  */
 record Rectangle(long rows, long cols, int width) {
 
-    private static final int WIDE = 8;
+    static final int WIDE = 8;
     private static final int ALIGNMENT = 16;
     private static final int THREADS = 256;
     private static final long MAX_GRID_ROWS = 65535;

@@ -5,6 +5,8 @@ import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.Devices;
 import io.sparkqlora.kernels.Profile;
 import io.sparkqlora.train.Checkpoint;
+import io.sparkqlora.train.RanksBenchmark;
+import io.sparkqlora.train.TrainErrors;
 import io.sparkqlora.train.TrainingBenchmark;
 import io.sparkqlora.train.WeightSource;
 import java.util.LinkedHashMap;
@@ -22,6 +24,9 @@ final class BenchCommand extends QLoraCommand {
 
     @Mixin
     ShapeOptions shape;
+
+    @Mixin
+    RankOptions ranks;
 
     @Option(
             names = "--backend",
@@ -50,7 +55,10 @@ final class BenchCommand extends QLoraCommand {
     Map<String, Object> execute() {
         try (Checkpoint checkpoint = shape.openCheckpoint()) {
             TrainingBenchmark benchmark = shape.benchmark(checkpoint, steps, warmup);
-            try (Device device = Devices.open(backend)) {
+            if (ranks.several()) {
+                return measureRanks(benchmark, checkpoint == null ? benchmark.randomWeights() : checkpoint.weights());
+            }
+            try (Device device = ranks.limited(Devices.open(backend))) {
                 console.err().println("bench on " + device.name() + ": " + shape.describe());
                 return measure(
                         benchmark, device, checkpoint == null ? benchmark.randomWeights() : checkpoint.weights());
@@ -58,12 +66,38 @@ final class BenchCommand extends QLoraCommand {
         }
     }
 
+    private Map<String, Object> measureRanks(TrainingBenchmark benchmark, WeightSource weights) {
+        if (profile) {
+            throw TrainErrors.badArgument("profile", true, "false where several ranks are measured");
+        }
+        RanksBenchmark all = ranks.benchmark(benchmark);
+        console.err().println("bench on " + ranks.describe(backend) + ": " + shape.describe());
+        List<TrainingBenchmark.Result> results = all.run(rank -> ranks.open(backend, rank), weights);
+        Map<String, Object> outcome = outcome(results.get(0));
+        outcome.put("num_processes", all.ranks());
+        outcome.put("shard_base", all.shardBase());
+        outcome.put(
+                "peak_bytes_by_rank",
+                results.stream().map(TrainingBenchmark.Result::peakBytes).toList());
+        outcome.put("planned_bytes", all.plan(Devices.traits(backend)).total());
+        return outcome;
+    }
+
     private Map<String, Object> measure(TrainingBenchmark benchmark, Device device, WeightSource weights) {
         TrainingBenchmark.Profiled profiled = profile ? benchmark.profile(device, weights) : null;
-        TrainingBenchmark.Result result = profile ? profiled.result() : benchmark.run(device, weights);
+        Map<String, Object> outcome = outcome(profile ? profiled.result() : benchmark.run(device, weights));
+        outcome.put("device", device.name());
+        outcome.put("planned_bytes", benchmark.plan(device.traits()).total());
+        if (profile) {
+            outcome.put("profiled_step_ms", profiled.profiledStepMs());
+            outcome.put("kernels", kernels(profiled.profile()));
+        }
+        return outcome;
+    }
+
+    private Map<String, Object> outcome(TrainingBenchmark.Result result) {
         Map<String, Object> outcome = new LinkedHashMap<>(shape.values());
         outcome.put("backend", backend);
-        outcome.put("device", device.name());
         outcome.put("nvidia_libraries", NvidiaLibraries.loaded());
         outcome.put("steps", steps);
         outcome.put("tokens_per_second", result.tokensPerSecond());
@@ -73,15 +107,10 @@ final class BenchCommand extends QLoraCommand {
         outcome.put("load_seconds", result.loading().seconds());
         outcome.put("load_bytes_per_second", result.loading().bytesPerSecond());
         outcome.put("peak_bytes", result.peakBytes());
-        outcome.put("planned_bytes", benchmark.plan(device.traits()).total());
         outcome.put("peak_host_bytes", result.peakHostBytes());
         outcome.put("num_tokens", result.numTokens());
         outcome.put("loss", result.loss());
         outcome.put("grad_norm", result.gradNorm());
-        if (profile) {
-            outcome.put("profiled_step_ms", profiled.profiledStepMs());
-            outcome.put("kernels", kernels(profiled.profile()));
-        }
         return outcome;
     }
 

@@ -15,8 +15,9 @@ import io.sparkqlora.train.internal.model.BaseModel.DecoderLayer;
  * A decoder layer backward: the gradient of its output becomes that of its input, the adapters' gradients are added up.
  *
  * @param forward the run that is undone; makes again what was not kept
+ * @param holds whether there is memory for a layer's weights that are multiplied by twice
  */
-record LayerBackward(LayerForward forward, Attention.Sequences sequences, Recompute recompute) {
+record LayerBackward(LayerForward forward, Attention.Sequences sequences, Recompute recompute, boolean holds) {
 
     private Pass pass() {
         return forward.pass();
@@ -44,7 +45,7 @@ record LayerBackward(LayerForward forward, Attention.Sequences sequences, Recomp
         long mark = pass().arena().mark();
         DecoderLayer held = layer;
         if (recompute == Recompute.FULL && !there) {
-            held = held(layer, lora);
+            held = holds ? held(layer, lora) : layer;
             forward.rerun(held, lora, input, a);
         }
         feedForward(held, lora, a, gradient);

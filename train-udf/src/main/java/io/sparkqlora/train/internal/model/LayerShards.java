@@ -7,6 +7,7 @@ import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.Tensor;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -66,22 +67,32 @@ public record LayerShards(List<Tensor> images, List<Tensor> parts) {
 
     /** Makes the gaps between tensors zeros, so that nobody is sent what was in the memory before. */
     void clear(Device device) {
-        for (Tensor image : images) {
-            ByteBuffer bytes = view(device, image);
-            byte[] zeros = new byte[1 << 16];
-            while (bytes.hasRemaining()) {
-                bytes.put(zeros, 0, Math.min(zeros.length, bytes.remaining()));
-            }
-        }
+        images.forEach(device.ops().elementwise()::zero);
     }
 
     /** Keeps this rank's part of a layer whose image has been filled. */
     void keep(Device device, int layer, int part) {
-        view(device, parts.get(layer)).put(view(device, image(layer).rowRange(part, part + 1L)));
+        device.ops().elementwise().cast(image(layer).rowRange(part, part + 1L), part(layer));
+    }
+
+    /** What this rank keeps of a layer. */
+    public Tensor part(int layer) {
+        return parts.get(layer);
     }
 
     /**
-     * The places of a layer's parts, for a gather: in its image, but for the part that this rank keeps.
+     * The places of a layer's parts, in its image.
+     *
+     * @param partOfRank which part each rank keeps
+     */
+    public List<Tensor> places(int layer, int[] partOfRank) {
+        return Arrays.stream(partOfRank)
+                .mapToObj(part -> image(layer).rowRange(part, part + 1L))
+                .toList();
+    }
+
+    /**
+     * The places of a layer's parts in the host's memory, for a gather: in its image, this rank's own being there already.
      *
      * @param kept that part's number
      */

@@ -76,7 +76,9 @@ public record MicroBatch(Pass pass, BaseModel model, RopeTables rope, Recompute 
         LossHead head = new LossHead(pass, new OutputHead(pass, model));
         head.forwardBackward(hidden, batch, targets(batch, parts), gradient);
         int lowest = parts.get(0).adapter().lowestLayer();
-        backward(new LayerBackward(forward, batch.sequences(), recompute), runs, gradient, lowest, steps);
+        // a base is sharded where memory is short
+        boolean holds = model.shards() == null;
+        backward(new LayerBackward(forward, batch.sequences(), recompute, holds), runs, gradient, lowest, steps);
         pass.arena().release(mark);
     }
 

@@ -49,18 +49,23 @@ record Accumulation(
 
     /**
      * Over a base of which this rank keeps a part: in the rounds in which others have a micro-batch and it has none, it gathers
-     * with them. Gradients follow behind the last round's gathers, so that all ranks have both in the same order.
+     * with them. Gradients follow behind the last round's gathers, so that all ranks have both in the same order. Nothing is
+     * recorded: a recording would have the gathers in it, and begin them without a word among the ranks.
+     *
+     * @param overlapped whether gradients are added up while backward goes on
      */
-    void run(List<HostBatch> batches, LayerGathers gathers) {
-        LayerSteps gathering = gathers.begin(collective, counts.rounds());
+    void run(List<HostBatch> batches, LayerGathers gathers, boolean overlapped) {
+        LayerGathers.OfStep gathering = gathers.begin(collective, counts.rounds());
         for (int i = 0; i < counts.rounds(); i++) {
-            LayerSteps steps = i == counts.rounds() - 1 ? both(gathering, gradients()) : gathering;
+            boolean last = i == counts.rounds() - 1;
+            LayerSteps steps = last && overlapped ? both(gathering, gradients()) : gathering;
             if (i < batches.size()) {
                 run(batches, i, steps);
             } else {
                 gathers.walk(steps);
             }
         }
+        gathering.finish();
     }
 
     private void run(List<HostBatch> batches, int number, LayerSteps steps) {

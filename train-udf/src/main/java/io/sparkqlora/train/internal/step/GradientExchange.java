@@ -60,6 +60,11 @@ public final class GradientExchange implements AutoCloseable {
                 thread);
     }
 
+    /** The ranks' devices; closed with this. */
+    RankDevices devices() {
+        return ranks;
+    }
+
     /** Whether there is something to gain by {@link OfStep#layerDone}. */
     boolean overlaps(Collective collective) {
         return overlaps && collective.worldSize() > 1;

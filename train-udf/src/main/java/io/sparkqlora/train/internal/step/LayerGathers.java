@@ -7,10 +7,10 @@ import io.sparkqlora.train.CollectiveErrors;
 import io.sparkqlora.train.internal.model.BaseModel;
 import io.sparkqlora.train.internal.model.LayerShards;
 import io.sparkqlora.train.internal.model.LayerSteps;
-import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Future;
 
 /**
@@ -25,29 +25,43 @@ public final class LayerGathers {
 
     private static final int NONE = -1;
 
-    private final Device device;
     private final LayerShards shards;
     private final int layers;
     private final int lowest;
     private final int part;
     private final RingThread thread;
+    private final LayerTransport transport;
     private final int[] resident;
     private Collective agreed;
-    private int[] partOfRank;
 
     /**
      * @param model sharded
      * @param lowest layer that backward goes down to
      * @param part of each layer that this rank keeps
      */
-    public LayerGathers(Device device, BaseModel model, int lowest, int part, RingThread thread) {
-        this.device = device;
+    LayerGathers(BaseModel model, int lowest, int part, RingThread thread, LayerTransport transport) {
         this.shards = model.shards();
         this.layers = model.layers().size();
         this.lowest = lowest;
         this.part = part;
         this.thread = thread;
+        this.transport = transport;
         this.resident = new int[shards.images().size()];
+    }
+
+    /**
+     * Those of a session: between GPUs where the device is one, through the hosts' memory elsewhere.
+     *
+     * @param lowest layer that backward goes down to
+     * @param part of each layer that this rank keeps
+     * @param exchange of its gradients, which has the devices in common with it
+     */
+    public static LayerGathers of(
+            Device device, BaseModel model, int lowest, int part, RingThread thread, GradientExchange exchange) {
+        LayerTransport transport = device.traits().ownsMemory()
+                ? new DeviceGathers(exchange.devices(), model.shards())
+                : new HostGathers(device, model.shards(), part);
+        return new LayerGathers(model, lowest, part, thread, transport);
     }
 
     /**
@@ -69,7 +83,7 @@ public final class LayerGathers {
                 }
             });
         }
-        return new OfStep(collective, uses);
+        return new OfStep(uses);
     }
 
     /** Tells of a round without computing. */
@@ -87,28 +101,20 @@ public final class LayerGathers {
                 throw CollectiveErrors.partMissing(missing, Arrays.toString(found));
             }
         }
-        partOfRank = found;
+        transport.join(collective, found);
         agreed = collective;
         Arrays.fill(resident, NONE);
-    }
-
-    private void gather(Collective collective, int layer) {
-        ByteBuffer[] places = shards.places(device, layer, part);
-        collective.allGatherInto(
-                Arrays.stream(partOfRank).mapToObj(held -> places[held]).toArray(ByteBuffer[]::new));
     }
 
     /** The gathers of a step. */
     final class OfStep implements LayerSteps {
 
-        private final Collective collective;
         private final List<Integer> uses;
-        private final Future<?>[] gathers = new Future<?>[resident.length];
+        private final Gather[] gathers = new Gather[resident.length];
         private int current = NONE;
         private int asked;
 
-        private OfStep(Collective collective, List<Integer> uses) {
-            this.collective = collective;
+        private OfStep(List<Integer> uses) {
             this.uses = uses;
         }
 
@@ -123,9 +129,22 @@ public final class LayerGathers {
                 ask(uses.get(asked));
                 asked++;
             }
-            Future<?> gather = gathers[shards.slot(layer)];
+            Gather gather = gathers[shards.slot(layer)];
             if (gather != null) {
-                RingThread.await(gather);
+                RingThread.await(gather.begun());
+                transport.await(layer);
+            }
+        }
+
+        /**
+         * All layers have been issued. Waits for the gathers, on a GPU too: what the device does from here on needs no other
+         * rank, so the host may wait for it without an end.
+         */
+        void finish() {
+            for (Gather gather : gathers) {
+                if (gather != null) {
+                    RingThread.await(gather.over());
+                }
             }
         }
 
@@ -139,8 +158,27 @@ public final class LayerGathers {
             int slot = shards.slot(layer);
             if (resident[slot] != layer) {
                 resident[slot] = layer;
-                gathers[slot] = thread.submit(() -> gather(collective, layer));
+                transport.release(layer);
+                CompletableFuture<Void> begun = new CompletableFuture<>();
+                gathers[slot] = new Gather(begun, thread.submit(() -> gather(layer, begun)));
             }
         }
     }
+
+    private void gather(int layer, CompletableFuture<Void> begun) {
+        try {
+            transport.gather(layer, () -> begun.complete(null));
+        } catch (RuntimeException | Error e) {
+            begun.completeExceptionally(e);
+            throw e;
+        }
+    }
+
+    /**
+     * A gather on its way.
+     *
+     * @param begun when operations can be told to wait for it
+     * @param over when the layer is whole
+     */
+    private record Gather(Future<?> begun, Future<?> over) {}
 }

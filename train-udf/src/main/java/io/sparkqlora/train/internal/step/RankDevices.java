@@ -21,6 +21,7 @@ final class RankDevices implements AutoCloseable {
 
     private final Supplier<Optional<DeviceGroups>> device;
     private Collective agreed;
+    private volatile Collective current;
     private DeviceGroup group;
     private String groupName = "";
     private int groupRank;
@@ -37,6 +38,7 @@ final class RankDevices implements AutoCloseable {
      */
     DeviceGroup of(Collective collective) {
         if (collective != agreed) {
+            current = collective;
             agree(collective);
             agreed = collective;
         }
@@ -62,7 +64,9 @@ final class RankDevices implements AutoCloseable {
 
     private void join(DeviceGroups groups, Collective collective) {
         byte[] id = collective.allGather(collective.rank() == 0 ? groups.newId() : new byte[0])[0];
-        group = groups.join(id, collective.rank(), collective.worldSize(), collective.timeout(), collective::check);
+        // the group may outlast these ranks' collective: what waits looks at the one that there is then
+        Runnable check = () -> current.check();
+        group = groups.join(id, collective.rank(), collective.worldSize(), collective.timeout(), check);
         groupName = HexFormat.of().formatHex(id);
         groupRank = collective.rank();
     }
@@ -78,8 +82,10 @@ final class RankDevices implements AutoCloseable {
         }
     }
 
+    /** Leaves the group; the ranks of another collective join again. */
     @Override
     public void close() {
+        agreed = null;
         if (group != null) {
             group.close();
         }

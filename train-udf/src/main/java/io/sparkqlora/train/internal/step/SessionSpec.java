@@ -59,7 +59,7 @@ public record SessionSpec(
             TrainingArguments arguments,
             int maxTokens,
             int slots) {
-        requireShardable(device, quantization, arguments);
+        requireShardable(quantization, arguments);
         ModelLayout layout = ModelLayout.of(model);
         AdapterLayout adapter = new AdapterLayout(
                 layout.groups(), LoraTargets.resolve(lora.targetModules(), layout.moduleNames()), lora.r());
@@ -91,13 +91,9 @@ public record SessionSpec(
         return batch;
     }
 
-    private static void requireShardable(
-            DeviceTraits device, QuantizationConfig quantization, TrainingArguments arguments) {
+    private static void requireShardable(QuantizationConfig quantization, TrainingArguments arguments) {
         if (arguments.shardBase() && !quantization.loadIn4bit()) {
             throw CollectiveErrors.shardNeedsQuantized();
-        }
-        if (arguments.shardBase() && device.ownsMemory()) {
-            throw CollectiveErrors.shardNeedsHostMemory();
         }
     }
 
@@ -119,7 +115,7 @@ public record SessionSpec(
 
     /** Whether so many ranks could each keep a part of the base, and don't. */
     public boolean shardable(int ranks) {
-        return shards == 1 && ranks > 1 && quantization.loadIn4bit() && !device.ownsMemory();
+        return shards == 1 && ranks > 1 && quantization.loadIn4bit();
     }
 
     /** The same with a base in so many parts. */

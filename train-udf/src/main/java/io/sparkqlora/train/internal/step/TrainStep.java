@@ -100,10 +100,11 @@ public record TrainStep(
         ModelAdapter adapter = session.slot().views();
         Accumulation all =
                 new Accumulation(micro, adapter, collective, arguments, p, stepsDone, counts, lossSum, ranks);
+        boolean overlapped = exchange.overlaps(collective);
         if (gathers == null) {
-            all.run(batches, exchange.overlaps(collective));
+            all.run(batches, overlapped);
         } else {
-            all.run(batches, gathers);
+            all.run(batches, gathers, overlapped);
         }
     }
 
@@ -126,6 +127,11 @@ public record TrainStep(
     public LossSum evaluate(List<PackedRow> rows, boolean withAdapter) {
         ModelAdapter adapter = withAdapter ? session.slot().views() : null;
         return new Evaluation(spec, new ModelForward(pass, session.model(), adapter, session.rope())).run(rows);
+    }
+
+    /** After a step of several ranks that failed: nobody knows what is under way between their devices, so they part. */
+    public void leave() {
+        exchange.close();
     }
 
     @Override

@@ -62,10 +62,24 @@ public final class Ranks {
         });
     }
 
+    /** A rank whose process ends at its n-th gather of what fits into a word. */
+    public static Collective endingAtWord(Collective ring, int n) {
+        AtomicInteger calls = new AtomicInteger();
+        return before("allGather", ring, () -> {
+            if (calls.incrementAndGet() == n) {
+                ((SocketRing) ring).cut();
+            }
+        });
+    }
+
     /** A rank that does something before each gather in place. */
     public static Collective beforeGathers(Collective ring, Runnable action) {
+        return before("allGatherInto", ring, action);
+    }
+
+    private static Collective before(String call, Collective ring, Runnable action) {
         InvocationHandler handler = (proxy, called, arguments) -> {
-            if (called.getName().equals("allGatherInto")) {
+            if (called.getName().equals(call)) {
                 action.run();
             }
             try {

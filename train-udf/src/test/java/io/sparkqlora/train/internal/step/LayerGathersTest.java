@@ -98,7 +98,8 @@ class LayerGathersTest {
         SessionSpec spec =
                 SessionSpec.of(device.traits(), MODEL, QuantizationConfig.nf4(ComputeType.F32), lora, arguments, 16, 1);
         SessionBuffers buffers = SessionBuffers.take(spec, arenas.allocate(SessionPlan.of(spec)));
-        return new LayerGathers(device, buffers.model(), lowest, 0, thread);
+        LayerTransport transport = new HostGathers(device, buffers.model().shards(), 0);
+        return new LayerGathers(buffers.model(), lowest, 0, thread, transport);
     }
 
     @AfterEach

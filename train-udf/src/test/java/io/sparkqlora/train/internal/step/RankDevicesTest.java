@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sparkqlora.kernels.DeviceGroup;
 import io.sparkqlora.kernels.DeviceGroups;
+import io.sparkqlora.kernels.GatherQueue;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.internal.collective.Ranks;
 import io.sparkqlora.train.internal.collective.Ranks.Ended;
@@ -151,6 +152,11 @@ class RankDevicesTest {
 
         @Override
         public void allReduceSum(Tensor values, Tensor scratch) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public GatherQueue gatherQueue(int slots) {
             throw new UnsupportedOperationException();
         }
 

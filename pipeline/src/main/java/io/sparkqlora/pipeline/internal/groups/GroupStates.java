@@ -13,8 +13,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -135,12 +135,23 @@ final class GroupStates {
         groups.forEach(group -> states.compute(group.key(), (key, state) -> state.running(lastWave)));
     }
 
-    /** Tasks ended early: the wave is made of the groups that have ended, the others wait again. */
+    /**
+     * Commits that the wave is made of the groups that were trained to their end, before their adapters are committed: failures
+     * are recorded, and what tasks that ended early left waits again. If the wave is done again it has these groups, whose
+     * adapters are there already, and no other that might end differently then.
+     */
     void shrink(int wave, List<Row> ends) {
-        Set<String> ended =
-                ends.stream().map(row -> row.<String>getAs("group_key")).collect(Collectors.toSet());
-        states.replaceAll((key, state) -> state.is(GroupState.RUNNING) && !ended.contains(key) ? state.back() : state);
+        Map<String, Row> byKey =
+                ends.stream().collect(Collectors.toMap(row -> row.<String>getAs("group_key"), Function.identity()));
+        states.replaceAll((key, state) -> state.is(GroupState.RUNNING) ? shrunk(state, byKey.get(key)) : state);
         commit(wave, SHRINKS);
+    }
+
+    private static GroupState shrunk(GroupState state, Row end) {
+        if (end == null) {
+            return state.back();
+        }
+        return end.getString(0).equals(WaveRows.FAILED) ? state.ended(end) : state;
     }
 
     /** A wave has ended, as rows of {@link WaveRows} say; not committed yet. */

@@ -119,7 +119,7 @@ public final class GroupedTraining implements Training, RunEnding.Body {
     /** Commits a wave; gives the groups of the next one. */
     private List<GroupWork> commit(WaveResult result, Wave wave, GroupStates states, int rowsPerStep) {
         boolean whole = result.failure().isEmpty();
-        if (!whole) {
+        if (!whole || result.someFailed()) {
             states.shrink(wave.number(), result.ends());
         }
         result.commit();

@@ -43,6 +43,11 @@ final class WaveResult {
                 .toList();
     }
 
+    /** Whether a group failed. */
+    boolean someFailed() {
+        return ends.stream().anyMatch(row -> row.getString(0).equals(WaveRows.FAILED));
+    }
+
     /** Why a task ended early, before all its groups had ended. */
     Optional<QLoraException> failure() {
         return ends.stream()

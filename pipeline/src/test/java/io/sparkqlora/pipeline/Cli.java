@@ -93,6 +93,7 @@ public final class Cli {
                         argument.startsWith("--add") || argument.startsWith("-XX") || argument.startsWith("-D"))
                 .filter(argument -> !argument.contains("jacoco"))
                 .toList());
+        FewRows.SETTINGS.forEach((key, value) -> line.add("-D" + key + "=" + value));
         line.addAll(List.of("-Xmx1g", "-cp", System.getProperty("java.class.path"), main.getName()));
         line.addAll(arguments(command, job));
         return line;

@@ -25,7 +25,9 @@ import org.junit.jupiter.params.provider.CsvSource;
 class KillAndResumeTest {
 
     private static final int STEPS = 10;
-    private static final int KILLS = 2;
+    /** {@code -Dqlora.test.kills=10}: so many kills of each run. */
+    private static final int KILLS = Integer.getInteger("qlora.test.kills", 1);
+
     private static final int LONGEST_WAIT_MILLIS = 6_000;
 
     @TempDir

@@ -73,9 +73,7 @@ final class SparkSubmit {
                 String.join(",", jars),
                 "--properties-file",
                 BUNDLE.resolve("conf/spark-defaults.conf").toString()));
-        conf(line, "spark.ui.enabled", "false");
-        conf(line, "spark.sql.shuffle.partitions", "2");
-        conf(line, "spark.databricks.delta.snapshotPartitions", "1");
+        FewRows.SETTINGS.forEach((key, value) -> conf(line, key, value));
         settings.forEach((key, value) -> conf(line, key, value));
         line.add(jars.stream()
                 .filter(jar -> jar.matches(".*/spark-qlora_2\\.13-[^/]*\\.jar"))

@@ -27,19 +27,12 @@ class SparkSubmitIT {
     }
 
     @Test
-    void trainsInTheDriversProcess() throws Exception {
-        SparkSubmit.Ended ended = spark.run("local[2]", "train", job());
-        assertThat(ended.code()).as(ended.err()).isZero();
-        assertThat(ended.outcome().get("status").asText()).isEqualTo("ok");
-        assertThat(ended.outcome().get("steps").asLong()).isEqualTo(5);
-    }
-
-    @Test
-    void trainsAndEvaluatesOnExecutors() throws Exception {
+    void trainsOnExecutorsAndEvaluatesInTheDriversProcess() throws Exception {
         SparkSubmit.Ended trained = spark.run("local-cluster[1,2,1024]", "train", job());
         assertThat(trained.code()).as(trained.err()).isZero();
+        assertThat(trained.outcome().get("status").asText()).isEqualTo("ok");
         assertThat(trained.outcome().get("steps").asLong()).isEqualTo(5);
-        SparkSubmit.Ended evaluated = spark.run("local-cluster[1,2,1024]", "evaluate", job());
+        SparkSubmit.Ended evaluated = spark.run("local[2]", "evaluate", job());
         assertThat(evaluated.code()).as(evaluated.err()).isZero();
         assertThat(evaluated.outcome().get("loss").asDouble())
                 .isLessThan(evaluated.outcome().get("base_loss").asDouble());

@@ -23,6 +23,10 @@ public final class LocalSpark {
                     .appName("tokenize tests")
                     .config("spark.ui.enabled", false)
                     .config("spark.sql.shuffle.partitions", 3)
+                    // plans of a few rows: to make code of them and to compile that is most of what they would take
+                    .config("spark.sql.codegen.wholeStage", false)
+                    .config("spark.sql.codegen.factoryMode", "NO_CODEGEN")
+                    .config("spark.sql.adaptive.enabled", false)
                     .config("spark.sql.warehouse.dir", temporary())
                     .config("spark.serializer", "org.apache.spark.serializer.KryoSerializer")
                     .config("spark.kryo.registrationRequired", true)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.cluster;
 
+import io.sparkqlora.pipeline.FewRows;
+import io.sparkqlora.pipeline.TestSpark;
 import io.sparkqlora.pipeline.internal.kryo.KryoSettings;
 import io.sparkqlora.pipeline.internal.tables.DeltaSettings;
 import java.io.IOException;
@@ -186,16 +188,9 @@ public final class StandaloneCluster implements BeforeAllCallback, AfterTestExec
         settings.putAll(KryoSettings.shipped());
         settings.put("spark.master", master);
         settings.put("spark.app.name", "test");
-        settings.put("spark.ui.enabled", "false");
+        settings.putAll(FewRows.SETTINGS);
         settings.put("spark.driver.host", HOST);
         settings.put("spark.driver.bindAddress", HOST);
-        settings.put("spark.sql.shuffle.partitions", "2");
-        settings.put("spark.databricks.delta.snapshotPartitions", "1");
-        // a few rows a query: compiling it costs more than running it
-        settings.put("spark.sql.codegen.wholeStage", "false");
-        settings.put("spark.sql.codegen.factoryMode", "NO_CODEGEN");
-        settings.put("spark.sql.adaptive.enabled", "false");
-        settings.put("spark.databricks.delta.allFilesInCrc.enabled", "false");
         settings.put("spark.sql.warehouse.dir", dir.resolve("warehouse").toString());
         settings.put("spark.executor.cores", "1");
         settings.put("spark.executor.memory", "600m");
@@ -203,7 +198,7 @@ public final class StandaloneCluster implements BeforeAllCallback, AfterTestExec
         settings.put("spark.scheduler.barrier.maxConcurrentTasksCheck.interval", "1s");
         settings.put(
                 "spark.executor.extraJavaOptions",
-                "--add-modules=jdk.incubator.vector -XX:+UseSerialGC -Dlog4j2.configurationFile="
+                "--add-modules=jdk.incubator.vector -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dlog4j2.configurationFile="
                         + dir.resolve("log4j2-info.properties") + " " + mark);
         if (gpusPerWorker > 0) {
             settings.put("spark.executor.resource.gpu.amount", "1");
@@ -212,11 +207,9 @@ public final class StandaloneCluster implements BeforeAllCallback, AfterTestExec
         return settings;
     }
 
-    /** A session of this cluster in this JVM, which has no other; the caller closes it. */
+    /** A session of this cluster, in place of the one that other tests share; the caller closes it. */
     public SparkSession session(Map<String, String> more) {
-        if (SparkSession.getDefaultSession().isDefined()) {
-            throw new IllegalStateException("this JVM has a Spark session already");
-        }
+        TestSpark.stop();
         SparkSession.Builder builder = SparkSession.builder();
         settings().forEach(builder::config);
         more.forEach(builder::config);

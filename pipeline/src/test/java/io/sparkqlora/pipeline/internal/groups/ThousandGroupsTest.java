@@ -17,10 +17,12 @@ import java.util.List;
 import java.util.Map;
 import org.apache.spark.sql.Row;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Many groups in one job, some of them broken: every adapter or its reason, and memory that doesn't grow with them. */
+@Tag("slow")
 class ThousandGroupsTest {
 
     private static final int GROUPS = 1000;

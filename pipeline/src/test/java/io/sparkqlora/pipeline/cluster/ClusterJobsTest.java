@@ -31,12 +31,14 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Jobs on executors in JVMs of their own, with the settings that are shipped; {@code SparkSubmitIT} has more. */
-class ClusterJobsIT {
+@Tag("slow")
+class ClusterJobsTest {
 
     private static final int STEPS = 24;
 

@@ -32,7 +32,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Tag("slow")
 class ClusterRanksTest {
 
-    private static final int STEPS = 8;
+    private static final int STEPS = 12;
     private static final int RANKS = 4;
     /** {@code -Dqlora.test.kills=10}: so many runs of which each loses an executor at a random moment. */
     private static final int KILLS = Integer.getInteger("qlora.test.kills", 1);
@@ -111,7 +111,7 @@ class ClusterRanksTest {
     @Test
     void aRunWhoseWorkerIsGoneForGoodSaysSoAndGoesOnWhenThereIsAnother() throws Exception {
         waitingAtMost("8s");
-        try (SecondChunk chunk = SecondChunk.of(spark.sparkContext(), "lost", () -> CLUSTER.killWorker(1))) {
+        try (SecondChunk chunk = SecondChunk.beginning(spark.sparkContext(), "lost", () -> CLUSTER.killWorker(1))) {
             assertThatThrownBy(() -> train("lost", RANKS))
                     .as("killed " + chunk)
                     .isInstanceOfSatisfying(
@@ -161,9 +161,8 @@ class ClusterRanksTest {
         return TestJobs.small(dir.resolve("out"))
                 .set("dataset", dir.resolve("data.jsonl").toString())
                 .set("run_id", runId)
-                .set("max_seq_length", 48)
+                .set("max_seq_length", 96)
                 .set("num_processes", ranks)
-                .set("per_device_train_batch_size", 1)
                 .set("gradient_accumulation_steps", RANKS / ranks)
                 .set("max_steps", STEPS)
                 .set("save_steps", STEPS / 2)

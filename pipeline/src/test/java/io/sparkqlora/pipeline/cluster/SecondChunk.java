@@ -14,28 +14,39 @@ import org.apache.spark.scheduler.SparkListenerTaskStart;
 import org.apache.spark.scheduler.StageInfo;
 import scala.jdk.javaapi.CollectionConverters;
 
-/** Does something once, at a random moment of a run's second chunk, which takes about as long as its first. */
+/** Does something once, in a run's second chunk. */
 final class SecondChunk extends SparkListener implements AutoCloseable {
 
     private final SparkContext spark;
     private final String runId;
     private final Runnable action;
+    private final boolean atOnce;
     private final Map<Integer, String> groups = new ConcurrentHashMap<>();
     private long firstMillis;
     private volatile long waitedMillis = -1;
     private volatile CompletableFuture<Void> done;
 
-    private SecondChunk(SparkContext spark, String runId, Runnable action) {
+    private SecondChunk(SparkContext spark, String runId, Runnable action, boolean atOnce) {
         this.spark = spark;
         this.runId = runId;
         this.action = action;
+        this.atOnce = atOnce;
     }
 
-    /** Watches until it is closed. */
+    /** At a random moment: in half the time that the first chunk took, since that one made the session too. */
     static SecondChunk of(SparkContext spark, String runId, Runnable action) {
-        SecondChunk watch = new SecondChunk(spark, runId, action);
-        spark.addSparkListener(watch);
-        return watch;
+        return new SecondChunk(spark, runId, action, false).watching();
+    }
+
+    /** When it begins. */
+    static SecondChunk beginning(SparkContext spark, String runId, Runnable action) {
+        return new SecondChunk(spark, runId, action, true).watching();
+    }
+
+    /** Until it is closed. */
+    private SecondChunk watching() {
+        spark.addSparkListener(this);
+        return this;
     }
 
     @Override
@@ -48,7 +59,7 @@ final class SecondChunk extends SparkListener implements AutoCloseable {
     @Override
     public void onTaskStart(SparkListenerTaskStart event) {
         if (done == null && group(1).equals(groups.get(event.stageId()))) {
-            waitedMillis = new Random().nextLong(firstMillis);
+            waitedMillis = atOnce ? 0 : new Random().nextLong(Math.max(1, firstMillis / 2));
             done = CompletableFuture.runAsync(
                     action, CompletableFuture.delayedExecutor(waitedMillis, TimeUnit.MILLISECONDS));
         }

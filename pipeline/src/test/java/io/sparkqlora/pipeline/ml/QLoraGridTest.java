@@ -22,10 +22,12 @@ import org.apache.spark.ml.tuning.CrossValidatorModel;
 import org.apache.spark.ml.tuning.ParamGridBuilder;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A grid's adapters are trained side by side, and each is the one that is trained alone. */
+@Tag("slow")
 class QLoraGridTest {
 
     private static final double BETTER = 1e-2;

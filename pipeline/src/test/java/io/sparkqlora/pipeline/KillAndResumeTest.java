@@ -24,7 +24,7 @@ import org.junit.jupiter.params.provider.CsvSource;
  */
 class KillAndResumeTest {
 
-    private static final int STEPS = 10;
+    private static final int STEPS = 8;
     /** {@code -Dqlora.test.kills=10}: so many kills of each run. */
     private static final int KILLS = Integer.getInteger("qlora.test.kills", 1);
 
@@ -94,7 +94,7 @@ class KillAndResumeTest {
                 .set("max_seq_length", 48)
                 .set("max_steps", STEPS)
                 .set("num_processes", ranks)
-                .set("save_steps", 2)
+                .set("save_steps", 3)
                 .build();
     }
 

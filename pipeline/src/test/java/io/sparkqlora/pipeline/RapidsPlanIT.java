@@ -13,6 +13,7 @@ import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -21,6 +22,7 @@ import org.junit.jupiter.api.io.TempDir;
  * (575 MB) is no dependency of the build; where the local Maven repository doesn't have it the test is skipped, and says how to
  * get it.
  */
+@Tag("slow")
 class RapidsPlanIT {
 
     private static final Path JAR = Path.of(System.getProperty("qlora.test.rapids.jar"));

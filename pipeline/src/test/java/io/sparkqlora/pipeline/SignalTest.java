@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -20,6 +21,7 @@ import org.junit.jupiter.api.io.TempDir;
  * A signal ends a command in a process of its own: the outcome says so, the last commit stands, and nothing is half-written.
  * Two commands start side by side, since a start is most of what they take.
  */
+@Tag("slow")
 class SignalTest {
 
     /** More than a second's work. */

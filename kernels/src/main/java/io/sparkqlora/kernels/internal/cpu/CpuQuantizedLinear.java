@@ -35,6 +35,8 @@ final class CpuQuantizedLinear implements QuantizedLinear {
      * they meet and the sums fit a second-level cache. Matrix units would spend too much of their time on the sums.
      */
     private static final long COLUMN_PANEL_DEPTH = 512;
+    /** With fewer rows the sums cost what the caches save. */
+    private static final long COLUMN_PANEL_DEEP = 4096;
     /** oneDNN reads the inner dimension in such steps; see {@link Product#readsPastRows}. */
     private static final long INNER_STEP = 32;
 
@@ -169,7 +171,8 @@ final class CpuQuantizedLinear implements QuantizedLinear {
         long inner = dy.cols();
         long wanted = Math.min(COLUMN_PANEL_MAX, COLUMN_PANEL_BYTES / (inner * dtype.bytes()));
         Panels panels = Panels.of(dx.cols(), wanted, workers);
-        long depth = dtype == DType.BF16 && !OneDnn.hasMatrixUnits() ? COLUMN_PANEL_DEPTH : inner;
+        boolean inPieces = dtype == DType.BF16 && !OneDnn.hasMatrixUnits() && inner >= COLUMN_PANEL_DEEP;
+        long depth = inPieces ? COLUMN_PANEL_DEPTH : inner;
         eachPanel(panels, weight, dtype, (i, dequantizer, buffer) -> {
             new ColumnPanel(products, dy, dx, panels.start(i), panels.size(i), depth).run(dequantizer, buffer);
         });

@@ -79,12 +79,11 @@ final class Workers implements AutoCloseable {
     private static ThreadPoolExecutor pool(int size) {
         int pool = POOLS.incrementAndGet();
         AtomicInteger count = new AtomicInteger();
-        ThreadPoolExecutor made =
-                new ThreadPoolExecutor(size, size, 0, TimeUnit.SECONDS, new SpinningQueue(), task -> {
-                    Thread thread = new Thread(task, "qlora-cpu-" + pool + "-" + count.incrementAndGet());
-                    thread.setDaemon(true);
-                    return thread;
-                });
+        ThreadPoolExecutor made = new ThreadPoolExecutor(size, size, 0, TimeUnit.SECONDS, new SpinningQueue(), task -> {
+            Thread thread = new Thread(task, "qlora-cpu-" + pool + "-" + count.incrementAndGet());
+            thread.setDaemon(true);
+            return thread;
+        });
         made.prestartAllCoreThreads();
         return made;
     }

@@ -53,9 +53,7 @@ public interface Device extends AutoCloseable {
      * Allows no more than so many bytes of device memory to be allocated at once, as if there were no more: to find out what
      * a smaller device takes.
      */
-    default void limit(long bytes) {
-        throw new UnsupportedOperationException(name() + " has no memory to be limited");
-    }
+    void limit(long bytes);
 
     /** The most bytes that were allocated at once since the device was opened. */
     long peakBytes();

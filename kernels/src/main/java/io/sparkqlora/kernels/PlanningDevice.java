@@ -18,6 +18,7 @@ public final class PlanningDevice implements Device {
 
     private final Operations operations = nothing(Operations.class);
     private final DeviceTraits traits;
+    private long limit = Long.MAX_VALUE;
     private long allocated;
     private long peak;
 
@@ -78,7 +79,13 @@ public final class PlanningDevice implements Device {
 
     @Override
     public long availableBytes() {
-        return Long.MAX_VALUE - allocated;
+        return limit - allocated;
+    }
+
+    /** What is planned beyond it has less than nothing left, and is planned all the same. */
+    @Override
+    public void limit(long bytes) {
+        limit = bytes;
     }
 
     @Override

@@ -209,6 +209,11 @@ final class MirrorDevice implements Device {
     }
 
     @Override
+    public void limit(long bytes) {
+        host.limit(bytes);
+    }
+
+    @Override
     public long peakBytes() {
         return host.peakBytes();
     }

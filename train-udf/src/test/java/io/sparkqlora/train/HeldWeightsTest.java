@@ -9,11 +9,17 @@ import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.DeviceTraits;
 import io.sparkqlora.kernels.Devices;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
+import io.sparkqlora.kernels.Quantization;
+import io.sparkqlora.kernels.QuantizedMatrix;
+import io.sparkqlora.kernels.Tensor;
+import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /**
  * On a device that dequantises weights whole, {@code full} does so once for making a layer again and for its backward. The
@@ -49,17 +55,40 @@ class HeldWeightsTest {
     }
 
     private static Device holding(Device device) {
-        return (Device) Proxy.newProxyInstance(
-                Device.class.getClassLoader(), new Class<?>[] {Device.class}, (self, method, arguments) -> {
-                    if (method.getName().equals("traits")) {
-                        return WHOLE;
-                    }
-                    try {
-                        return method.invoke(device, arguments);
-                    } catch (InvocationTargetException e) {
-                        throw e.getCause();
-                    }
-                });
+        return Replaced.with(Device.class, device, "traits", WHOLE);
+    }
+
+    /** Of each weight, for each micro-batch: once forward, once backward, once more where forward is made again. */
+    @ParameterizedTest
+    @CsvSource({"NONE, false, 2", "SELECTIVE, false, 2", "FULL, false, 3", "FULL, true, 2"})
+    void aWeightIsDequantisedOncePerPass(Recompute recompute, boolean whole, int most) {
+        Dequantizations counted = new Dequantizations(device.ops().quantization(), new HashMap<>());
+        Device counting = Replaced.quantization(device, counted);
+        TrainingArguments arguments =
+                TestSessions.ARGUMENTS.toBuilder().recompute(recompute).build();
+        List<List<PackedRow>> microBatches = TestTenants.rows(1, 0);
+        try (TrainingSession session =
+                TestSessions.open(whole ? holding(counting) : counting, TestSessions.LORA, arguments)) {
+            counted.times().clear();
+            session.step(microBatches);
+        }
+        assertThat(microBatches).hasSize(3);
+        assertThat(counted.times()).hasSize(7 * TinyModels.config().numHiddenLayers());
+        assertThat(Collections.max(counted.times().values())).isEqualTo(most * microBatches.size());
+    }
+
+    private record Dequantizations(Quantization real, Map<Tensor, Integer> times) implements Quantization {
+
+        @Override
+        public void quantize(Tensor source, QuantizedMatrix out) {
+            real.quantize(source, out);
+        }
+
+        @Override
+        public void dequantize(QuantizedMatrix source, Tensor out) {
+            times.merge(source.packed(), 1, Integer::sum);
+            real.dequantize(source, out);
+        }
     }
 
     @Test

@@ -2,18 +2,12 @@
 package io.sparkqlora.train;
 
 import io.sparkqlora.kernels.DType;
-import io.sparkqlora.kernels.DenseQuantizedLinear;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.DynamicMap;
-import io.sparkqlora.kernels.Operations;
 import io.sparkqlora.kernels.QuantFormat;
 import io.sparkqlora.kernels.Quantization;
-import io.sparkqlora.kernels.QuantizedLinear;
 import io.sparkqlora.kernels.QuantizedMatrix;
 import io.sparkqlora.kernels.Tensor;
-import java.lang.reflect.InvocationHandler;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
@@ -40,35 +34,12 @@ final class RowWiseScales implements Quantization {
 
     /** {@code device} with the other dequantisation. */
     static Device on(Device device) {
-        RowWiseScales quantization = new RowWiseScales(device);
-        Operations real = device.ops();
-        QuantizedLinear linear = new DenseQuantizedLinear(quantization, real.matmul(), real.loraLinear());
-        Operations operations = with(
-                Operations.class,
-                with(Operations.class, real, "quantization", quantization),
-                "quantizedLinear",
-                linear);
-        return with(Device.class, device, "ops", operations);
+        return Replaced.quantization(device, new RowWiseScales(device));
     }
 
     /** Whether the kernel's slip concerns weights of so many columns. */
     static boolean concerns(long columns) {
         return columns % VECTOR == 0 && columns % QuantizationConfig.DEFAULT_BLOCK_SIZE != 0;
-    }
-
-    private static <T> T with(Class<T> type, T real, String method, Object answer) {
-        InvocationHandler handler = (proxy, called, arguments) -> {
-            if (called.getName().equals("record")) {
-                // what copies to the host can't be captured: the interface's own runs it as it is
-                return InvocationHandler.invokeDefault(proxy, called, arguments);
-            }
-            try {
-                return called.getName().equals(method) ? answer : called.invoke(real, arguments);
-            } catch (InvocationTargetException e) {
-                throw e.getCause();
-            }
-        };
-        return type.cast(Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, handler));
     }
 
     @Override

@@ -3,16 +3,12 @@ package io.sparkqlora.pipeline.ml;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
-import static org.assertj.core.api.Assertions.within;
 
+import io.sparkqlora.pipeline.Adapters;
 import io.sparkqlora.pipeline.TestJobs;
 import io.sparkqlora.pipeline.TestSpark;
 import io.sparkqlora.pipeline.internal.tables.JobTables;
 import io.sparkqlora.pipeline.internal.tables.Table;
-import io.sparkqlora.train.NamedTensor;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.FloatBuffer;
 import java.nio.file.Path;
 import java.util.List;
 import org.apache.spark.ml.PipelineModel;
@@ -65,7 +61,7 @@ class QLoraGridTest {
                 .extracting(QLoraModel::runId)
                 .containsOnly(models.get(0).runId());
         assertThat(models.get(1).adapterId()).isEqualTo(models.get(1).runId() + "/learning_rate=0.01@3");
-        close(models.get(1).adapter().tensors(), best.adapter().tensors());
+        Adapters.requireClose(models.get(1).adapter().tensors(), best.adapter().tensors());
         assertThat(models.get(0).adapter().tensors())
                 .isNotEqualTo(models.get(1).adapter().tensors());
         assertThat(models.get(0).getOrDefault(models.get(0).learningRate())).isEqualTo(WORSE);
@@ -107,22 +103,5 @@ class QLoraGridTest {
                 .stream()
                 .map(Row::toString)
                 .toList();
-    }
-
-    private static void close(List<NamedTensor> actual, List<NamedTensor> expected) {
-        assertThat(actual)
-                .extracting(NamedTensor::name)
-                .isEqualTo(expected.stream().map(NamedTensor::name).toList());
-        for (int t = 0; t < actual.size(); t++) {
-            FloatBuffer a = floats(actual.get(t));
-            FloatBuffer b = floats(expected.get(t));
-            for (int i = 0; i < a.limit(); i++) {
-                assertThat(a.get(i)).as(actual.get(t).name()).isCloseTo(b.get(i), within(1e-4f));
-            }
-        }
-    }
-
-    private static FloatBuffer floats(NamedTensor tensor) {
-        return ByteBuffer.wrap(tensor.data()).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer();
     }
 }

@@ -12,7 +12,6 @@ import io.sparkqlora.pipeline.internal.cluster.ClusterPreflight;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.data.TokenData;
-import io.sparkqlora.pipeline.internal.data.TokenDatasets;
 import io.sparkqlora.pipeline.internal.observe.JobGroup;
 import io.sparkqlora.pipeline.internal.run.AdapterConfigJson;
 import io.sparkqlora.pipeline.internal.run.AdapterStore;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package io.sparkqlora.pipeline.internal.data;
+package io.sparkqlora.pipeline.internal.job;
 
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.count;
@@ -10,7 +10,8 @@ import static org.apache.spark.sql.functions.sum;
 import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
-import io.sparkqlora.pipeline.internal.job.Workspace;
+import io.sparkqlora.pipeline.internal.data.TokenData;
+import io.sparkqlora.pipeline.internal.data.TokenizeSettings;
 import io.sparkqlora.pipeline.internal.observe.JobGroup;
 import io.sparkqlora.pipeline.internal.tables.JobTables;
 import io.sparkqlora.pipeline.internal.tables.Table;

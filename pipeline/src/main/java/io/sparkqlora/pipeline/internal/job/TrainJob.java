@@ -9,7 +9,6 @@ import io.sparkqlora.pipeline.internal.cluster.ClusterPreflight;
 import io.sparkqlora.pipeline.internal.cluster.RapidsPool;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.data.TokenData;
-import io.sparkqlora.pipeline.internal.data.TokenDatasets;
 import io.sparkqlora.pipeline.internal.groups.GroupChecks;
 import io.sparkqlora.pipeline.internal.groups.GroupedTraining;
 import io.sparkqlora.pipeline.internal.run.RunDevice;

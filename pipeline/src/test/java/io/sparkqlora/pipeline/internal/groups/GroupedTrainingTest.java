@@ -3,9 +3,9 @@ package io.sparkqlora.pipeline.internal.groups;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
-import static org.assertj.core.api.Assertions.within;
 
 import io.sparkqlora.kernels.QLoraException;
+import io.sparkqlora.pipeline.Adapters;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.TestJobs;
 import io.sparkqlora.pipeline.internal.run.GroupProgress;
@@ -16,9 +16,6 @@ import io.sparkqlora.pipeline.internal.tables.Table;
 import io.sparkqlora.train.NamedTensor;
 import io.sparkqlora.train.StepMetrics;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -137,8 +134,8 @@ class GroupedTrainingTest {
         Map<String, List<NamedTensor>> together = groups.adapters("mixed");
         assertThat(expected).hasSize(GOOD);
         assertThat(groups.adapters("rough")).isEqualTo(expected);
-        expected.forEach((key, adapter) -> close(together.get(key), adapter));
-        close(expected.get("g03"), alone(calm, "g03"));
+        expected.forEach((key, adapter) -> Adapters.requireClose(together.get(key), adapter));
+        Adapters.requireClose(expected.get("g03"), alone(calm, "g03"));
     }
 
     /** The adapter of a group's rows in a run of their own. */
@@ -244,22 +241,5 @@ class GroupedTrainingTest {
                 + TestGroups.row("x-typo", 1, "{\"learning_rat\": 0.1}")
                 + turnless
                 + turnless;
-    }
-
-    private static void close(List<NamedTensor> actual, List<NamedTensor> expected) {
-        assertThat(actual)
-                .extracting(NamedTensor::name)
-                .isEqualTo(expected.stream().map(NamedTensor::name).toList());
-        for (int t = 0; t < actual.size(); t++) {
-            FloatBuffer a = floats(actual.get(t));
-            FloatBuffer b = floats(expected.get(t));
-            for (int i = 0; i < a.limit(); i++) {
-                assertThat(a.get(i)).as(actual.get(t).name()).isCloseTo(b.get(i), within(1e-4f));
-            }
-        }
-    }
-
-    private static FloatBuffer floats(NamedTensor tensor) {
-        return ByteBuffer.wrap(tensor.data()).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer();
     }
 }

@@ -8,7 +8,7 @@ import io.sparkqlora.pipeline.TestJobs;
 import io.sparkqlora.pipeline.TestSpark;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.data.TokenData;
-import io.sparkqlora.pipeline.internal.data.TokenDatasets;
+import io.sparkqlora.pipeline.internal.job.TokenDatasets;
 import io.sparkqlora.pipeline.internal.job.Workspace;
 import io.sparkqlora.pipeline.internal.run.RunDevices;
 import io.sparkqlora.pipeline.internal.run.RunDriver;

@@ -5,9 +5,8 @@ import static io.sparkqlora.pipeline.ConfigKey.of;
 
 import io.sparkqlora.pipeline.internal.config.ConfigTypes;
 import java.util.List;
-import java.util.stream.Stream;
 
-/** The keys of {@link ConfigKeys} that say how executors train together. */
+/** The keys of a job file that say how executors train together. */
 public final class ExecutorKeys {
 
     private static final String EXECUTORS = "Executors";
@@ -42,12 +41,7 @@ public final class ExecutorKeys {
                             + "chunk again. Loading the base is part of it.")
             .operational();
 
-    private static final List<ConfigKey<?>> ALL = List.of(NUM_PROCESSES, SHARD_BASE, DDP_TIMEOUT);
+    static final List<ConfigKey<?>> ALL = List.of(NUM_PROCESSES, SHARD_BASE, DDP_TIMEOUT);
 
     private ExecutorKeys() {}
-
-    /** Other keys, and after them these. */
-    static List<ConfigKey<?>> after(List<ConfigKey<?>> others) {
-        return Stream.concat(others.stream(), ALL.stream()).toList();
-    }
 }

@@ -5,9 +5,8 @@ import static io.sparkqlora.pipeline.ConfigKey.of;
 
 import io.sparkqlora.pipeline.internal.config.ConfigTypes;
 import java.util.List;
-import java.util.stream.Stream;
 
-/** The keys of {@link ConfigKeys} that make one run train many adapters. */
+/** The keys of a job file that make one run train many adapters. */
 public final class GroupKeys {
 
     private static final String GROUPS = "Groups";
@@ -40,12 +39,7 @@ public final class GroupKeys {
                     + "per_device_train_batch_size × groups_per_device at once, so small groups share its work. With 1, an "
                     + "adapter is the same to the bit whatever else the run trains; with more, to rounding.");
 
-    private static final List<ConfigKey<?>> ALL = List.of(GROUP_BY, GROUP_HYPERPARAMETERS, GROUPS_PER_DEVICE);
+    static final List<ConfigKey<?>> ALL = List.of(GROUP_BY, GROUP_HYPERPARAMETERS, GROUPS_PER_DEVICE);
 
     private GroupKeys() {}
-
-    /** Other keys, and after them these. */
-    static List<ConfigKey<?>> after(List<ConfigKey<?>> others) {
-        return Stream.concat(others.stream(), ALL.stream()).toList();
-    }
 }

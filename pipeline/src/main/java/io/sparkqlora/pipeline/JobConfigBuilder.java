@@ -100,7 +100,7 @@ public final class JobConfigBuilder {
                     default -> throw PipelineErrors.badValue(
                             entry.where(), entry.key(), entry.value().toString(), "true or false");
                 };
-        put(ConfigKeys.RECOMPUTE, TextNode.valueOf(recompute), entry.where());
+        put(TrainingKeys.RECOMPUTE, TextNode.valueOf(recompute), entry.where());
     }
 
     private static RuntimeException unknown(JobFile.Entry entry) {

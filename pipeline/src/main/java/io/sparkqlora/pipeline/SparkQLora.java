@@ -51,7 +51,7 @@ public final class SparkQLora {
 
     /** Tokenises, if need be, and trains or goes on training, until the run is finished. */
     public RunResult train(SparkSession spark) {
-        return RunResult.of(TrainJob.train(open(spark)), config.get(ConfigKeys.OUTPUT_DIR));
+        return RunResult.of(TrainJob.train(open(spark)), config.get(RunKeys.OUTPUT_DIR));
     }
 
     /** Loss of the run's last adapter and of its base on {@code eval_dataset}, or on {@code dataset}. */

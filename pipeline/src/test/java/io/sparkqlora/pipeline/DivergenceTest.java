@@ -73,7 +73,7 @@ class DivergenceTest {
     }
 
     private RunRecord recorded() {
-        return RunRecord.find(new JobTables(TestSpark.session(), job.get(ConfigKeys.OUTPUT_DIR)), "wild")
+        return RunRecord.find(new JobTables(TestSpark.session(), job.get(RunKeys.OUTPUT_DIR)), "wild")
                 .orElseThrow();
     }
 

@@ -84,7 +84,7 @@ record GpuJob(Path dir, Path file, String runId) {
     }
 
     RunTables tables() {
-        return new RunTables(config().get(ConfigKeys.OUTPUT_DIR));
+        return new RunTables(config().get(RunKeys.OUTPUT_DIR));
     }
 
     /** Steps that are committed. */

@@ -25,28 +25,28 @@ class JobConfigTest {
     @Test
     void readsAJobFileWithDefaults() {
         JobConfig config = read(NEEDED + "r: 16\nlearning_rate: 5e-4\ntarget_modules: [q_proj, v_proj]\n");
-        assertThat(config.get(ConfigKeys.R)).isEqualTo(16);
-        assertThat(config.get(ConfigKeys.LEARNING_RATE)).isEqualTo(5e-4);
-        assertThat(config.get(ConfigKeys.TARGET_MODULES)).isEqualTo(TargetModules.names("q_proj", "v_proj"));
-        assertThat(config.get(ConfigKeys.SEED)).isEqualTo(42);
-        assertThat(config.has(ConfigKeys.RUN_ID)).isFalse();
+        assertThat(config.get(AdapterKeys.R)).isEqualTo(16);
+        assertThat(config.get(TrainingKeys.LEARNING_RATE)).isEqualTo(5e-4);
+        assertThat(config.get(AdapterKeys.TARGET_MODULES)).isEqualTo(TargetModules.names("q_proj", "v_proj"));
+        assertThat(config.get(TrainingKeys.SEED)).isEqualTo(42);
+        assertThat(config.has(RunKeys.RUN_ID)).isFalse();
     }
 
     @Test
     void optionsReplaceWhatTheFileSays() {
         JobConfig config = read(NEEDED + "r: 16\n", "r=4", "target_modules=[k_proj]", "packing=false", "lora_alpha=32");
-        assertThat(config.get(ConfigKeys.R)).isEqualTo(4);
-        assertThat(config.get(ConfigKeys.TARGET_MODULES)).isEqualTo(TargetModules.names("k_proj"));
-        assertThat(config.get(ConfigKeys.PACKING)).isFalse();
-        assertThat(config.get(ConfigKeys.LORA_ALPHA)).isEqualTo(32.0);
+        assertThat(config.get(AdapterKeys.R)).isEqualTo(4);
+        assertThat(config.get(AdapterKeys.TARGET_MODULES)).isEqualTo(TargetModules.names("k_proj"));
+        assertThat(config.get(DataKeys.PACKING)).isFalse();
+        assertThat(config.get(AdapterKeys.LORA_ALPHA)).isEqualTo(32.0);
     }
 
     @Test
     void aliasesMeanTheSame() {
         JobConfig config = read(NEEDED + "lora_r: 4\nmax_length: 64\ngradient_checkpointing: true\n");
-        assertThat(config.get(ConfigKeys.R)).isEqualTo(4);
-        assertThat(config.get(ConfigKeys.MAX_SEQ_LENGTH)).isEqualTo(64);
-        assertThat(config.get(ConfigKeys.RECOMPUTE)).isEqualTo("full");
+        assertThat(config.get(AdapterKeys.R)).isEqualTo(4);
+        assertThat(config.get(DataKeys.MAX_SEQ_LENGTH)).isEqualTo(64);
+        assertThat(config.get(TrainingKeys.RECOMPUTE)).isEqualTo("full");
     }
 
     @Test
@@ -112,7 +112,7 @@ class JobConfigTest {
         refused("QLORA-P007", "Duplicate field", "r: 1\nr: 2");
         refused("QLORA-P007", "a second document begins here", "r: 1\n---\nr: 2");
         refused("QLORA-P007", "found character '\\t(TAB)' that cannot start any token", "r:\t1\n\tseed: 2");
-        assertThat(read("\uFEFF" + NEEDED + "r: 1\r\nseed: 2\r\n").get(ConfigKeys.R))
+        assertThat(read("\uFEFF" + NEEDED + "r: 1\r\nseed: 2\r\n").get(AdapterKeys.R))
                 .isEqualTo(1);
         Path list = write("- a\n- b\n");
         assertThatThrownBy(() -> JobConfig.read(list, List.of())).hasMessageContaining("QLORA-P008");

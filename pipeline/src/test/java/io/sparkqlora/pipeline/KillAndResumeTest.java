@@ -41,7 +41,7 @@ class KillAndResumeTest {
         RunResult undisturbed = SparkQLora.job(calm).train(spark);
 
         JobConfig rough = job("rough", computeType, ranks);
-        RunTables tables = new RunTables(rough.get(ConfigKeys.OUTPUT_DIR));
+        RunTables tables = new RunTables(rough.get(RunKeys.OUTPUT_DIR));
         Random random = new Random();
         List<Long> committed = new ArrayList<>();
         for (int kill = 0; kill < KILLS; kill++) {

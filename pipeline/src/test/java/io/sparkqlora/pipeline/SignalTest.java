@@ -61,7 +61,7 @@ class SignalTest {
                         .count())
                 .isEqualTo(1);
         assertThat(stopped(train).lastStep()).isGreaterThan(first);
-        RunResult kept = RunResult.of(stopped(train), train.get(ConfigKeys.OUTPUT_DIR));
+        RunResult kept = RunResult.of(stopped(train), train.get(RunKeys.OUTPUT_DIR));
         assertThat(SparkQLora.job(train).adapter(TestSpark.session(), kept).tensors())
                 .isNotEmpty();
     }
@@ -137,7 +137,7 @@ class SignalTest {
     }
 
     private static JobTables tables(JobConfig job) {
-        return new JobTables(TestSpark.session(), job.get(ConfigKeys.OUTPUT_DIR));
+        return new JobTables(TestSpark.session(), job.get(RunKeys.OUTPUT_DIR));
     }
 
     private JobConfigBuilder job(String output) {

@@ -32,7 +32,7 @@ public final class AdapterFiles {
         try {
             Files.createDirectories(folder);
         } catch (IOException e) {
-            throw TrainErrors.unwritable(folder, e);
+            throw CheckpointErrors.unwritable(folder, e);
         }
         String json = AdapterConfigJson.write(adapter);
         try (FileSwap swap = new FileSwap(folder)) {
@@ -41,7 +41,7 @@ public final class AdapterFiles {
             swap.add(CONFIG, file -> Files.writeString(file, json));
             swap.commit();
         } catch (IOException e) {
-            throw TrainErrors.unwritable(folder, e);
+            throw CheckpointErrors.unwritable(folder, e);
         }
     }
 

@@ -35,7 +35,7 @@ public final class Checkpoint implements AutoCloseable {
      */
     public static Checkpoint open(Path folder) {
         if (!Files.isDirectory(folder)) {
-            throw TrainErrors.fileMissing(folder, "model_name_or_path must be the folder of a checkpoint");
+            throw CheckpointErrors.fileMissing(folder, "model_name_or_path must be the folder of a checkpoint");
         }
         ModelConfig config = readConfig(folder);
         ShardedWeights weights = ShardedWeights.open(folder);

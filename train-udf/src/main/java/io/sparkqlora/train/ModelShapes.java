@@ -27,7 +27,7 @@ public final class ModelShapes {
     public static ModelConfig named(String name) {
         ModelConfig config = NAMED.get(name);
         if (config == null) {
-            throw TrainErrors.unknownShape(name, NAMED.keySet());
+            throw CheckpointErrors.unknownShape(name, NAMED.keySet());
         }
         return config;
     }

@@ -56,7 +56,7 @@ public final class RandomWeights implements WeightSource {
     public TensorInfo info(String name) {
         TensorInfo info = tensors.get(name);
         if (info == null) {
-            throw TrainErrors.tensorMissing("random weights", name, "check the shape's configuration");
+            throw CheckpointErrors.tensorMissing("random weights", name, "check the shape's configuration");
         }
         return info;
     }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.ml;
 
-import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.DataKeys;
+import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.internal.ml.KeyParams;
 import io.sparkqlora.pipeline.internal.ml.Tokenizing;
 import org.apache.spark.ml.Transformer;
@@ -82,59 +83,59 @@ public final class ChatTokenizer extends Transformer implements MLWritable {
                         + "pair the prompt is taken, and a text is left open");
     }
 
-    /** {@link ConfigKeys#MODEL_NAME_OR_PATH}. */
+    /** {@link ModelKeys#MODEL_NAME_OR_PATH}. */
     public Param<String> modelNameOrPath() {
-        return keyParams.text(ConfigKeys.MODEL_NAME_OR_PATH);
+        return keyParams.text(ModelKeys.MODEL_NAME_OR_PATH);
     }
 
-    /** {@link ConfigKeys#MESSAGES_COLUMN}. */
+    /** {@link DataKeys#MESSAGES_COLUMN}. */
     public Param<String> messagesColumn() {
-        return keyParams.text(ConfigKeys.MESSAGES_COLUMN);
+        return keyParams.text(DataKeys.MESSAGES_COLUMN);
     }
 
-    /** {@link ConfigKeys#TOOLS_COLUMN}. */
+    /** {@link DataKeys#TOOLS_COLUMN}. */
     public Param<String> toolsColumn() {
-        return keyParams.text(ConfigKeys.TOOLS_COLUMN);
+        return keyParams.text(DataKeys.TOOLS_COLUMN);
     }
 
-    /** {@link ConfigKeys#PROMPT_COLUMN}. */
+    /** {@link DataKeys#PROMPT_COLUMN}. */
     public Param<String> promptColumn() {
-        return keyParams.text(ConfigKeys.PROMPT_COLUMN);
+        return keyParams.text(DataKeys.PROMPT_COLUMN);
     }
 
-    /** {@link ConfigKeys#COMPLETION_COLUMN}. */
+    /** {@link DataKeys#COMPLETION_COLUMN}. */
     public Param<String> completionColumn() {
-        return keyParams.text(ConfigKeys.COMPLETION_COLUMN);
+        return keyParams.text(DataKeys.COMPLETION_COLUMN);
     }
 
-    /** {@link ConfigKeys#TEXT_COLUMN}. */
+    /** {@link DataKeys#TEXT_COLUMN}. */
     public Param<String> textColumn() {
-        return keyParams.text(ConfigKeys.TEXT_COLUMN);
+        return keyParams.text(DataKeys.TEXT_COLUMN);
     }
 
-    /** {@link ConfigKeys#CHAT_TEMPLATE}. */
+    /** {@link DataKeys#CHAT_TEMPLATE}. */
     public Param<String> chatTemplate() {
-        return keyParams.text(ConfigKeys.CHAT_TEMPLATE);
+        return keyParams.text(DataKeys.CHAT_TEMPLATE);
     }
 
-    /** {@link ConfigKeys#CHAT_TEMPLATE_DATE}. */
+    /** {@link DataKeys#CHAT_TEMPLATE_DATE}. */
     public Param<String> chatTemplateDate() {
-        return keyParams.text(ConfigKeys.CHAT_TEMPLATE_DATE);
+        return keyParams.text(DataKeys.CHAT_TEMPLATE_DATE);
     }
 
-    /** {@link ConfigKeys#MAX_SEQ_LENGTH}. */
+    /** {@link DataKeys#MAX_SEQ_LENGTH}. */
     public IntParam maxSeqLength() {
-        return keyParams.integer(ConfigKeys.MAX_SEQ_LENGTH);
+        return keyParams.integer(DataKeys.MAX_SEQ_LENGTH);
     }
 
-    /** {@link ConfigKeys#ASSISTANT_ONLY_LOSS}. */
+    /** {@link DataKeys#ASSISTANT_ONLY_LOSS}. */
     public BooleanParam assistantOnlyLoss() {
-        return keyParams.bool(ConfigKeys.ASSISTANT_ONLY_LOSS);
+        return keyParams.bool(DataKeys.ASSISTANT_ONLY_LOSS);
     }
 
-    /** {@link ConfigKeys#COMPLETION_ONLY_LOSS}. */
+    /** {@link DataKeys#COMPLETION_ONLY_LOSS}. */
     public BooleanParam completionOnlyLoss() {
-        return keyParams.bool(ConfigKeys.COMPLETION_ONLY_LOSS);
+        return keyParams.bool(DataKeys.COMPLETION_ONLY_LOSS);
     }
 
     @Override
@@ -192,57 +193,57 @@ public final class ChatTokenizer extends Transformer implements MLWritable {
         return with(addGenerationPrompt(), value);
     }
 
-    /** {@link ConfigKeys#MODEL_NAME_OR_PATH}. */
+    /** {@link ModelKeys#MODEL_NAME_OR_PATH}. */
     public ChatTokenizer setModelNameOrPath(String value) {
         return with(modelNameOrPath(), value);
     }
 
-    /** {@link ConfigKeys#MESSAGES_COLUMN}. */
+    /** {@link DataKeys#MESSAGES_COLUMN}. */
     public ChatTokenizer setMessagesColumn(String value) {
         return with(messagesColumn(), value);
     }
 
-    /** {@link ConfigKeys#TOOLS_COLUMN}. */
+    /** {@link DataKeys#TOOLS_COLUMN}. */
     public ChatTokenizer setToolsColumn(String value) {
         return with(toolsColumn(), value);
     }
 
-    /** {@link ConfigKeys#PROMPT_COLUMN}. */
+    /** {@link DataKeys#PROMPT_COLUMN}. */
     public ChatTokenizer setPromptColumn(String value) {
         return with(promptColumn(), value);
     }
 
-    /** {@link ConfigKeys#COMPLETION_COLUMN}. */
+    /** {@link DataKeys#COMPLETION_COLUMN}. */
     public ChatTokenizer setCompletionColumn(String value) {
         return with(completionColumn(), value);
     }
 
-    /** {@link ConfigKeys#TEXT_COLUMN}. */
+    /** {@link DataKeys#TEXT_COLUMN}. */
     public ChatTokenizer setTextColumn(String value) {
         return with(textColumn(), value);
     }
 
-    /** {@link ConfigKeys#CHAT_TEMPLATE}. */
+    /** {@link DataKeys#CHAT_TEMPLATE}. */
     public ChatTokenizer setChatTemplate(String value) {
         return with(chatTemplate(), value);
     }
 
-    /** {@link ConfigKeys#CHAT_TEMPLATE_DATE}. */
+    /** {@link DataKeys#CHAT_TEMPLATE_DATE}. */
     public ChatTokenizer setChatTemplateDate(String value) {
         return with(chatTemplateDate(), value);
     }
 
-    /** {@link ConfigKeys#MAX_SEQ_LENGTH}. */
+    /** {@link DataKeys#MAX_SEQ_LENGTH}. */
     public ChatTokenizer setMaxSeqLength(int value) {
         return with(maxSeqLength(), value);
     }
 
-    /** {@link ConfigKeys#ASSISTANT_ONLY_LOSS}. */
+    /** {@link DataKeys#ASSISTANT_ONLY_LOSS}. */
     public ChatTokenizer setAssistantOnlyLoss(boolean value) {
         return with(assistantOnlyLoss(), value);
     }
 
-    /** {@link ConfigKeys#COMPLETION_ONLY_LOSS}. */
+    /** {@link DataKeys#COMPLETION_ONLY_LOSS}. */
     public ChatTokenizer setCompletionOnlyLoss(boolean value) {
         return with(completionOnlyLoss(), value);
     }

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.ml;
 
-import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.AdapterKeys;
+import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.GroupKeys;
+import io.sparkqlora.pipeline.ModelKeys;
+import io.sparkqlora.pipeline.QuantizationKeys;
+import io.sparkqlora.pipeline.RunKeys;
+import io.sparkqlora.pipeline.TrainingKeys;
 import io.sparkqlora.pipeline.internal.ml.Fit;
 import io.sparkqlora.pipeline.internal.ml.Fits;
 import io.sparkqlora.pipeline.internal.ml.FittedAdapter;
@@ -166,177 +171,177 @@ public final class QLoraEstimator extends Estimator<QLoraModel> implements QLora
         return with(maxNewTokens(), value);
     }
 
-    /** {@link ConfigKeys#MODEL_NAME_OR_PATH}. */
+    /** {@link ModelKeys#MODEL_NAME_OR_PATH}. */
     public QLoraEstimator setModelNameOrPath(String value) {
         return with(modelNameOrPath(), value);
     }
 
-    /** {@link ConfigKeys#BACKEND}. */
+    /** {@link ModelKeys#BACKEND}. */
     public QLoraEstimator setBackend(String value) {
         return with(backend(), value);
     }
 
-    /** {@link ConfigKeys#MAX_SEQ_LENGTH}. */
+    /** {@link DataKeys#MAX_SEQ_LENGTH}. */
     public QLoraEstimator setMaxSeqLength(int value) {
         return with(maxSeqLength(), value);
     }
 
-    /** {@link ConfigKeys#PACKING}. */
+    /** {@link DataKeys#PACKING}. */
     public QLoraEstimator setPacking(boolean value) {
         return with(packing(), value);
     }
 
-    /** {@link ConfigKeys#LOAD_IN_4BIT}. */
+    /** {@link QuantizationKeys#LOAD_IN_4BIT}. */
     public QLoraEstimator setLoadIn4bit(boolean value) {
         return with(loadIn4bit(), value);
     }
 
-    /** {@link ConfigKeys#BNB_4BIT_QUANT_TYPE}. */
+    /** {@link QuantizationKeys#BNB_4BIT_QUANT_TYPE}. */
     public QLoraEstimator setBnb4bitQuantType(String value) {
         return with(bnb4bitQuantType(), value);
     }
 
-    /** {@link ConfigKeys#BNB_4BIT_USE_DOUBLE_QUANT}. */
+    /** {@link QuantizationKeys#BNB_4BIT_USE_DOUBLE_QUANT}. */
     public QLoraEstimator setBnb4bitUseDoubleQuant(boolean value) {
         return with(bnb4bitUseDoubleQuant(), value);
     }
 
-    /** {@link ConfigKeys#BNB_4BIT_COMPUTE_DTYPE}. */
+    /** {@link QuantizationKeys#BNB_4BIT_COMPUTE_DTYPE}. */
     public QLoraEstimator setBnb4bitComputeDtype(String value) {
         return with(bnb4bitComputeDtype(), value);
     }
 
-    /** {@link ConfigKeys#OFFLOAD_EMBEDDING}. */
+    /** {@link QuantizationKeys#OFFLOAD_EMBEDDING}. */
     public QLoraEstimator setOffloadEmbedding(boolean value) {
         return with(offloadEmbedding(), value);
     }
 
-    /** {@link ConfigKeys#R}. */
+    /** {@link AdapterKeys#R}. */
     public QLoraEstimator setR(int value) {
         return with(r(), value);
     }
 
-    /** {@link ConfigKeys#LORA_ALPHA}. */
+    /** {@link AdapterKeys#LORA_ALPHA}. */
     public QLoraEstimator setLoraAlpha(double value) {
         return with(loraAlpha(), value);
     }
 
-    /** {@link ConfigKeys#LORA_DROPOUT}. */
+    /** {@link AdapterKeys#LORA_DROPOUT}. */
     public QLoraEstimator setLoraDropout(double value) {
         return with(loraDropout(), value);
     }
 
-    /** {@link ConfigKeys#TARGET_MODULES}. */
+    /** {@link AdapterKeys#TARGET_MODULES}. */
     public QLoraEstimator setTargetModules(String value) {
         return with(targetModules(), value);
     }
 
-    /** {@link ConfigKeys#USE_RSLORA}. */
+    /** {@link AdapterKeys#USE_RSLORA}. */
     public QLoraEstimator setUseRslora(boolean value) {
         return with(useRslora(), value);
     }
 
-    /** {@link ConfigKeys#LEARNING_RATE}. */
+    /** {@link TrainingKeys#LEARNING_RATE}. */
     public QLoraEstimator setLearningRate(double value) {
         return with(learningRate(), value);
     }
 
-    /** {@link ConfigKeys#LR_SCHEDULER_TYPE}. */
+    /** {@link TrainingKeys#LR_SCHEDULER_TYPE}. */
     public QLoraEstimator setLrSchedulerType(String value) {
         return with(lrSchedulerType(), value);
     }
 
-    /** {@link ConfigKeys#WARMUP_STEPS}. */
+    /** {@link TrainingKeys#WARMUP_STEPS}. */
     public QLoraEstimator setWarmupSteps(int value) {
         return with(warmupSteps(), value);
     }
 
-    /** {@link ConfigKeys#WARMUP_RATIO}. */
+    /** {@link TrainingKeys#WARMUP_RATIO}. */
     public QLoraEstimator setWarmupRatio(double value) {
         return with(warmupRatio(), value);
     }
 
-    /** {@link ConfigKeys#MAX_STEPS}. */
+    /** {@link TrainingKeys#MAX_STEPS}. */
     public QLoraEstimator setMaxSteps(int value) {
         return with(maxSteps(), value);
     }
 
-    /** {@link ConfigKeys#NUM_TRAIN_EPOCHS}. */
+    /** {@link TrainingKeys#NUM_TRAIN_EPOCHS}. */
     public QLoraEstimator setNumTrainEpochs(double value) {
         return with(numTrainEpochs(), value);
     }
 
-    /** {@link ConfigKeys#PER_DEVICE_TRAIN_BATCH_SIZE}. */
+    /** {@link TrainingKeys#PER_DEVICE_TRAIN_BATCH_SIZE}. */
     public QLoraEstimator setPerDeviceTrainBatchSize(int value) {
         return with(perDeviceTrainBatchSize(), value);
     }
 
-    /** {@link ConfigKeys#GRADIENT_ACCUMULATION_STEPS}. */
+    /** {@link TrainingKeys#GRADIENT_ACCUMULATION_STEPS}. */
     public QLoraEstimator setGradientAccumulationSteps(int value) {
         return with(gradientAccumulationSteps(), value);
     }
 
-    /** {@link ConfigKeys#MAX_GRAD_NORM}. */
+    /** {@link TrainingKeys#MAX_GRAD_NORM}. */
     public QLoraEstimator setMaxGradNorm(double value) {
         return with(maxGradNorm(), value);
     }
 
-    /** {@link ConfigKeys#WEIGHT_DECAY}. */
+    /** {@link TrainingKeys#WEIGHT_DECAY}. */
     public QLoraEstimator setWeightDecay(double value) {
         return with(weightDecay(), value);
     }
 
-    /** {@link ConfigKeys#OPTIM}. */
+    /** {@link TrainingKeys#OPTIM}. */
     public QLoraEstimator setOptim(String value) {
         return with(optim(), value);
     }
 
-    /** {@link ConfigKeys#ADAM_BETA1}. */
+    /** {@link TrainingKeys#ADAM_BETA1}. */
     public QLoraEstimator setAdamBeta1(double value) {
         return with(adamBeta1(), value);
     }
 
-    /** {@link ConfigKeys#ADAM_BETA2}. */
+    /** {@link TrainingKeys#ADAM_BETA2}. */
     public QLoraEstimator setAdamBeta2(double value) {
         return with(adamBeta2(), value);
     }
 
-    /** {@link ConfigKeys#ADAM_EPSILON}. */
+    /** {@link TrainingKeys#ADAM_EPSILON}. */
     public QLoraEstimator setAdamEpsilon(double value) {
         return with(adamEpsilon(), value);
     }
 
-    /** {@link ConfigKeys#SEED}. */
+    /** {@link TrainingKeys#SEED}. */
     public QLoraEstimator setSeed(long value) {
         return with(seed(), value);
     }
 
-    /** {@link ConfigKeys#RECOMPUTE}. */
+    /** {@link TrainingKeys#RECOMPUTE}. */
     public QLoraEstimator setRecompute(String value) {
         return with(recompute(), value);
     }
 
-    /** {@link ConfigKeys#OUTPUT_DIR}. */
+    /** {@link RunKeys#OUTPUT_DIR}. */
     public QLoraEstimator setOutputDir(String value) {
         return with(outputDir(), value);
     }
 
-    /** {@link ConfigKeys#RESUME}. */
+    /** {@link RunKeys#RESUME}. */
     public QLoraEstimator setResume(boolean value) {
         return with(resume(), value);
     }
 
-    /** {@link ConfigKeys#SAVE_STEPS}. */
+    /** {@link RunKeys#SAVE_STEPS}. */
     public QLoraEstimator setSaveSteps(int value) {
         return with(saveSteps(), value);
     }
 
-    /** {@link ConfigKeys#SAVE_TOTAL_LIMIT}. */
+    /** {@link RunKeys#SAVE_TOTAL_LIMIT}. */
     public QLoraEstimator setSaveTotalLimit(int value) {
         return with(saveTotalLimit(), value);
     }
 
-    /** {@link ConfigKeys#LOGGING_STEPS}. */
+    /** {@link RunKeys#LOGGING_STEPS}. */
     public QLoraEstimator setLoggingSteps(int value) {
         return with(loggingSteps(), value);
     }

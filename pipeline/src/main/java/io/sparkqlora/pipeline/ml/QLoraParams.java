@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.ml;
 
-import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.AdapterKeys;
+import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.GroupKeys;
+import io.sparkqlora.pipeline.ModelKeys;
+import io.sparkqlora.pipeline.QuantizationKeys;
+import io.sparkqlora.pipeline.RunKeys;
+import io.sparkqlora.pipeline.TrainingKeys;
 import io.sparkqlora.pipeline.internal.ml.KeyParams;
 import org.apache.spark.ml.param.BooleanParam;
 import org.apache.spark.ml.param.DoubleParam;
@@ -65,179 +70,179 @@ public interface QLoraParams extends Params {
                         "a whole number of at least 1");
     }
 
-    /** {@link ConfigKeys#MODEL_NAME_OR_PATH}. */
+    /** {@link ModelKeys#MODEL_NAME_OR_PATH}. */
     default Param<String> modelNameOrPath() {
-        return keyParams().text(ConfigKeys.MODEL_NAME_OR_PATH);
+        return keyParams().text(ModelKeys.MODEL_NAME_OR_PATH);
     }
 
-    /** {@link ConfigKeys#BACKEND}. */
+    /** {@link ModelKeys#BACKEND}. */
     default Param<String> backend() {
-        return keyParams().text(ConfigKeys.BACKEND);
+        return keyParams().text(ModelKeys.BACKEND);
     }
 
-    /** {@link ConfigKeys#MAX_SEQ_LENGTH}. */
+    /** {@link DataKeys#MAX_SEQ_LENGTH}. */
     default IntParam maxSeqLength() {
-        return keyParams().integer(ConfigKeys.MAX_SEQ_LENGTH);
+        return keyParams().integer(DataKeys.MAX_SEQ_LENGTH);
     }
 
-    /** {@link ConfigKeys#PACKING}. */
+    /** {@link DataKeys#PACKING}. */
     default BooleanParam packing() {
-        return keyParams().bool(ConfigKeys.PACKING);
+        return keyParams().bool(DataKeys.PACKING);
     }
 
-    /** {@link ConfigKeys#LOAD_IN_4BIT}. */
+    /** {@link QuantizationKeys#LOAD_IN_4BIT}. */
     default BooleanParam loadIn4bit() {
-        return keyParams().bool(ConfigKeys.LOAD_IN_4BIT);
+        return keyParams().bool(QuantizationKeys.LOAD_IN_4BIT);
     }
 
-    /** {@link ConfigKeys#BNB_4BIT_QUANT_TYPE}. */
+    /** {@link QuantizationKeys#BNB_4BIT_QUANT_TYPE}. */
     default Param<String> bnb4bitQuantType() {
-        return keyParams().text(ConfigKeys.BNB_4BIT_QUANT_TYPE);
+        return keyParams().text(QuantizationKeys.BNB_4BIT_QUANT_TYPE);
     }
 
-    /** {@link ConfigKeys#BNB_4BIT_USE_DOUBLE_QUANT}. */
+    /** {@link QuantizationKeys#BNB_4BIT_USE_DOUBLE_QUANT}. */
     default BooleanParam bnb4bitUseDoubleQuant() {
-        return keyParams().bool(ConfigKeys.BNB_4BIT_USE_DOUBLE_QUANT);
+        return keyParams().bool(QuantizationKeys.BNB_4BIT_USE_DOUBLE_QUANT);
     }
 
-    /** {@link ConfigKeys#BNB_4BIT_COMPUTE_DTYPE}. */
+    /** {@link QuantizationKeys#BNB_4BIT_COMPUTE_DTYPE}. */
     default Param<String> bnb4bitComputeDtype() {
-        return keyParams().text(ConfigKeys.BNB_4BIT_COMPUTE_DTYPE);
+        return keyParams().text(QuantizationKeys.BNB_4BIT_COMPUTE_DTYPE);
     }
 
-    /** {@link ConfigKeys#OFFLOAD_EMBEDDING}. */
+    /** {@link QuantizationKeys#OFFLOAD_EMBEDDING}. */
     default BooleanParam offloadEmbedding() {
-        return keyParams().bool(ConfigKeys.OFFLOAD_EMBEDDING);
+        return keyParams().bool(QuantizationKeys.OFFLOAD_EMBEDDING);
     }
 
-    /** {@link ConfigKeys#R}. */
+    /** {@link AdapterKeys#R}. */
     default IntParam r() {
-        return keyParams().integer(ConfigKeys.R);
+        return keyParams().integer(AdapterKeys.R);
     }
 
-    /** {@link ConfigKeys#LORA_ALPHA}. */
+    /** {@link AdapterKeys#LORA_ALPHA}. */
     default DoubleParam loraAlpha() {
-        return keyParams().number(ConfigKeys.LORA_ALPHA);
+        return keyParams().number(AdapterKeys.LORA_ALPHA);
     }
 
-    /** {@link ConfigKeys#LORA_DROPOUT}. */
+    /** {@link AdapterKeys#LORA_DROPOUT}. */
     default DoubleParam loraDropout() {
-        return keyParams().number(ConfigKeys.LORA_DROPOUT);
+        return keyParams().number(AdapterKeys.LORA_DROPOUT);
     }
 
-    /** {@link ConfigKeys#TARGET_MODULES}. */
+    /** {@link AdapterKeys#TARGET_MODULES}. */
     default Param<String> targetModules() {
-        return keyParams().text(ConfigKeys.TARGET_MODULES);
+        return keyParams().text(AdapterKeys.TARGET_MODULES);
     }
 
-    /** {@link ConfigKeys#USE_RSLORA}. */
+    /** {@link AdapterKeys#USE_RSLORA}. */
     default BooleanParam useRslora() {
-        return keyParams().bool(ConfigKeys.USE_RSLORA);
+        return keyParams().bool(AdapterKeys.USE_RSLORA);
     }
 
-    /** {@link ConfigKeys#LEARNING_RATE}. */
+    /** {@link TrainingKeys#LEARNING_RATE}. */
     default DoubleParam learningRate() {
-        return keyParams().number(ConfigKeys.LEARNING_RATE);
+        return keyParams().number(TrainingKeys.LEARNING_RATE);
     }
 
-    /** {@link ConfigKeys#LR_SCHEDULER_TYPE}. */
+    /** {@link TrainingKeys#LR_SCHEDULER_TYPE}. */
     default Param<String> lrSchedulerType() {
-        return keyParams().text(ConfigKeys.LR_SCHEDULER_TYPE);
+        return keyParams().text(TrainingKeys.LR_SCHEDULER_TYPE);
     }
 
-    /** {@link ConfigKeys#WARMUP_STEPS}. */
+    /** {@link TrainingKeys#WARMUP_STEPS}. */
     default IntParam warmupSteps() {
-        return keyParams().integer(ConfigKeys.WARMUP_STEPS);
+        return keyParams().integer(TrainingKeys.WARMUP_STEPS);
     }
 
-    /** {@link ConfigKeys#WARMUP_RATIO}. */
+    /** {@link TrainingKeys#WARMUP_RATIO}. */
     default DoubleParam warmupRatio() {
-        return keyParams().number(ConfigKeys.WARMUP_RATIO);
+        return keyParams().number(TrainingKeys.WARMUP_RATIO);
     }
 
-    /** {@link ConfigKeys#MAX_STEPS}. */
+    /** {@link TrainingKeys#MAX_STEPS}. */
     default IntParam maxSteps() {
-        return keyParams().integer(ConfigKeys.MAX_STEPS);
+        return keyParams().integer(TrainingKeys.MAX_STEPS);
     }
 
-    /** {@link ConfigKeys#NUM_TRAIN_EPOCHS}. */
+    /** {@link TrainingKeys#NUM_TRAIN_EPOCHS}. */
     default DoubleParam numTrainEpochs() {
-        return keyParams().number(ConfigKeys.NUM_TRAIN_EPOCHS);
+        return keyParams().number(TrainingKeys.NUM_TRAIN_EPOCHS);
     }
 
-    /** {@link ConfigKeys#PER_DEVICE_TRAIN_BATCH_SIZE}. */
+    /** {@link TrainingKeys#PER_DEVICE_TRAIN_BATCH_SIZE}. */
     default IntParam perDeviceTrainBatchSize() {
-        return keyParams().integer(ConfigKeys.PER_DEVICE_TRAIN_BATCH_SIZE);
+        return keyParams().integer(TrainingKeys.PER_DEVICE_TRAIN_BATCH_SIZE);
     }
 
-    /** {@link ConfigKeys#GRADIENT_ACCUMULATION_STEPS}. */
+    /** {@link TrainingKeys#GRADIENT_ACCUMULATION_STEPS}. */
     default IntParam gradientAccumulationSteps() {
-        return keyParams().integer(ConfigKeys.GRADIENT_ACCUMULATION_STEPS);
+        return keyParams().integer(TrainingKeys.GRADIENT_ACCUMULATION_STEPS);
     }
 
-    /** {@link ConfigKeys#MAX_GRAD_NORM}. */
+    /** {@link TrainingKeys#MAX_GRAD_NORM}. */
     default DoubleParam maxGradNorm() {
-        return keyParams().number(ConfigKeys.MAX_GRAD_NORM);
+        return keyParams().number(TrainingKeys.MAX_GRAD_NORM);
     }
 
-    /** {@link ConfigKeys#WEIGHT_DECAY}. */
+    /** {@link TrainingKeys#WEIGHT_DECAY}. */
     default DoubleParam weightDecay() {
-        return keyParams().number(ConfigKeys.WEIGHT_DECAY);
+        return keyParams().number(TrainingKeys.WEIGHT_DECAY);
     }
 
-    /** {@link ConfigKeys#OPTIM}. */
+    /** {@link TrainingKeys#OPTIM}. */
     default Param<String> optim() {
-        return keyParams().text(ConfigKeys.OPTIM);
+        return keyParams().text(TrainingKeys.OPTIM);
     }
 
-    /** {@link ConfigKeys#ADAM_BETA1}. */
+    /** {@link TrainingKeys#ADAM_BETA1}. */
     default DoubleParam adamBeta1() {
-        return keyParams().number(ConfigKeys.ADAM_BETA1);
+        return keyParams().number(TrainingKeys.ADAM_BETA1);
     }
 
-    /** {@link ConfigKeys#ADAM_BETA2}. */
+    /** {@link TrainingKeys#ADAM_BETA2}. */
     default DoubleParam adamBeta2() {
-        return keyParams().number(ConfigKeys.ADAM_BETA2);
+        return keyParams().number(TrainingKeys.ADAM_BETA2);
     }
 
-    /** {@link ConfigKeys#ADAM_EPSILON}. */
+    /** {@link TrainingKeys#ADAM_EPSILON}. */
     default DoubleParam adamEpsilon() {
-        return keyParams().number(ConfigKeys.ADAM_EPSILON);
+        return keyParams().number(TrainingKeys.ADAM_EPSILON);
     }
 
-    /** {@link ConfigKeys#SEED}. */
+    /** {@link TrainingKeys#SEED}. */
     default LongParam seed() {
-        return keyParams().wide(ConfigKeys.SEED);
+        return keyParams().wide(TrainingKeys.SEED);
     }
 
-    /** {@link ConfigKeys#RECOMPUTE}. */
+    /** {@link TrainingKeys#RECOMPUTE}. */
     default Param<String> recompute() {
-        return keyParams().text(ConfigKeys.RECOMPUTE);
+        return keyParams().text(TrainingKeys.RECOMPUTE);
     }
 
-    /** {@link ConfigKeys#OUTPUT_DIR}. */
+    /** {@link RunKeys#OUTPUT_DIR}. */
     default Param<String> outputDir() {
-        return keyParams().text(ConfigKeys.OUTPUT_DIR);
+        return keyParams().text(RunKeys.OUTPUT_DIR);
     }
 
-    /** {@link ConfigKeys#RESUME}. */
+    /** {@link RunKeys#RESUME}. */
     default BooleanParam resume() {
-        return keyParams().bool(ConfigKeys.RESUME);
+        return keyParams().bool(RunKeys.RESUME);
     }
 
-    /** {@link ConfigKeys#SAVE_STEPS}. */
+    /** {@link RunKeys#SAVE_STEPS}. */
     default IntParam saveSteps() {
-        return keyParams().integer(ConfigKeys.SAVE_STEPS);
+        return keyParams().integer(RunKeys.SAVE_STEPS);
     }
 
-    /** {@link ConfigKeys#SAVE_TOTAL_LIMIT}. */
+    /** {@link RunKeys#SAVE_TOTAL_LIMIT}. */
     default IntParam saveTotalLimit() {
-        return keyParams().integer(ConfigKeys.SAVE_TOTAL_LIMIT);
+        return keyParams().integer(RunKeys.SAVE_TOTAL_LIMIT);
     }
 
-    /** {@link ConfigKeys#LOGGING_STEPS}. */
+    /** {@link RunKeys#LOGGING_STEPS}. */
     default IntParam loggingSteps() {
-        return keyParams().integer(ConfigKeys.LOGGING_STEPS);
+        return keyParams().integer(RunKeys.LOGGING_STEPS);
     }
 
     /** {@link ExecutorKeys#NUM_PROCESSES}. */

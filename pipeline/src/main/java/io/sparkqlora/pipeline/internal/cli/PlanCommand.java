@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.cli;
 
-import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.internal.job.JobInputs;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
 import io.sparkqlora.pipeline.internal.run.RunDevice;
@@ -33,10 +34,10 @@ final class PlanCommand extends QLoraCommand {
     @Override
     Map<String, Object> execute() {
         JobConfig config = options.config();
-        Path folder = Path.of(config.get(ConfigKeys.MODEL_NAME_OR_PATH));
+        Path folder = Path.of(config.get(ModelKeys.MODEL_NAME_OR_PATH));
         ModelConfig model = ModelConfig.parse(folder.resolve("config.json"));
-        int maxTokens = JobInputs.batchTokens(config, config.get(ConfigKeys.MAX_SEQ_LENGTH));
-        RunDevice device = RunDevices.here(config.get(ConfigKeys.BACKEND));
+        int maxTokens = JobInputs.batchTokens(config, config.get(DataKeys.MAX_SEQ_LENGTH));
+        RunDevice device = RunDevices.here(config.get(ModelKeys.BACKEND));
         MemoryPlan plan = EngineSettings.memory(config, device.traits(), model, maxTokens);
         console.err().println("micro-batches of at most " + maxTokens + " tokens" + ranks(config));
         return outcome(plan, device, maxTokens);

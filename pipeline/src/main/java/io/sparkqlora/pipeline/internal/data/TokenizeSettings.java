@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.data;
 
-import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.PipelineErrors;
@@ -19,17 +19,17 @@ public final class TokenizeSettings {
     /** The options; a template in a file is read here. */
     public static TokenizeOptions of(JobConfig config) {
         return TokenizeOptions.builder()
-                .messagesColumn(config.get(ConfigKeys.MESSAGES_COLUMN))
-                .toolsColumn(config.get(ConfigKeys.TOOLS_COLUMN))
-                .promptColumn(config.get(ConfigKeys.PROMPT_COLUMN))
-                .completionColumn(config.get(ConfigKeys.COMPLETION_COLUMN))
-                .textColumn(config.get(ConfigKeys.TEXT_COLUMN))
+                .messagesColumn(config.get(DataKeys.MESSAGES_COLUMN))
+                .toolsColumn(config.get(DataKeys.TOOLS_COLUMN))
+                .promptColumn(config.get(DataKeys.PROMPT_COLUMN))
+                .completionColumn(config.get(DataKeys.COMPLETION_COLUMN))
+                .textColumn(config.get(DataKeys.TEXT_COLUMN))
                 .chatTemplate(chatTemplate(config))
                 .chatTemplateDate(chatTemplateDate(config))
-                .maxSeqLength(config.get(ConfigKeys.MAX_SEQ_LENGTH))
-                .packing(config.get(ConfigKeys.PACKING))
-                .assistantOnlyLoss(config.get(ConfigKeys.ASSISTANT_ONLY_LOSS))
-                .completionOnlyLoss(config.get(ConfigKeys.COMPLETION_ONLY_LOSS))
+                .maxSeqLength(config.get(DataKeys.MAX_SEQ_LENGTH))
+                .packing(config.get(DataKeys.PACKING))
+                .assistantOnlyLoss(config.get(DataKeys.ASSISTANT_ONLY_LOSS))
+                .completionOnlyLoss(config.get(DataKeys.COMPLETION_ONLY_LOSS))
                 .groupBy(config.get(GroupKeys.GROUP_BY))
                 .groupHyperparameters(config.get(GroupKeys.GROUP_HYPERPARAMETERS))
                 .build();
@@ -37,12 +37,12 @@ public final class TokenizeSettings {
 
     /** The day that templates are told. */
     public static LocalDate chatTemplateDate(JobConfig config) {
-        return LocalDate.parse(config.get(ConfigKeys.CHAT_TEMPLATE_DATE));
+        return LocalDate.parse(config.get(DataKeys.CHAT_TEMPLATE_DATE));
     }
 
     /** The template that the job sets, or null. */
     public static String chatTemplate(JobConfig config) {
-        String template = config.get(ConfigKeys.CHAT_TEMPLATE);
+        String template = config.get(DataKeys.CHAT_TEMPLATE);
         if (template == null || !template.endsWith(".jinja") || template.contains("{")) {
             return template;
         }

@@ -11,6 +11,7 @@ import io.sparkqlora.pipeline.GroupErrors;
 import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.JobConfigBuilder;
+import io.sparkqlora.pipeline.TrainingKeys;
 import io.sparkqlora.pipeline.internal.config.Nearest;
 import java.util.List;
 import java.util.Map;
@@ -22,18 +23,18 @@ import java.util.Map;
 final class GroupSettings {
 
     static final List<String> OWN = List.<ConfigKey<?>>of(
-                    ConfigKeys.LEARNING_RATE,
-                    ConfigKeys.LR_SCHEDULER_TYPE,
-                    ConfigKeys.WARMUP_STEPS,
-                    ConfigKeys.WARMUP_RATIO,
-                    ConfigKeys.MAX_STEPS,
-                    ConfigKeys.NUM_TRAIN_EPOCHS,
-                    ConfigKeys.MAX_GRAD_NORM,
-                    ConfigKeys.WEIGHT_DECAY,
-                    ConfigKeys.ADAM_BETA1,
-                    ConfigKeys.ADAM_BETA2,
-                    ConfigKeys.ADAM_EPSILON,
-                    ConfigKeys.SEED)
+                    TrainingKeys.LEARNING_RATE,
+                    TrainingKeys.LR_SCHEDULER_TYPE,
+                    TrainingKeys.WARMUP_STEPS,
+                    TrainingKeys.WARMUP_RATIO,
+                    TrainingKeys.MAX_STEPS,
+                    TrainingKeys.NUM_TRAIN_EPOCHS,
+                    TrainingKeys.MAX_GRAD_NORM,
+                    TrainingKeys.WEIGHT_DECAY,
+                    TrainingKeys.ADAM_BETA1,
+                    TrainingKeys.ADAM_BETA2,
+                    TrainingKeys.ADAM_EPSILON,
+                    TrainingKeys.SEED)
             .stream()
             .map(ConfigKey::name)
             .toList();

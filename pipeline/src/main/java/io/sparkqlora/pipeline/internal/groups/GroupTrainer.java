@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.groups;
 
-import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.RunKeys;
 import io.sparkqlora.pipeline.internal.observe.ExecutorNumbers;
 import io.sparkqlora.pipeline.internal.run.AdapterConfigJson;
 import io.sparkqlora.pipeline.internal.run.Closing;
@@ -81,7 +81,7 @@ final class GroupTrainer implements Iterator<Row>, AutoCloseable {
 
     private void begin(int slot, GroupWork group) {
         slots[slot] = new GroupTraining(
-                group, group.arguments(config), config.get(ConfigKeys.LOGGING_STEPS), feed.rowsOf(group));
+                group, group.arguments(config), config.get(RunKeys.LOGGING_STEPS), feed.rowsOf(group));
         base.session().start(slot, slots[slot].arguments());
     }
 

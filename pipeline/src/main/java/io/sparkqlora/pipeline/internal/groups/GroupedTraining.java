@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.groups;
 
-import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.PipelineErrors;
+import io.sparkqlora.pipeline.RunKeys;
+import io.sparkqlora.pipeline.TrainingKeys;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.data.TokenData;
 import io.sparkqlora.pipeline.internal.observe.JobGroup;
@@ -104,7 +105,7 @@ public final class GroupedTraining implements Training, RunEnding.Body {
 
     private List<GroupWork> next(GroupStates states, int rowsPerStep) {
         int atOnce = devices.getAsInt() * config.get(GroupKeys.GROUPS_PER_DEVICE);
-        return Wave.next(states.of(GroupState.WAITING), atOnce, config.get(ConfigKeys.SAVE_STEPS), rowsPerStep);
+        return Wave.next(states.of(GroupState.WAITING), atOnce, config.get(RunKeys.SAVE_STEPS), rowsPerStep);
     }
 
     private WaveResult run(WaveJob job, Wave wave, boolean last, GroupChannel channel) {
@@ -137,7 +138,7 @@ public final class GroupedTraining implements Training, RunEnding.Body {
 
     private GroupRunSpec spec() {
         int slots = config.get(GroupKeys.GROUPS_PER_DEVICE);
-        int rows = config.get(ConfigKeys.PER_DEVICE_TRAIN_BATCH_SIZE);
+        int rows = config.get(TrainingKeys.PER_DEVICE_TRAIN_BATCH_SIZE);
         int maxTokens = Math.multiplyExact(Math.multiplyExact(rows, slots), data.maxNumTokens());
         return new GroupRunSpec(
                 record.inputs().runId(),

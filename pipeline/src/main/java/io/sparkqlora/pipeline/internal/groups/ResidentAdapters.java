@@ -2,8 +2,8 @@
 package io.sparkqlora.pipeline.internal.groups;
 
 import io.sparkqlora.kernels.Device;
-import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.observe.ExecutorNumbers;
@@ -50,10 +50,10 @@ final class ResidentAdapters implements AutoCloseable {
         JobConfig config = ConfigJson.read(run.configJson());
         List<AutoCloseable> opened = new ArrayList<>();
         try {
-            Checkpoint checkpoint = Checkpoint.open(Path.of(config.get(ConfigKeys.MODEL_NAME_OR_PATH)));
+            Checkpoint checkpoint = Checkpoint.open(Path.of(config.get(ModelKeys.MODEL_NAME_OR_PATH)));
             opened.add(checkpoint);
             BaseModel.requireSame(checkpoint, run.fingerprint());
-            Device device = RunDevices.open(config.get(ConfigKeys.BACKEND));
+            Device device = RunDevices.open(config.get(ModelKeys.BACKEND));
             opened.add(device);
             return new ResidentAdapters(run, config, checkpoint, device);
         } catch (RuntimeException e) {

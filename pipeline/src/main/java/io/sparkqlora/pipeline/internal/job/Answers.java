@@ -2,8 +2,8 @@
 package io.sparkqlora.pipeline.internal.job;
 
 import io.sparkqlora.kernels.Device;
-import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.run.Closing;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
@@ -43,19 +43,19 @@ public final class Answers implements AutoCloseable {
      */
     public static Answers open(RunChoice choice) {
         BaseModel base = JobInputs.check(choice);
-        RunDevice device = RunDevices.here(choice.config().get(ConfigKeys.BACKEND));
+        RunDevice device = RunDevices.here(choice.config().get(ModelKeys.BACKEND));
         JobInputs.requireMemoryForAnswers(choice.config(), base, device);
         return open(choice.withBackend(device.backend()).config(), choice.adapter());
     }
 
     /** Loads the base that a job names, and an adapter (null: none). */
     public static Answers open(JobConfig config, Adapter adapter) {
-        Path folder = Path.of(config.get(ConfigKeys.MODEL_NAME_OR_PATH));
+        Path folder = Path.of(config.get(ModelKeys.MODEL_NAME_OR_PATH));
         List<AutoCloseable> opened = new ArrayList<>();
         try {
             Checkpoint checkpoint = Checkpoint.open(folder);
             opened.add(checkpoint);
-            Device device = RunDevices.open(config.get(ConfigKeys.BACKEND));
+            Device device = RunDevices.open(config.get(ModelKeys.BACKEND));
             opened.add(device);
             Generator generator = Generator.open(
                     device, checkpoint.config(), checkpoint.weights(), EngineSettings.quantization(config), adapter);

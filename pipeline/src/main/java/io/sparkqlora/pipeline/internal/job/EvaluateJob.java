@@ -4,10 +4,11 @@ package io.sparkqlora.pipeline.internal.job;
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.lit;
 
-import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.Evaluation;
 import io.sparkqlora.pipeline.GroupErrors;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.internal.cluster.ClusterPreflight;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
@@ -36,11 +37,11 @@ public final class EvaluateJob {
         JobConfig config = work.config();
         BaseModel base = JobInputs.check(chosen);
         ClusterPreflight.check(work.spark().sparkContext(), base);
-        RunDevice device = RunDevices.find(work.spark(), config.get(ConfigKeys.BACKEND));
+        RunDevice device = RunDevices.find(work.spark(), config.get(ModelKeys.BACKEND));
         RunChoice choice = chosen.withBackend(device.backend());
         JobInputs.requireMemory(choice.config(), base, device, 1);
         work.observer().onMessage("evaluating " + choice.adapterId() + " " + device.describe());
-        String source = config.get(config.has(ConfigKeys.EVAL_DATASET) ? ConfigKeys.EVAL_DATASET : ConfigKeys.DATASET);
+        String source = config.get(config.has(DataKeys.EVAL_DATASET) ? DataKeys.EVAL_DATASET : DataKeys.DATASET);
         TokenData data = TokenDatasets.prepare(
                 work, source, longest -> JobInputs.requireMemory(choice.config(), base, device, longest));
         requireRows(data, choice.group());

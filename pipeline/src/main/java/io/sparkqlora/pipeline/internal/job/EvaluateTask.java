@@ -2,8 +2,8 @@
 package io.sparkqlora.pipeline.internal.job;
 
 import io.sparkqlora.kernels.Device;
-import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.run.AdapterConfigJson;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
@@ -43,8 +43,8 @@ record EvaluateTask(String configJson, String adapterConfig, int maxTokens)
         List<NamedTensor> tensors = new ArrayList<>();
         adapterRows.forEachRemaining(row -> tensors.add(TensorRows.tensor(row)));
         Adapter adapter = new Adapter(AdapterConfigJson.read(adapterConfig), null, tensors);
-        try (Checkpoint checkpoint = Checkpoint.open(Path.of(config.get(ConfigKeys.MODEL_NAME_OR_PATH)));
-                Device device = RunDevices.open(config.get(ConfigKeys.BACKEND));
+        try (Checkpoint checkpoint = Checkpoint.open(Path.of(config.get(ModelKeys.MODEL_NAME_OR_PATH)));
+                Device device = RunDevices.open(config.get(ModelKeys.BACKEND));
                 TrainingSession session = open(config, checkpoint, device, adapter)) {
             return List.of(sums(session, tokenRows)).iterator();
         }

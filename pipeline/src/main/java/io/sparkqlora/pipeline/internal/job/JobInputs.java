@@ -2,10 +2,11 @@
 package io.sparkqlora.pipeline.internal.job;
 
 import io.sparkqlora.kernels.DeviceTraits;
-import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.PipelineErrors;
+import io.sparkqlora.pipeline.TrainingKeys;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
 import io.sparkqlora.pipeline.internal.run.RunDevice;
@@ -30,7 +31,7 @@ public final class JobInputs {
      * @throws io.sparkqlora.kernels.QLoraException INPUT or CONFIG, with what is wrong and the fix
      */
     static BaseModel check(JobConfig config) {
-        BaseModel base = BaseModel.open(Path.of(config.get(ConfigKeys.MODEL_NAME_OR_PATH)));
+        BaseModel base = BaseModel.open(Path.of(config.get(ModelKeys.MODEL_NAME_OR_PATH)));
         try (TextTokenizer tokenizer = TextTokenizer.open(base.folder())) {
             tokenizer.agreesWith(base.config().vocabSize());
         }
@@ -44,7 +45,7 @@ public final class JobInputs {
      * @throws io.sparkqlora.kernels.QLoraException INPUT, with what is wrong and the fix
      */
     static void checkTokenizer(JobConfig config) {
-        Path folder = Path.of(config.get(ConfigKeys.MODEL_NAME_OR_PATH));
+        Path folder = Path.of(config.get(ModelKeys.MODEL_NAME_OR_PATH));
         Path model = folder.resolve("config.json");
         try (TextTokenizer tokenizer = TextTokenizer.open(folder)) {
             if (Files.exists(model)) {
@@ -80,7 +81,8 @@ public final class JobInputs {
      * @throws io.sparkqlora.kernels.QLoraException CONFIG if they are more than can be planned
      */
     public static int batchTokens(JobConfig config, int longestRow) {
-        long rows = (long) config.get(ConfigKeys.PER_DEVICE_TRAIN_BATCH_SIZE) * config.get(GroupKeys.GROUPS_PER_DEVICE);
+        long rows =
+                (long) config.get(TrainingKeys.PER_DEVICE_TRAIN_BATCH_SIZE) * config.get(GroupKeys.GROUPS_PER_DEVICE);
         long tokens = Math.multiplyExact(rows, longestRow);
         if (tokens > MOST_TOKENS) {
             throw PipelineErrors.batchTooLarge(rows, longestRow, MOST_TOKENS);

@@ -4,12 +4,14 @@ package io.sparkqlora.pipeline.internal.job;
 import static org.apache.spark.sql.functions.col;
 
 import io.sparkqlora.pipeline.ConfigKey;
-import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.JobConfigBuilder;
+import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.PipelineErrors;
+import io.sparkqlora.pipeline.RunKeys;
+import io.sparkqlora.pipeline.TrainingKeys;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.run.AdapterStore;
 import io.sparkqlora.pipeline.internal.run.RunRecord;
@@ -37,7 +39,7 @@ public record RunChoice(RunRecord run, JobConfig config, String group, long step
      * @throws io.sparkqlora.kernels.QLoraException CONFIG if there is none
      */
     public static RunChoice of(Workspace work, String runId, String group, Long step) {
-        String wanted = runId == null ? work.config().get(ConfigKeys.RUN_ID) : runId;
+        String wanted = runId == null ? work.config().get(RunKeys.RUN_ID) : runId;
         RunRecord run = (wanted == null ? latest(work) : RunRecord.find(work.tables(), wanted))
                 .orElseThrow(() -> PipelineErrors.noRun(wanted, work.tables().root(), known(work)));
         AdapterStore adapters = new AdapterStore(work.tables());
@@ -53,10 +55,10 @@ public record RunChoice(RunRecord run, JobConfig config, String group, long step
     private static JobConfig config(RunRecord run, JobConfig job) {
         JobConfigBuilder config = ConfigJson.read(run.inputs().config()).toBuilder();
         for (ConfigKey<?> key : List.of(
-                ConfigKeys.MODEL_NAME_OR_PATH,
-                ConfigKeys.BACKEND,
-                ConfigKeys.PER_DEVICE_TRAIN_BATCH_SIZE,
-                ConfigKeys.RECOMPUTE)) {
+                ModelKeys.MODEL_NAME_OR_PATH,
+                ModelKeys.BACKEND,
+                TrainingKeys.PER_DEVICE_TRAIN_BATCH_SIZE,
+                TrainingKeys.RECOMPUTE)) {
             config.set(key.name(), job.get(key));
         }
         // one adapter is worked on, and the memory is that of one
@@ -71,7 +73,7 @@ public record RunChoice(RunRecord run, JobConfig config, String group, long step
 
     /** The same with a backend that was found, in place of {@code auto}. */
     RunChoice withBackend(String backend) {
-        JobConfig found = config.toBuilder().set(ConfigKeys.BACKEND, backend).build();
+        JobConfig found = config.toBuilder().set(ModelKeys.BACKEND, backend).build();
         return new RunChoice(run, found, group, step, adapter);
     }
 

@@ -7,9 +7,10 @@ import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.max;
 import static org.apache.spark.sql.functions.sum;
 
-import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.internal.data.TokenData;
 import io.sparkqlora.pipeline.internal.data.TokenizeSettings;
 import io.sparkqlora.pipeline.internal.observe.JobGroup;
@@ -52,7 +53,7 @@ public final class TokenDatasets {
      *     then
      */
     public static TokenData prepare(Workspace work, String source, IntConsumer check) {
-        SourceRows rows = DataSource.of(source, work.config().get(ConfigKeys.DATASET_FORMAT))
+        SourceRows rows = DataSource.of(source, work.config().get(DataKeys.DATASET_FORMAT))
                 .read(work.spark());
         return new TokenDatasets(work, source, rows, check).prepare();
     }
@@ -64,7 +65,7 @@ public final class TokenDatasets {
 
     private TokenData prepare() {
         JobConfig config = work.config();
-        Path folder = Path.of(config.get(ConfigKeys.MODEL_NAME_OR_PATH));
+        Path folder = Path.of(config.get(ModelKeys.MODEL_NAME_OR_PATH));
         try (TextTokenizer tokenizer = TextTokenizer.open(folder)) {
             TokenizeOptions options = TokenizeSettings.of(config);
             Optional<TokenData> there = Tokenization.datasetId(rows, tokenizer, options)

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.job;
 
-import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.internal.cluster.ClusterPreflight;
 import io.sparkqlora.pipeline.internal.cluster.RapidsPool;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
@@ -29,12 +30,12 @@ public final class TrainJob {
         JobInputs.checkTokenizer(work.config());
         ClusterPreflight.checkTasks(work.spark().sparkContext());
         GroupChecks.check(work.config());
-        return TokenDatasets.prepare(work, work.config().get(ConfigKeys.DATASET), longest -> {});
+        return TokenDatasets.prepare(work, work.config().get(DataKeys.DATASET), longest -> {});
     }
 
     /** A job's run, to its end. */
     public static RunRecord train(Workspace given) {
-        String source = given.config().get(ConfigKeys.DATASET);
+        String source = given.config().get(DataKeys.DATASET);
         return train(given, (work, check) -> TokenDatasets.prepare(work, source, check));
     }
 
@@ -54,9 +55,9 @@ public final class TrainJob {
                     given.spark().sparkContext(),
                     base,
                     given.config().get(ExecutorKeys.NUM_PROCESSES),
-                    given.config().get(ConfigKeys.BACKEND));
+                    given.config().get(ModelKeys.BACKEND));
         }
-        RunDevice device = RunDevices.find(given.spark(), given.config().get(ConfigKeys.BACKEND));
+        RunDevice device = RunDevices.find(given.spark(), given.config().get(ModelKeys.BACKEND));
         // the run is one of this backend, so that auto never goes on with it on another
         Workspace work = given.withBackend(device.backend());
         JobConfig config = work.config();

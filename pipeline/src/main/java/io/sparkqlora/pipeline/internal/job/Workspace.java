@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.job;
 
-import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.ModelKeys;
+import io.sparkqlora.pipeline.RunKeys;
 import io.sparkqlora.pipeline.internal.run.RunObserver;
 import io.sparkqlora.pipeline.internal.tables.DeltaSettings;
 import io.sparkqlora.pipeline.internal.tables.JobTables;
@@ -21,12 +22,12 @@ public record Workspace(SparkSession spark, JobConfig config, JobTables tables, 
     /** The workspace of a job in a session that has Delta. */
     public static Workspace open(SparkSession spark, JobConfig config, RunObserver observer) {
         DeltaSettings.check(spark);
-        return new Workspace(spark, config, new JobTables(spark, config.get(ConfigKeys.OUTPUT_DIR)), observer);
+        return new Workspace(spark, config, new JobTables(spark, config.get(RunKeys.OUTPUT_DIR)), observer);
     }
 
     /** The same with a backend that was found, in place of {@code auto}. */
     Workspace withBackend(String backend) {
-        JobConfig found = config.toBuilder().set(ConfigKeys.BACKEND, backend).build();
+        JobConfig found = config.toBuilder().set(ModelKeys.BACKEND, backend).build();
         return new Workspace(spark, found, tables, observer);
     }
 }

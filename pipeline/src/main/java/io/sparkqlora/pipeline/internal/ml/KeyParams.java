@@ -3,8 +3,8 @@ package io.sparkqlora.pipeline.internal.ml;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.sparkqlora.pipeline.AdapterKeys;
 import io.sparkqlora.pipeline.ConfigKey;
-import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfigBuilder;
 import io.sparkqlora.pipeline.MlErrors;
@@ -121,7 +121,7 @@ public final class KeyParams {
 
     /** Which modules get an adapter may be a list, which is written as a job file has it: {@code [q_proj, v_proj]}. */
     private static JsonNode node(ConfigKey<?> key, Object value) {
-        return key.equals(ConfigKeys.TARGET_MODULES)
+        return key.equals(AdapterKeys.TARGET_MODULES)
                 ? JobFile.option(key.name() + "=" + value).value()
                 : JSON.valueToTree(value);
     }

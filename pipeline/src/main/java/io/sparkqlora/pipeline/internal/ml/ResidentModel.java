@@ -2,8 +2,8 @@
 package io.sparkqlora.pipeline.internal.ml;
 
 import io.sparkqlora.kernels.Device;
-import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.PipelineErrors;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
@@ -47,11 +47,11 @@ final class ResidentModel implements AutoCloseable {
         this.base = base;
         try {
             JobConfig config = ConfigJson.read(base.configJson());
-            Path folder = Path.of(config.get(ConfigKeys.MODEL_NAME_OR_PATH));
+            Path folder = Path.of(config.get(ModelKeys.MODEL_NAME_OR_PATH));
             tokenizer = kept(tokenizer(folder, base.tokenizerHash()));
             Checkpoint checkpoint = kept(Checkpoint.open(folder));
             BaseModel.requireSame(checkpoint, base.fingerprint());
-            Device device = kept(RunDevices.open(config.get(ConfigKeys.BACKEND)));
+            Device device = kept(RunDevices.open(config.get(ModelKeys.BACKEND)));
             EngineSettings.memory(config, device.traits(), checkpoint.config(), base.maxTokens())
                     .requireFits(device.name(), device.availableBytes());
             session = kept(TrainingSession.open(

@@ -2,9 +2,13 @@
 package io.sparkqlora.pipeline.internal.ml;
 
 import io.sparkqlora.pipeline.ConfigKey;
-import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.JobConfigBuilder;
+import io.sparkqlora.pipeline.ModelKeys;
+import io.sparkqlora.pipeline.QuantizationKeys;
+import io.sparkqlora.pipeline.RunKeys;
+import io.sparkqlora.pipeline.TrainingKeys;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.run.AdapterConfigJson;
 import io.sparkqlora.pipeline.ml.QLoraParams;
@@ -23,14 +27,14 @@ public final class Scoring {
 
     /** What decides how the base is loaded; the rest of a job's keys is about training. */
     private static final List<ConfigKey<?>> OF_BASE = List.of(
-            ConfigKeys.MODEL_NAME_OR_PATH,
-            ConfigKeys.BACKEND,
-            ConfigKeys.MAX_SEQ_LENGTH,
-            ConfigKeys.LOAD_IN_4BIT,
-            ConfigKeys.BNB_4BIT_QUANT_TYPE,
-            ConfigKeys.BNB_4BIT_USE_DOUBLE_QUANT,
-            ConfigKeys.BNB_4BIT_COMPUTE_DTYPE,
-            ConfigKeys.OFFLOAD_EMBEDDING);
+            ModelKeys.MODEL_NAME_OR_PATH,
+            ModelKeys.BACKEND,
+            DataKeys.MAX_SEQ_LENGTH,
+            QuantizationKeys.LOAD_IN_4BIT,
+            QuantizationKeys.BNB_4BIT_QUANT_TYPE,
+            QuantizationKeys.BNB_4BIT_USE_DOUBLE_QUANT,
+            QuantizationKeys.BNB_4BIT_COMPUTE_DTYPE,
+            QuantizationKeys.OFFLOAD_EMBEDDING);
 
     private Scoring() {}
 
@@ -57,19 +61,19 @@ public final class Scoring {
 
     private static ScoreSpec.Base base(QLoraParams stage, FittedAdapter fitted) {
         KeyParams.require(stage, List.of(stage.modelNameOrPath()));
-        JobConfigBuilder all = JobConfig.builder().set(ConfigKeys.DATASET, TokenInput.SOURCE);
+        JobConfigBuilder all = JobConfig.builder().set(DataKeys.DATASET, TokenInput.SOURCE);
         stage.keyParams().copyTo(stage, all);
-        JobConfig set = all.set(ConfigKeys.OUTPUT_DIR, TokenInput.SOURCE).build();
+        JobConfig set = all.set(RunKeys.OUTPUT_DIR, TokenInput.SOURCE).build();
         JobConfigBuilder base = JobConfig.builder()
-                .set(ConfigKeys.DATASET, TokenInput.SOURCE)
-                .set(ConfigKeys.OUTPUT_DIR, TokenInput.SOURCE)
-                .set(ConfigKeys.PER_DEVICE_TRAIN_BATCH_SIZE, 1);
+                .set(DataKeys.DATASET, TokenInput.SOURCE)
+                .set(RunKeys.OUTPUT_DIR, TokenInput.SOURCE)
+                .set(TrainingKeys.PER_DEVICE_TRAIN_BATCH_SIZE, 1);
         OF_BASE.forEach(key -> base.set(key.name(), set.get(key)));
         return new ScoreSpec.Base(
                 ConfigJson.write(base.build()),
                 AdapterConfigJson.write(fitted.adapter().config()),
                 fitted.fingerprint(),
                 fitted.tokenizerHash(),
-                set.get(ConfigKeys.MAX_SEQ_LENGTH));
+                set.get(DataKeys.MAX_SEQ_LENGTH));
     }
 }

@@ -3,7 +3,7 @@ package io.sparkqlora.pipeline.internal.ml;
 
 import static org.apache.spark.sql.functions.col;
 
-import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.JobConfigBuilder;
@@ -48,7 +48,7 @@ public final class TokenInput {
      */
     private static JobConfig job(QLoraParams stage) {
         KeyParams.require(stage, List.of(stage.modelNameOrPath(), stage.outputDir()));
-        JobConfigBuilder job = JobConfig.builder().set(ConfigKeys.DATASET, SOURCE);
+        JobConfigBuilder job = JobConfig.builder().set(DataKeys.DATASET, SOURCE);
         stage.keyParams().copyTo(stage, job);
         return job.set(GroupKeys.GROUPS_PER_DEVICE.name(), null).build();
     }

@@ -3,9 +3,10 @@ package io.sparkqlora.pipeline.internal.ml;
 
 import static org.apache.spark.sql.functions.col;
 
-import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.JobConfigBuilder;
+import io.sparkqlora.pipeline.RunKeys;
 import io.sparkqlora.pipeline.internal.data.TokenizeSettings;
 import io.sparkqlora.pipeline.ml.ChatTokenizer;
 import io.sparkqlora.tokenize.TextTokenizer;
@@ -85,9 +86,8 @@ public final class Tokenizing {
     }
 
     private static TokenizeOptions options(ChatTokenizer stage) {
-        JobConfigBuilder job = JobConfig.builder()
-                .set(ConfigKeys.DATASET, TokenInput.SOURCE)
-                .set(ConfigKeys.OUTPUT_DIR, TokenInput.SOURCE);
+        JobConfigBuilder job =
+                JobConfig.builder().set(DataKeys.DATASET, TokenInput.SOURCE).set(RunKeys.OUTPUT_DIR, TokenInput.SOURCE);
         stage.keyParams().copyTo(stage, job);
         return TokenizeSettings.of(job.build());
     }

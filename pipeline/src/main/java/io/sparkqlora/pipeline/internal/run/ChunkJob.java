@@ -5,8 +5,8 @@ import static org.apache.spark.sql.functions.broadcast;
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.udf;
 
-import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.TrainingKeys;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.tables.JobTables;
 import io.sparkqlora.pipeline.internal.tables.Table;
@@ -58,7 +58,7 @@ final class ChunkJob {
         StepPlan plan = chunk.run().plan();
         JobConfig config = ConfigJson.read(chunk.run().configJson());
         RankOfPlace rank = new RankOfPlace(RankPlan.of(chunk.run()), ranks.keys());
-        DataOrder order = new DataOrder(config.get(ConfigKeys.SEED), plan.rows());
+        DataOrder order = new DataOrder(config.get(TrainingKeys.SEED), plan.rows());
         Dataset<Row> places = spark.range(plan.firstPlace(chunk.startStep()), plan.firstPlace(chunk.endStep()))
                 .select(
                         col("id").as("place"),

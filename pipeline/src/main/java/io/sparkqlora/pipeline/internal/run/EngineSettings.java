@@ -3,10 +3,12 @@ package io.sparkqlora.pipeline.internal.run;
 
 import io.sparkqlora.kernels.DeviceTraits;
 import io.sparkqlora.kernels.QuantFormat;
-import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.AdapterKeys;
 import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.QuantizationKeys;
+import io.sparkqlora.pipeline.TrainingKeys;
 import io.sparkqlora.train.ComputeType;
 import io.sparkqlora.train.LoraConfig;
 import io.sparkqlora.train.LrSchedulerType;
@@ -26,12 +28,12 @@ public final class EngineSettings {
     /** How the base is held. */
     public static QuantizationConfig quantization(JobConfig config) {
         return new QuantizationConfig(
-                config.get(ConfigKeys.LOAD_IN_4BIT),
-                QuantFormat.Type.valueOf(upper(config.get(ConfigKeys.BNB_4BIT_QUANT_TYPE))),
-                config.get(ConfigKeys.BNB_4BIT_USE_DOUBLE_QUANT),
+                config.get(QuantizationKeys.LOAD_IN_4BIT),
+                QuantFormat.Type.valueOf(upper(config.get(QuantizationKeys.BNB_4BIT_QUANT_TYPE))),
+                config.get(QuantizationKeys.BNB_4BIT_USE_DOUBLE_QUANT),
                 QuantizationConfig.DEFAULT_BLOCK_SIZE,
-                computeType(config.get(ConfigKeys.BNB_4BIT_COMPUTE_DTYPE)),
-                config.get(ConfigKeys.OFFLOAD_EMBEDDING));
+                computeType(config.get(QuantizationKeys.BNB_4BIT_COMPUTE_DTYPE)),
+                config.get(QuantizationKeys.OFFLOAD_EMBEDDING));
     }
 
     /** The compute type of torch's name: {@code bfloat16} or {@code float32}. */
@@ -47,35 +49,35 @@ public final class EngineSettings {
     /** The adapter. */
     public static LoraConfig lora(JobConfig config) {
         return LoraConfig.builder()
-                .r(config.get(ConfigKeys.R))
-                .loraAlpha(config.get(ConfigKeys.LORA_ALPHA))
-                .loraDropout(config.get(ConfigKeys.LORA_DROPOUT))
-                .targetModules(config.get(ConfigKeys.TARGET_MODULES))
-                .useRslora(config.get(ConfigKeys.USE_RSLORA))
+                .r(config.get(AdapterKeys.R))
+                .loraAlpha(config.get(AdapterKeys.LORA_ALPHA))
+                .loraDropout(config.get(AdapterKeys.LORA_DROPOUT))
+                .targetModules(config.get(AdapterKeys.TARGET_MODULES))
+                .useRslora(config.get(AdapterKeys.USE_RSLORA))
                 .build();
     }
 
     /** How it is trained. */
     public static TrainingArguments arguments(JobConfig config) {
         return TrainingArguments.builder()
-                .learningRate(config.get(ConfigKeys.LEARNING_RATE))
-                .lrSchedulerType(LrSchedulerType.valueOf(upper(config.get(ConfigKeys.LR_SCHEDULER_TYPE))))
-                .warmupSteps(config.get(ConfigKeys.WARMUP_STEPS))
-                .warmupRatio(config.get(ConfigKeys.WARMUP_RATIO))
-                .maxSteps(config.get(ConfigKeys.MAX_STEPS))
-                .numTrainEpochs(config.get(ConfigKeys.NUM_TRAIN_EPOCHS))
-                .perDeviceTrainBatchSize(config.get(ConfigKeys.PER_DEVICE_TRAIN_BATCH_SIZE))
-                .gradientAccumulationSteps(config.get(ConfigKeys.GRADIENT_ACCUMULATION_STEPS))
+                .learningRate(config.get(TrainingKeys.LEARNING_RATE))
+                .lrSchedulerType(LrSchedulerType.valueOf(upper(config.get(TrainingKeys.LR_SCHEDULER_TYPE))))
+                .warmupSteps(config.get(TrainingKeys.WARMUP_STEPS))
+                .warmupRatio(config.get(TrainingKeys.WARMUP_RATIO))
+                .maxSteps(config.get(TrainingKeys.MAX_STEPS))
+                .numTrainEpochs(config.get(TrainingKeys.NUM_TRAIN_EPOCHS))
+                .perDeviceTrainBatchSize(config.get(TrainingKeys.PER_DEVICE_TRAIN_BATCH_SIZE))
+                .gradientAccumulationSteps(config.get(TrainingKeys.GRADIENT_ACCUMULATION_STEPS))
                 .numProcesses(config.get(ExecutorKeys.NUM_PROCESSES))
                 .shardBase(config.get(ExecutorKeys.SHARD_BASE))
-                .maxGradNorm(config.get(ConfigKeys.MAX_GRAD_NORM))
-                .weightDecay(config.get(ConfigKeys.WEIGHT_DECAY))
-                .adamBeta1(config.get(ConfigKeys.ADAM_BETA1))
-                .adamBeta2(config.get(ConfigKeys.ADAM_BETA2))
-                .adamEpsilon(config.get(ConfigKeys.ADAM_EPSILON))
-                .optim(Optim.named(config.get(ConfigKeys.OPTIM)))
-                .seed(config.get(ConfigKeys.SEED))
-                .recompute(recompute(config.get(ConfigKeys.RECOMPUTE)))
+                .maxGradNorm(config.get(TrainingKeys.MAX_GRAD_NORM))
+                .weightDecay(config.get(TrainingKeys.WEIGHT_DECAY))
+                .adamBeta1(config.get(TrainingKeys.ADAM_BETA1))
+                .adamBeta2(config.get(TrainingKeys.ADAM_BETA2))
+                .adamEpsilon(config.get(TrainingKeys.ADAM_EPSILON))
+                .optim(Optim.named(config.get(TrainingKeys.OPTIM)))
+                .seed(config.get(TrainingKeys.SEED))
+                .recompute(recompute(config.get(TrainingKeys.RECOMPUTE)))
                 .build();
     }
 

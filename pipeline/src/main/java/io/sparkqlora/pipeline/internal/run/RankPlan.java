@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.run;
 
-import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.TrainingKeys;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import java.io.Serializable;
 
@@ -21,7 +21,9 @@ record RankPlan(StepPlan plan, int batchSize, int ranks) implements Serializable
     static RankPlan of(RunSpec run) {
         JobConfig config = ConfigJson.read(run.configJson());
         return new RankPlan(
-                run.plan(), config.get(ConfigKeys.PER_DEVICE_TRAIN_BATCH_SIZE), config.get(ExecutorKeys.NUM_PROCESSES));
+                run.plan(),
+                config.get(TrainingKeys.PER_DEVICE_TRAIN_BATCH_SIZE),
+                config.get(ExecutorKeys.NUM_PROCESSES));
     }
 
     /** The rank that takes the row at a place. */

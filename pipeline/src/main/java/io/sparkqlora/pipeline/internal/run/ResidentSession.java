@@ -2,8 +2,9 @@
 package io.sparkqlora.pipeline.internal.run;
 
 import io.sparkqlora.kernels.Device;
-import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.ModelKeys;
+import io.sparkqlora.pipeline.RunKeys;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.observe.ExecutorNumbers;
@@ -37,7 +38,7 @@ final class ResidentSession implements AutoCloseable {
         this.device = device;
         this.checkpoint = checkpoint;
         this.window =
-                new LogWindow(config.get(ConfigKeys.LOGGING_STEPS), run.plan().totalSteps());
+                new LogWindow(config.get(RunKeys.LOGGING_STEPS), run.plan().totalSteps());
         this.session = TrainingSession.open(
                 device,
                 checkpoint.config(),
@@ -59,10 +60,10 @@ final class ResidentSession implements AutoCloseable {
         JobConfig config = ConfigJson.read(run.configJson());
         List<AutoCloseable> opened = new ArrayList<>();
         try {
-            Checkpoint checkpoint = Checkpoint.open(Path.of(config.get(ConfigKeys.MODEL_NAME_OR_PATH)));
+            Checkpoint checkpoint = Checkpoint.open(Path.of(config.get(ModelKeys.MODEL_NAME_OR_PATH)));
             opened.add(checkpoint);
             BaseModel.requireSame(checkpoint, run.fingerprint());
-            Device device = RunDevices.open(config.get(ConfigKeys.BACKEND));
+            Device device = RunDevices.open(config.get(ModelKeys.BACKEND));
             opened.add(device);
             return new ResidentSession(run, part, config, device, checkpoint);
         } catch (RuntimeException e) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.run;
 
-import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.RunKeys;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.data.TokenData;
@@ -26,8 +26,8 @@ final class RunIds {
      * run again. With {@code resume: false}, the first of that name with a number behind it that isn't taken.
      */
     static String of(JobConfig config, BaseModel base, TokenData data, JobTables tables) {
-        String name = config.has(ConfigKeys.RUN_ID) ? config.get(ConfigKeys.RUN_ID) : derived(config, base, data);
-        if (config.get(ConfigKeys.RESUME)) {
+        String name = config.has(RunKeys.RUN_ID) ? config.get(RunKeys.RUN_ID) : derived(config, base, data);
+        if (config.get(RunKeys.RESUME)) {
             return name;
         }
         String free = name;

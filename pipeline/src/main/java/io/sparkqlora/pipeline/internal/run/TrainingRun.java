@@ -3,10 +3,10 @@ package io.sparkqlora.pipeline.internal.run;
 
 import static org.apache.spark.sql.functions.col;
 
-import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.PipelineErrors;
+import io.sparkqlora.pipeline.RunKeys;
 import io.sparkqlora.pipeline.internal.cluster.SlotWatch;
 import io.sparkqlora.pipeline.internal.observe.JobGroup;
 import io.sparkqlora.pipeline.internal.tables.JobTables;
@@ -59,7 +59,7 @@ final class TrainingRun implements RunEnding.Body {
 
     private Commit chunk(Commit last, StepChannel channel) {
         long number = last.chunk() + 1;
-        long end = Math.min(spec.plan().totalSteps(), last.step() + config.get(ConfigKeys.SAVE_STEPS));
+        long end = Math.min(spec.plan().totalSteps(), last.step() + config.get(RunKeys.SAVE_STEPS));
         ChunkSpec chunk = new ChunkSpec(spec, number, last.step(), end);
         try (JobGroup group = JobGroup.ofChunk(
                 tables.spark().sparkContext(),
@@ -83,7 +83,7 @@ final class TrainingRun implements RunEnding.Body {
     private Commit chunk(Commit last, ChunkSpec chunk, StepChannel channel) {
         ChunkResult result = new ChunkJob(tables, ranks).run(chunk, channel);
         if (result.step() > last.step()) {
-            result.commit(config.get(ConfigKeys.SAVE_TOTAL_LIMIT));
+            result.commit(config.get(RunKeys.SAVE_TOTAL_LIMIT));
             record = record.at(result.step());
         }
         if (result.failure().isPresent()) {

@@ -4,9 +4,9 @@ package io.sparkqlora.pipeline.internal.groups;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.sparkqlora.pipeline.ConfigKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.TestJobs;
+import io.sparkqlora.pipeline.TrainingKeys;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 
@@ -21,10 +21,10 @@ class GroupSettingsTest {
     void aGroupHasItsOwnSettingsAndTheJobsOtherwise() {
         JobConfig group =
                 GroupSettings.of(job, "{\"learning_rate\":0.5,\"lr_scheduler_type\":\"cosine\",\"seed\":\"7\"}");
-        assertThat(group.get(ConfigKeys.LEARNING_RATE)).isEqualTo(0.5);
-        assertThat(group.get(ConfigKeys.LR_SCHEDULER_TYPE)).isEqualTo("cosine");
-        assertThat(group.get(ConfigKeys.SEED)).isEqualTo(7);
-        assertThat(group.get(ConfigKeys.MAX_STEPS)).isEqualTo(job.get(ConfigKeys.MAX_STEPS));
+        assertThat(group.get(TrainingKeys.LEARNING_RATE)).isEqualTo(0.5);
+        assertThat(group.get(TrainingKeys.LR_SCHEDULER_TYPE)).isEqualTo("cosine");
+        assertThat(group.get(TrainingKeys.SEED)).isEqualTo(7);
+        assertThat(group.get(TrainingKeys.MAX_STEPS)).isEqualTo(job.get(TrainingKeys.MAX_STEPS));
         assertThat(GroupSettings.of(job, "{}").effective()).isEqualTo(job.effective());
         assertThat(GroupSettings.of(job, null)).isSameAs(job);
     }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.groups;
 
-import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.JobConfigBuilder;
+import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.TestJobs;
 import io.sparkqlora.pipeline.TestSpark;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
@@ -60,7 +61,7 @@ final class TestGroups {
     /** Tokenises a job's data. */
     static TestGroups of(JobConfig config, RunObserver observer) {
         Workspace work = Workspace.open(TestSpark.session(), config, observer);
-        return new TestGroups(work, TokenDatasets.prepare(work, config.get(ConfigKeys.DATASET), longest -> {}));
+        return new TestGroups(work, TokenDatasets.prepare(work, config.get(DataKeys.DATASET), longest -> {}));
     }
 
     /** The same data in another run. */
@@ -78,9 +79,9 @@ final class TestGroups {
         GroupedTraining training = new GroupedTraining(work.tables(), config, data, work.observer(), () -> devices);
         return new RunDriver(work.tables(), config, work.observer())
                 .train(
-                        BaseModel.open(Path.of(config.get(ConfigKeys.MODEL_NAME_OR_PATH))),
+                        BaseModel.open(Path.of(config.get(ModelKeys.MODEL_NAME_OR_PATH))),
                         data,
-                        RunDevices.here(config.get(ConfigKeys.BACKEND)),
+                        RunDevices.here(config.get(ModelKeys.BACKEND)),
                         training);
     }
 
@@ -89,9 +90,9 @@ final class TestGroups {
         JobConfig config = work.config();
         RunRecord run = new RunDriver(work.tables(), config, work.observer())
                 .train(
-                        BaseModel.open(Path.of(config.get(ConfigKeys.MODEL_NAME_OR_PATH))),
+                        BaseModel.open(Path.of(config.get(ModelKeys.MODEL_NAME_OR_PATH))),
                         data,
-                        RunDevices.here(config.get(ConfigKeys.BACKEND)));
+                        RunDevices.here(config.get(ModelKeys.BACKEND)));
         return adapters(run.inputs().runId()).get("");
     }
 

@@ -2,6 +2,7 @@
 package io.sparkqlora.train.internal.adapter;
 
 import io.sparkqlora.kernels.DType;
+import io.sparkqlora.train.CheckpointErrors;
 import io.sparkqlora.train.NamedTensor;
 import io.sparkqlora.train.TensorInfo;
 import io.sparkqlora.train.TrainErrors;
@@ -37,7 +38,7 @@ public final class AdapterTensors {
                 tensors.add(reader.toF32(name));
             }
             if (tensors.isEmpty()) {
-                throw TrainErrors.layout(path, "it holds no tensor");
+                throw CheckpointErrors.layout(path, "it holds no tensor");
             }
             return tensors;
         }
@@ -59,7 +60,7 @@ public final class AdapterTensors {
             throw problem(name, "it has shape " + info.shapeText() + ", expected " + expected + " since r is " + rank);
         }
         if (!Set.of(DType.F32, DType.F16, DType.BF16).contains(info.dtype())) {
-            throw TrainErrors.wrongDtype(
+            throw CheckpointErrors.wrongDtype(
                     file.path().toString(), name, info.dtype().name(), "F32, F16, BF16");
         }
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train.internal.checkpoint;
 
+import io.sparkqlora.train.CheckpointErrors;
 import io.sparkqlora.train.TensorInfo;
-import io.sparkqlora.train.TrainErrors;
 import io.sparkqlora.train.internal.safetensors.SafetensorsFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -32,7 +32,7 @@ public final class CheckpointFingerprint {
         try {
             fingerprint.addPart(ByteBuffer.wrap(Files.readAllBytes(config)));
         } catch (IOException e) {
-            throw TrainErrors.unreadable(config, e);
+            throw CheckpointErrors.unreadable(config, e);
         }
         weights.files().forEach(fingerprint::addFile);
         return HexFormat.of().formatHex(fingerprint.digest.digest());

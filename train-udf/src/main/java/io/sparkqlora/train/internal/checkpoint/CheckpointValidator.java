@@ -2,9 +2,9 @@
 package io.sparkqlora.train.internal.checkpoint;
 
 import io.sparkqlora.kernels.DType;
+import io.sparkqlora.train.CheckpointErrors;
 import io.sparkqlora.train.ModelConfig;
 import io.sparkqlora.train.TensorInfo;
-import io.sparkqlora.train.TrainErrors;
 import io.sparkqlora.train.WeightSource;
 import java.util.EnumSet;
 import java.util.List;
@@ -27,16 +27,16 @@ public final class CheckpointValidator {
 
     private static void validate(String name, List<Long> shape, WeightSource weights, String where) {
         if (!weights.contains(name)) {
-            throw TrainErrors.tensorMissing(where, name, missingFix(name));
+            throw CheckpointErrors.tensorMissing(where, name, missingFix(name));
         }
         TensorInfo actual = weights.info(name);
         if (!actual.shape().equals(shape)) {
             String expected = new TensorInfo(actual.dtype(), shape).shapeText() + " by config.json";
-            throw TrainErrors.wrongShape(
+            throw CheckpointErrors.wrongShape(
                     where, name, actual.shapeText(), expected, "use the config.json that belongs to these weights");
         }
         if (!DTYPES.contains(actual.dtype())) {
-            throw TrainErrors.wrongDtype(where, name, actual.dtype().name(), "F32, F16, BF16");
+            throw CheckpointErrors.wrongDtype(where, name, actual.dtype().name(), "F32, F16, BF16");
         }
     }
 

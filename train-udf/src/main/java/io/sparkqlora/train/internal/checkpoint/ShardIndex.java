@@ -2,7 +2,7 @@
 package io.sparkqlora.train.internal.checkpoint;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.sparkqlora.train.TrainErrors;
+import io.sparkqlora.train.CheckpointErrors;
 import io.sparkqlora.train.internal.json.JsonFields;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -21,7 +21,7 @@ final class ShardIndex {
     static Map<String, String> read(Path index) {
         JsonNode map = JsonFields.read(index, "download it").json().path("weight_map");
         if (!map.isObject() || map.isEmpty()) {
-            throw TrainErrors.badIndex(index, "weight_map is no object or has no entry");
+            throw CheckpointErrors.badIndex(index, "weight_map is no object or has no entry");
         }
         Map<String, String> files = new LinkedHashMap<>();
         map.fields().forEachRemaining(e -> files.put(e.getKey(), shard(index, e.getValue())));
@@ -30,7 +30,8 @@ final class ShardIndex {
 
     private static String shard(Path index, JsonNode value) {
         if (!value.isTextual() || !SHARD.matcher(value.asText()).matches()) {
-            throw TrainErrors.badIndex(index, "weight_map names " + value + ", which is no safetensors file's name");
+            throw CheckpointErrors.badIndex(
+                    index, "weight_map names " + value + ", which is no safetensors file's name");
         }
         return value.asText();
     }

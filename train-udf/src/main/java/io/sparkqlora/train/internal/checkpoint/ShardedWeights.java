@@ -2,8 +2,8 @@
 package io.sparkqlora.train.internal.checkpoint;
 
 import io.sparkqlora.kernels.ByteSource;
+import io.sparkqlora.train.CheckpointErrors;
 import io.sparkqlora.train.TensorInfo;
-import io.sparkqlora.train.TrainErrors;
 import io.sparkqlora.train.WeightSource;
 import io.sparkqlora.train.internal.safetensors.SafetensorsFile;
 import java.nio.ByteBuffer;
@@ -45,7 +45,7 @@ public final class ShardedWeights implements WeightSource, AutoCloseable {
         }
         boolean pickled = Files.exists(folder.resolve("pytorch_model.bin"))
                 || Files.exists(folder.resolve("pytorch_model.bin.index.json"));
-        throw TrainErrors.noWeights(folder, pickled ? " (pytorch_model.bin is not read: it can run code)" : "");
+        throw CheckpointErrors.noWeights(folder, pickled ? " (pytorch_model.bin is not read: it can run code)" : "");
     }
 
     private static ShardedWeights openShards(Path folder, Map<String, String> fileOfTensor) {
@@ -67,13 +67,13 @@ public final class ShardedWeights implements WeightSource, AutoCloseable {
         if (file == null) {
             Path path = folder.resolve(fileName);
             if (!Files.exists(path)) {
-                throw TrainErrors.shardMissing(path, index);
+                throw CheckpointErrors.shardMissing(path, index);
             }
             file = SafetensorsFile.open(path);
             files.put(fileName, file);
         }
         if (!file.contains(tensor)) {
-            throw TrainErrors.tensorMissing(
+            throw CheckpointErrors.tensorMissing(
                     file.path().toString(), tensor, INDEX + " says it is there; download that shard again");
         }
         byTensor.put(tensor, file);
@@ -116,7 +116,8 @@ public final class ShardedWeights implements WeightSource, AutoCloseable {
     private SafetensorsFile file(String name) {
         SafetensorsFile file = byTensor.get(name);
         if (file == null) {
-            throw TrainErrors.tensorMissing(folder.toString(), name, "check that the weights belong to this model");
+            throw CheckpointErrors.tensorMissing(
+                    folder.toString(), name, "check that the weights belong to this model");
         }
         return file;
     }

@@ -3,8 +3,8 @@ package io.sparkqlora.train.internal.config;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sparkqlora.train.CheckpointErrors;
 import io.sparkqlora.train.ModelConfig;
-import io.sparkqlora.train.TrainErrors;
 import io.sparkqlora.train.internal.json.JsonFields;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -91,7 +91,7 @@ public final class ConfigParser {
         }
         Family family = Family.of(config.text("model_type"));
         if (family == null) {
-            throw TrainErrors.unsupportedFamily(config.source(), config.text("model_type"), Family.names());
+            throw CheckpointErrors.unsupportedFamily(config.source(), config.text("model_type"), Family.names());
         }
         return family;
     }

@@ -2,8 +2,8 @@
 package io.sparkqlora.train.internal.config;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sparkqlora.train.CheckpointErrors;
 import io.sparkqlora.train.RopeParameters;
-import io.sparkqlora.train.TrainErrors;
 import io.sparkqlora.train.internal.json.JsonFields;
 
 /**
@@ -25,7 +25,7 @@ final class RopeParser {
             case RopeParameters.LINEAR -> new RopeParameters(
                     RopeParameters.LINEAR, theta, rope.positive("factor"), 0, 0, 0);
             case RopeParameters.LLAMA3 -> llama3(rope, theta, config);
-            default -> throw TrainErrors.unsupportedFeature(
+            default -> throw CheckpointErrors.unsupportedFeature(
                     config.source(), rope.prefix() + "rope_type", type, "supported are default, linear, llama3");
         };
     }
@@ -60,7 +60,7 @@ final class RopeParser {
 
     private static void refusePartial(JsonFields fields) {
         if (fields.has("partial_rotary_factor") && fields.positive("partial_rotary_factor") != 1) {
-            throw TrainErrors.unsupportedFeature(
+            throw CheckpointErrors.unsupportedFeature(
                     fields.source(),
                     fields.prefix() + "partial_rotary_factor",
                     fields.json().get("partial_rotary_factor").toString(),

@@ -2,7 +2,7 @@
 package io.sparkqlora.train.internal.config;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.sparkqlora.train.TrainErrors;
+import io.sparkqlora.train.CheckpointErrors;
 import io.sparkqlora.train.internal.json.JsonFields;
 
 /**
@@ -21,7 +21,7 @@ final class Unsupported {
         refuseAttentionDropout(config);
         String act = config.text("hidden_act");
         if (!family.hiddenActs().contains(act)) {
-            throw TrainErrors.unsupportedFeature(
+            throw CheckpointErrors.unsupportedFeature(
                     config.source(),
                     "hidden_act",
                     act,
@@ -33,20 +33,20 @@ final class Unsupported {
         JsonFields quantization = config.object("quantization_config");
         if (quantization != null) {
             String method = quantization.json().path("quant_method").asText("unnamed method");
-            throw TrainErrors.alreadyQuantized(config.source(), method);
+            throw CheckpointErrors.alreadyQuantized(config.source(), method);
         }
     }
 
     private static void refuseFlag(JsonFields config, String key) {
         if (config.flag(key)) {
-            throw TrainErrors.unsupportedFeature(config.source(), key, "true", "only false is");
+            throw CheckpointErrors.unsupportedFeature(config.source(), key, "true", "only false is");
         }
     }
 
     private static void refuseAttentionDropout(JsonFields config) {
         JsonNode dropout = config.json().path("attention_dropout");
         if (dropout.isNumber() && dropout.asDouble() != 0) {
-            throw TrainErrors.unsupportedFeature(
+            throw CheckpointErrors.unsupportedFeature(
                     config.source(), "attention_dropout", dropout.toString(), "only 0.0 is");
         }
     }

@@ -6,7 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sparkqlora.kernels.QLoraException;
-import io.sparkqlora.train.TrainErrors;
+import io.sparkqlora.train.CheckpointErrors;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -35,9 +35,9 @@ public record JsonFields(ObjectNode json, String source, String prefix) {
         try {
             return parse(Files.readString(file), file.toString());
         } catch (NoSuchFileException e) {
-            throw TrainErrors.fileMissing(file, missingFix);
+            throw CheckpointErrors.fileMissing(file, missingFix);
         } catch (IOException e) {
-            throw TrainErrors.unreadable(file, e);
+            throw CheckpointErrors.unreadable(file, e);
         }
     }
 
@@ -47,9 +47,9 @@ public record JsonFields(ObjectNode json, String source, String prefix) {
             if (JSON.readTree(json) instanceof ObjectNode object) {
                 return new JsonFields(object, source, "");
             }
-            throw TrainErrors.badJson(source, "an object in braces is expected", null);
+            throw CheckpointErrors.badJson(source, "an object in braces is expected", null);
         } catch (JsonProcessingException e) {
-            throw TrainErrors.badJson(source, problem(e), e);
+            throw CheckpointErrors.badJson(source, problem(e), e);
         }
     }
 
@@ -145,7 +145,7 @@ public record JsonFields(ObjectNode json, String source, String prefix) {
     public QLoraException wrong(String key, String expected) {
         JsonNode node = json.get(key);
         String actual = node == null ? "absent" : node.toString();
-        return TrainErrors.configValue(source, prefix + key, abbreviate(actual), expected);
+        return CheckpointErrors.configValue(source, prefix + key, abbreviate(actual), expected);
     }
 
     private static String abbreviate(String text) {

@@ -3,8 +3,8 @@ package io.sparkqlora.train.internal.safetensors;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.sparkqlora.kernels.DType;
+import io.sparkqlora.train.CheckpointErrors;
 import io.sparkqlora.train.TensorInfo;
-import io.sparkqlora.train.TrainErrors;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -42,8 +42,8 @@ final class EntryParser {
         return Arrays.stream(DType.values())
                 .filter(type -> type.name().equals(text))
                 .findFirst()
-                .orElseThrow(
-                        () -> TrainErrors.wrongDtype(file.toString(), name, text, Arrays.toString(DType.values())));
+                .orElseThrow(() ->
+                        CheckpointErrors.wrongDtype(file.toString(), name, text, Arrays.toString(DType.values())));
     }
 
     private List<Long> numbers(String key) {
@@ -75,6 +75,6 @@ final class EntryParser {
     }
 
     private RuntimeException problem(String text) {
-        return TrainErrors.tensorEntry(file, name, text);
+        return CheckpointErrors.tensorEntry(file, name, text);
     }
 }

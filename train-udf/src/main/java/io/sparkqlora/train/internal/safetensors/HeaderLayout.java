@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train.internal.safetensors;
 
-import io.sparkqlora.train.TrainErrors;
+import io.sparkqlora.train.CheckpointErrors;
 import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -28,10 +28,10 @@ final class HeaderLayout {
             result.put(tensor.getKey(), tensor.getValue());
         }
         if (end > dataBytes) {
-            throw TrainErrors.truncated(file, end, dataBytes);
+            throw CheckpointErrors.truncated(file, end, dataBytes);
         }
         if (end < dataBytes) {
-            throw TrainErrors.layout(file, (dataBytes - end) + " bytes after the last tensor belong to none");
+            throw CheckpointErrors.layout(file, (dataBytes - end) + " bytes after the last tensor belong to none");
         }
         return result;
     }
@@ -39,14 +39,14 @@ final class HeaderLayout {
     private static void checkAdjacent(Path file, Map.Entry<String, TensorEntry> tensor, long previousEnd) {
         long begin = tensor.getValue().begin();
         if (begin < previousEnd) {
-            throw TrainErrors.tensorEntry(
+            throw CheckpointErrors.tensorEntry(
                     file,
                     tensor.getKey(),
                     "data_offsets overlap another tensor's: it begins at " + begin + ", that one ends at "
                             + previousEnd);
         }
         if (begin > previousEnd) {
-            throw TrainErrors.tensorEntry(
+            throw CheckpointErrors.tensorEntry(
                     file,
                     tensor.getKey(),
                     "data_offsets leave a gap: it begins at " + begin + ", the tensor before ends at " + previousEnd);

@@ -8,7 +8,7 @@ import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.sparkqlora.train.TrainErrors;
+import io.sparkqlora.train.CheckpointErrors;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
@@ -48,26 +48,26 @@ final class HeaderParser {
         try {
             return StandardCharsets.UTF_8.newDecoder().decode(bytes).toString();
         } catch (CharacterCodingException e) {
-            throw TrainErrors.headerInvalid(file, "it is not UTF-8", e);
+            throw CheckpointErrors.headerInvalid(file, "it is not UTF-8", e);
         }
     }
 
     private void readText(String text) {
         try (JsonParser parser = JSON.createParser(text)) {
             if (parser.nextToken() != JsonToken.START_OBJECT) {
-                throw TrainErrors.headerInvalid(file, "it is not a JSON object", null);
+                throw CheckpointErrors.headerInvalid(file, "it is not a JSON object", null);
             }
             for (String name = parser.nextFieldName(); name != null; name = parser.nextFieldName()) {
                 parser.nextToken();
                 readMember(name, parser.readValueAsTree());
             }
             if (parser.nextToken() != null) {
-                throw TrainErrors.headerInvalid(file, "text follows the JSON object", null);
+                throw CheckpointErrors.headerInvalid(file, "text follows the JSON object", null);
             }
         } catch (JsonProcessingException e) {
-            throw TrainErrors.headerInvalid(file, e.getOriginalMessage(), e);
+            throw CheckpointErrors.headerInvalid(file, e.getOriginalMessage(), e);
         } catch (IOException e) {
-            throw TrainErrors.headerInvalid(file, e.getMessage(), e);
+            throw CheckpointErrors.headerInvalid(file, e.getMessage(), e);
         }
     }
 
@@ -81,7 +81,7 @@ final class HeaderParser {
 
     private void readMetadata(JsonNode value) {
         if (!value.isObject()) {
-            throw TrainErrors.headerInvalid(file, METADATA + " is not a JSON object", null);
+            throw CheckpointErrors.headerInvalid(file, METADATA + " is not a JSON object", null);
         }
         value.fields()
                 .forEachRemaining(e -> metadata.put(e.getKey(), e.getValue().asText()));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train.internal.safetensors;
 
+import io.sparkqlora.train.CheckpointErrors;
 import io.sparkqlora.train.TensorInfo;
-import io.sparkqlora.train.TrainErrors;
 import io.sparkqlora.train.WeightSource;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -44,9 +44,9 @@ public final class SafetensorsFile implements WeightSource, AutoCloseable {
             file = null;
             return opened;
         } catch (NoSuchFileException e) {
-            throw TrainErrors.fileMissing(path, "check the path");
+            throw CheckpointErrors.fileMissing(path, "check the path");
         } catch (IOException e) {
-            throw TrainErrors.unreadable(path, e);
+            throw CheckpointErrors.unreadable(path, e);
         } finally {
             if (file != null) {
                 file.close();
@@ -58,14 +58,14 @@ public final class SafetensorsFile implements WeightSource, AutoCloseable {
         Path path = file.path();
         long size = file.size();
         if (size < LENGTH_BYTES) {
-            throw TrainErrors.headerLength(path, "its first " + LENGTH_BYTES, size);
+            throw CheckpointErrors.headerLength(path, "its first " + LENGTH_BYTES, size);
         }
         long length = file.read(0, LENGTH_BYTES).getLong();
         if (length < 0 || length > size - LENGTH_BYTES) {
-            throw TrainErrors.headerLength(path, Long.toUnsignedString(length), size);
+            throw CheckpointErrors.headerLength(path, Long.toUnsignedString(length), size);
         }
         if (length > MAX_HEADER_BYTES) {
-            throw TrainErrors.headerInvalid(path, "it has " + length + " bytes, over " + MAX_HEADER_BYTES, null);
+            throw CheckpointErrors.headerInvalid(path, "it has " + length + " bytes, over " + MAX_HEADER_BYTES, null);
         }
         long dataStart = LENGTH_BYTES + length;
         ByteBuffer json = file.read(LENGTH_BYTES, (int) length);
@@ -134,7 +134,7 @@ public final class SafetensorsFile implements WeightSource, AutoCloseable {
     private TensorEntry entry(String name) {
         TensorEntry entry = header.tensors().get(name);
         if (entry == null) {
-            throw TrainErrors.tensorMissing(path().toString(), name, "check that the file belongs to this model");
+            throw CheckpointErrors.tensorMissing(path().toString(), name, "check that the file belongs to this model");
         }
         return entry;
     }

@@ -3,7 +3,7 @@ package io.sparkqlora.train.internal.safetensors;
 
 import com.sun.nio.file.ExtendedOpenOption;
 import io.sparkqlora.kernels.ByteSource;
-import io.sparkqlora.train.TrainErrors;
+import io.sparkqlora.train.CheckpointErrors;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -111,12 +111,12 @@ final class WeightFile implements AutoCloseable {
             while (target.hasRemaining()) {
                 int got = channel.read(target, at);
                 if (got < 0) {
-                    throw TrainErrors.endedEarly(path, channel.size(), end);
+                    throw CheckpointErrors.endedEarly(path, channel.size(), end);
                 }
                 at += got;
             }
         } catch (IOException e) {
-            throw TrainErrors.readFailed(path, at, e);
+            throw CheckpointErrors.readFailed(path, at, e);
         }
     }
 

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline;
+
+import static io.sparkqlora.pipeline.ConfigKey.of;
+
+import io.sparkqlora.pipeline.internal.config.ConfigTypes;
+import io.sparkqlora.pipeline.internal.config.Range;
+import io.sparkqlora.train.Optim;
+import java.util.List;
+
+/** The keys of a job file that say how it is trained. */
+public final class TrainingKeys {
+
+    private static final String TRAINING = "Training";
+
+    public static final ConfigKey<Double> LEARNING_RATE =
+            of(TRAINING, "learning_rate", ConfigTypes.number(Range.atLeast(0)), 5e-5, "Top of the schedule.");
+
+    public static final ConfigKey<String> LR_SCHEDULER_TYPE = of(
+            TRAINING,
+            "lr_scheduler_type",
+            ConfigTypes.oneOf("linear", "cosine", "constant", "constant_with_warmup"),
+            "linear",
+            "How the learning rate falls.");
+
+    public static final ConfigKey<Integer> WARMUP_STEPS = of(
+            TRAINING,
+            "warmup_steps",
+            ConfigTypes.atLeast(0),
+            0,
+            "Steps of linear warm-up. Takes precedence over warmup_ratio.");
+
+    public static final ConfigKey<Double> WARMUP_RATIO = of(
+            TRAINING,
+            "warmup_ratio",
+            ConfigTypes.number(Range.closed(0, 1)),
+            0.0,
+            "Warm-up as a part of all steps, rounded up.");
+
+    public static final ConfigKey<Integer> MAX_STEPS = of(
+            TRAINING,
+            "max_steps",
+            ConfigTypes.positiveOr("num_train_epochs to decide"),
+            -1,
+            "Optimizer steps of the run, over as many epochs as it takes; -1: num_train_epochs decides.");
+
+    public static final ConfigKey<Double> NUM_TRAIN_EPOCHS =
+            of(TRAINING, "num_train_epochs", ConfigTypes.number(Range.above(0)), 3.0, "Passes over the data.");
+
+    public static final ConfigKey<Integer> PER_DEVICE_TRAIN_BATCH_SIZE = of(
+            TRAINING,
+            "per_device_train_batch_size",
+            ConfigTypes.atLeast(1),
+            8,
+            "Packed rows that go through the model at once.");
+
+    public static final ConfigKey<Integer> GRADIENT_ACCUMULATION_STEPS = of(
+            TRAINING,
+            "gradient_accumulation_steps",
+            ConfigTypes.atLeast(1),
+            1,
+            "Batches of one optimizer step. The loss is normalised by the counted tokens of all of them.");
+
+    public static final ConfigKey<Double> MAX_GRAD_NORM = of(
+            TRAINING,
+            "max_grad_norm",
+            ConfigTypes.number(Range.atLeast(0)),
+            1.0,
+            "Gradients are scaled down to this 2-norm; 0: no clipping.");
+
+    public static final ConfigKey<Double> WEIGHT_DECAY =
+            of(TRAINING, "weight_decay", ConfigTypes.number(Range.atLeast(0)), 0.0, "AdamW's decoupled weight decay.");
+
+    public static final ConfigKey<String> OPTIM = of(
+            TRAINING,
+            "optim",
+            ConfigTypes.oneOf(Optim.names().toArray(String[]::new)),
+            Optim.ADAMW_TORCH.toString(),
+            "The optimizer: AdamW with its moments in 32 or 8 bits; paged: in the host's memory.");
+
+    public static final ConfigKey<Double> ADAM_BETA1 =
+            of(TRAINING, "adam_beta1", ConfigTypes.number(Range.halfOpen(0, 1)), 0.9, "Decay of AdamW's first moment.");
+
+    public static final ConfigKey<Double> ADAM_BETA2 = of(
+            TRAINING, "adam_beta2", ConfigTypes.number(Range.halfOpen(0, 1)), 0.999, "Decay of AdamW's second moment.");
+
+    public static final ConfigKey<Double> ADAM_EPSILON = of(
+            TRAINING,
+            "adam_epsilon",
+            ConfigTypes.number(Range.atLeast(0)),
+            1e-8,
+            "Added to the root of AdamW's second moment.");
+
+    public static final ConfigKey<Long> SEED = of(
+            TRAINING,
+            "seed",
+            ConfigTypes.anyLong(),
+            42L,
+            "Of initialisation, data order and dropout. The same seed gives the same adapter, bit for bit.");
+
+    public static final ConfigKey<String> RECOMPUTE = of(
+            TRAINING,
+            "recompute",
+            ConfigTypes.oneOf("none", "selective", "full"),
+            "none",
+            "What the backward pass computes again to save memory; all three give the same bits. "
+                    + "`gradient_checkpointing: true` is full, `false` is none.");
+
+    static final List<ConfigKey<?>> ALL = List.of(
+            LEARNING_RATE,
+            LR_SCHEDULER_TYPE,
+            WARMUP_STEPS,
+            WARMUP_RATIO,
+            MAX_STEPS,
+            NUM_TRAIN_EPOCHS,
+            PER_DEVICE_TRAIN_BATCH_SIZE,
+            GRADIENT_ACCUMULATION_STEPS,
+            MAX_GRAD_NORM,
+            WEIGHT_DECAY,
+            OPTIM,
+            ADAM_BETA1,
+            ADAM_BETA2,
+            ADAM_EPSILON,
+            SEED,
+            RECOMPUTE);
+
+    private TrainingKeys() {}
+}

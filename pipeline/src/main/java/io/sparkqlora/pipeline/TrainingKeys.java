@@ -5,8 +5,12 @@ import static io.sparkqlora.pipeline.ConfigKey.of;
 
 import io.sparkqlora.pipeline.internal.config.ConfigTypes;
 import io.sparkqlora.pipeline.internal.config.Range;
+import io.sparkqlora.train.LrSchedulerType;
 import io.sparkqlora.train.Optim;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 
 /** The keys of a job file that say how it is trained. */
 public final class TrainingKeys {
@@ -16,12 +20,16 @@ public final class TrainingKeys {
     public static final ConfigKey<Double> LEARNING_RATE =
             of(TRAINING, "learning_rate", ConfigTypes.number(Range.atLeast(0)), 5e-5, "Top of the schedule.");
 
-    public static final ConfigKey<String> LR_SCHEDULER_TYPE = of(
+    public static final ConfigKey<String> LR_SCHEDULER_TYPE =
+            of(TRAINING, "lr_scheduler_type", ConfigTypes.oneOf(schedules()), "linear", "How the learning rate falls.");
+
+    public static final ConfigKey<Map<String, Double>> LR_SCHEDULER_KWARGS = of(
             TRAINING,
-            "lr_scheduler_type",
-            ConfigTypes.oneOf("linear", "cosine", "constant", "constant_with_warmup"),
-            "linear",
-            "How the learning rate falls.");
+            "lr_scheduler_kwargs",
+            ConfigTypes.numbers("options of the schedule, as {num_cycles: 2}"),
+            Map.of(),
+            "The schedule's options: num_cycles of cosine (0.5) and cosine_with_restarts (1), lr_end (1e-7) and power (1) of "
+                    + "polynomial, timescale of inverse_sqrt (the steps of warm-up, or 10000 without any).");
 
     public static final ConfigKey<Integer> WARMUP_STEPS = of(
             TRAINING,
@@ -109,6 +117,7 @@ public final class TrainingKeys {
     static final List<ConfigKey<?>> ALL = List.of(
             LEARNING_RATE,
             LR_SCHEDULER_TYPE,
+            LR_SCHEDULER_KWARGS,
             WARMUP_STEPS,
             WARMUP_RATIO,
             MAX_STEPS,
@@ -125,4 +134,10 @@ public final class TrainingKeys {
             RECOMPUTE);
 
     private TrainingKeys() {}
+
+    private static String[] schedules() {
+        return Arrays.stream(LrSchedulerType.values())
+                .map(type -> type.name().toLowerCase(Locale.ROOT))
+                .toArray(String[]::new);
+    }
 }

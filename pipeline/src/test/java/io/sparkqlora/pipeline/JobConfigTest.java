@@ -5,11 +5,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sparkqlora.kernels.QLoraException;
+import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.train.TargetModules;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -39,6 +41,17 @@ class JobConfigTest {
         assertThat(config.get(AdapterKeys.TARGET_MODULES)).isEqualTo(TargetModules.names("k_proj"));
         assertThat(config.get(DataKeys.PACKING)).isFalse();
         assertThat(config.get(AdapterKeys.LORA_ALPHA)).isEqualTo(32.0);
+    }
+
+    @Test
+    void anOptionMayBeAMapping() {
+        JobConfig config = read(NEEDED + "lr_scheduler_kwargs: {num_cycles: 2}\n");
+        assertThat(config.get(TrainingKeys.LR_SCHEDULER_KWARGS)).isEqualTo(Map.of("num_cycles", 2.0));
+        assertThat(read(NEEDED, "lr_scheduler_kwargs={lr_end: 1e-6, power: 2}").get(TrainingKeys.LR_SCHEDULER_KWARGS))
+                .isEqualTo(Map.of("lr_end", 1e-6, "power", 2.0));
+        assertThat(ConfigJson.read(ConfigJson.write(config)).effective()).isEqualTo(config.effective());
+        assertThat(config.identity()).containsKey("lr_scheduler_kwargs");
+        assertThat(read(NEEDED + "lr_scheduler_kwargs: {}\n").identity()).doesNotContainKey("lr_scheduler_kwargs");
     }
 
     @Test
@@ -87,6 +100,8 @@ class JobConfigTest {
                 "chat_template_date: 26.7.2024|allowed: a day, as 2024-07-26",
                 "optim: adamw_hf|allowed: one of adamw_torch, adamw_8bit, adamw_bnb_8bit, paged_adamw_8bit",
                 "max_steps: 0|max_steps is 0; allowed: a whole number of at least 1, or -1",
+                "lr_scheduler_kwargs: {power: high}|allowed: options of the schedule, as {num_cycles: 2}",
+                "lr_scheduler_kwargs: 3|allowed: options of the schedule",
                 "run_id: a/b|run_id is \"a/b\"; allowed: letters",
                 "text_column: [a]|text_column is [\"a\"]; allowed: a column name",
                 "gradient_checkpointing: 3|gradient_checkpointing is 3; allowed: true or false"

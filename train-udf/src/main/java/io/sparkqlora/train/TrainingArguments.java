@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train;
 
+import java.util.Map;
+
 /**
  * How to train, with the names, defaults and meanings of transformers' {@code TrainingArguments}.
  *
  * @param learningRate the schedule's top
  * @param lrSchedulerType the schedule
+ * @param lrSchedulerKwargs the schedule's options, by transformers' names
  * @param warmupSteps steps of linear warm-up; takes precedence over the ratio
  * @param warmupRatio warm-up as a part of all steps, rounded up
  * @param maxSteps optimizer steps of the whole run; −1 to derive it from the epochs
@@ -26,6 +29,7 @@ package io.sparkqlora.train;
 public record TrainingArguments(
         double learningRate,
         LrSchedulerType lrSchedulerType,
+        Map<String, Double> lrSchedulerKwargs,
         int warmupSteps,
         double warmupRatio,
         int maxSteps,
@@ -47,7 +51,9 @@ public record TrainingArguments(
     private static final int MOST_BATCHES = 1 << 16;
 
     public TrainingArguments {
+        lrSchedulerKwargs = Map.copyOf(lrSchedulerKwargs);
         check("learning_rate", learningRate, Double.isFinite(learningRate) && learningRate >= 0, "at least 0");
+        SchedulerKwargs.check(lrSchedulerType, lrSchedulerKwargs, learningRate);
         check("warmup_steps", warmupSteps, warmupSteps >= 0, "at least 0");
         check("warmup_ratio", warmupRatio, warmupRatio >= 0 && warmupRatio <= 1, "between 0 and 1");
         check("max_steps", maxSteps, maxSteps > 0 || maxSteps == -1, "at least 1, or -1 to go by num_train_epochs");

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train;
 
+import java.util.Map;
+
 /** Collects {@link TrainingArguments}; what is not set has transformers' default. */
 public final class TrainingArgumentsBuilder {
 
     private double learningRate = 5e-5;
     private LrSchedulerType lrSchedulerType = LrSchedulerType.LINEAR;
+    private Map<String, Double> lrSchedulerKwargs = Map.of();
     private int warmupSteps;
     private double warmupRatio;
     private int maxSteps = -1;
@@ -28,6 +31,7 @@ public final class TrainingArgumentsBuilder {
     TrainingArgumentsBuilder(TrainingArguments from) {
         learningRate = from.learningRate();
         lrSchedulerType = from.lrSchedulerType();
+        lrSchedulerKwargs = from.lrSchedulerKwargs();
         warmupSteps = from.warmupSteps();
         warmupRatio = from.warmupRatio();
         maxSteps = from.maxSteps();
@@ -55,6 +59,12 @@ public final class TrainingArgumentsBuilder {
     /** The schedule; linear. */
     public TrainingArgumentsBuilder lrSchedulerType(LrSchedulerType value) {
         lrSchedulerType = value;
+        return this;
+    }
+
+    /** The schedule's options, by transformers' names; none. */
+    public TrainingArgumentsBuilder lrSchedulerKwargs(Map<String, Double> value) {
+        lrSchedulerKwargs = value;
         return this;
     }
 
@@ -163,6 +173,7 @@ public final class TrainingArgumentsBuilder {
         return new TrainingArguments(
                 learningRate,
                 lrSchedulerType,
+                lrSchedulerKwargs,
                 warmupSteps,
                 warmupRatio,
                 maxSteps,

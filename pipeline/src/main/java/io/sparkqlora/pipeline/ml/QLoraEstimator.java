@@ -251,6 +251,11 @@ public final class QLoraEstimator extends Estimator<QLoraModel> implements QLora
         return with(lrSchedulerType(), value);
     }
 
+    /** {@link TrainingKeys#LR_SCHEDULER_KWARGS}. */
+    public QLoraEstimator setLrSchedulerKwargs(String value) {
+        return with(lrSchedulerKwargs(), value);
+    }
+
     /** {@link TrainingKeys#WARMUP_STEPS}. */
     public QLoraEstimator setWarmupSteps(int value) {
         return with(warmupSteps(), value);

@@ -150,6 +150,11 @@ public interface QLoraParams extends Params {
         return keyParams().text(TrainingKeys.LR_SCHEDULER_TYPE);
     }
 
+    /** {@link TrainingKeys#LR_SCHEDULER_KWARGS}, as a job file has it: {@code {num_cycles: 2}}. */
+    default Param<String> lrSchedulerKwargs() {
+        return keyParams().text(TrainingKeys.LR_SCHEDULER_KWARGS);
+    }
+
     /** {@link TrainingKeys#WARMUP_STEPS}. */
     default IntParam warmupSteps() {
         return keyParams().integer(TrainingKeys.WARMUP_STEPS);

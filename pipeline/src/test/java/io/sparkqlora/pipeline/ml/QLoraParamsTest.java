@@ -60,6 +60,9 @@ class QLoraParamsTest {
                 .contains("learningRate: Top of the schedule. (a number of at least 0.0)")
                 .contains("default: 5.0E-5");
         assertThat(estimator.explainParam(estimator.targetModules())).contains("default: all-linear");
+        assertThat(estimator.explainParam(estimator.lrSchedulerKwargs())).contains("default: {}");
+        assertThatThrownBy(() -> estimator.setLrSchedulerKwargs("power"))
+                .hasMessageStartingWith("QLORA-P003: q: lrSchedulerKwargs is power; allowed: options of the schedule");
         assertThat(estimator.bnb4bitUseDoubleQuant().name()).isEqualTo("bnb4bitUseDoubleQuant");
         assertThat(estimator.isDefined(estimator.groupsPerDevice())).isFalse();
     }

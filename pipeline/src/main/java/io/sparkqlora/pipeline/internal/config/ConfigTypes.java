@@ -6,9 +6,12 @@ import java.time.LocalDate;
 import java.time.format.DateTimeParseException;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 
 /**
  * The types of configuration values. A string that spells a number or a boolean is one, as {@code 5e-5} must be: YAML
@@ -88,6 +91,28 @@ public final class ConfigTypes {
     /** A text or a list of texts, kept as a list. */
     public static ConfigType<List<String>> texts(String allowed) {
         return new ConfigType<>("string or list of strings", allowed, ConfigTypes::strings, list -> !list.isEmpty());
+    }
+
+    /** Names with a number each: a mapping, or the text of one as YAML has it. */
+    public static ConfigType<Map<String, Double>> numbers(String allowed) {
+        return new ConfigType<>("mapping", allowed, ConfigTypes::numbers, map -> true);
+    }
+
+    private static Optional<Map<String, Double>> numbers(JsonNode node) {
+        JsonNode mapping =
+                node.isTextual() ? JobFile.option("mapping=" + node.asText()).value() : node;
+        if (!mapping.isObject()) {
+            return Optional.empty();
+        }
+        Map<String, Double> values = new TreeMap<>();
+        for (Map.Entry<String, JsonNode> entry : mapping.properties()) {
+            Optional<Double> value = number(entry.getValue());
+            if (value.isEmpty()) {
+                return Optional.empty();
+            }
+            values.put(entry.getKey(), value.get());
+        }
+        return Optional.of(Collections.unmodifiableMap(values));
     }
 
     private static Optional<String> string(JsonNode node) {

@@ -80,7 +80,7 @@ public final class UnsupportedKeys {
                 "evaluate takes per_device_train_batch_size",
                 "per_device_eval_batch_size",
                 "eval_accumulation_steps");
-        put(reasons, "schedulers have no options", "lr_scheduler_kwargs", "optim_args", "optim_target_modules");
+        put(reasons, "optimizers have no options", "optim_args", "optim_target_modules");
         return Map.copyOf(reasons);
     }
 

@@ -25,6 +25,7 @@ final class GroupSettings {
     static final List<String> OWN = List.<ConfigKey<?>>of(
                     TrainingKeys.LEARNING_RATE,
                     TrainingKeys.LR_SCHEDULER_TYPE,
+                    TrainingKeys.LR_SCHEDULER_KWARGS,
                     TrainingKeys.WARMUP_STEPS,
                     TrainingKeys.WARMUP_RATIO,
                     TrainingKeys.MAX_STEPS,

@@ -133,15 +133,16 @@ public final class KeyParams {
             ConfigKey<?> key = keys.get(param.name());
             // how many fits share a device is known when they are there
             if (key != null && key.defaultValue() != null && !key.equals(GroupKeys.GROUPS_PER_DEVICE)) {
-                Object value = key.defaultValue();
-                stage.setDefault(
-                        (Param<Object>) param, value instanceof TargetModules targets ? plain(targets) : value);
+                stage.setDefault((Param<Object>) param, plain(key.defaultValue()));
             }
         }
     }
 
-    private static Object plain(TargetModules targets) {
-        return targets.toConfigValue().toString();
+    private static Object plain(Object value) {
+        if (value instanceof Map<?, ?> mapping) {
+            return mapping.toString();
+        }
+        return value instanceof TargetModules targets ? targets.toConfigValue().toString() : value;
     }
 
     /** The values of a stage as those of a job. */

@@ -62,6 +62,7 @@ public final class EngineSettings {
         return TrainingArguments.builder()
                 .learningRate(config.get(TrainingKeys.LEARNING_RATE))
                 .lrSchedulerType(LrSchedulerType.valueOf(upper(config.get(TrainingKeys.LR_SCHEDULER_TYPE))))
+                .lrSchedulerKwargs(config.get(TrainingKeys.LR_SCHEDULER_KWARGS))
                 .warmupSteps(config.get(TrainingKeys.WARMUP_STEPS))
                 .warmupRatio(config.get(TrainingKeys.WARMUP_RATIO))
                 .maxSteps(config.get(TrainingKeys.MAX_STEPS))

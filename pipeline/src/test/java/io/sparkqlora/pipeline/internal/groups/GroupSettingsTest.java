@@ -8,6 +8,7 @@ import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.TestJobs;
 import io.sparkqlora.pipeline.TrainingKeys;
 import java.nio.file.Path;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 class GroupSettingsTest {
@@ -25,6 +26,11 @@ class GroupSettingsTest {
         assertThat(group.get(TrainingKeys.LR_SCHEDULER_TYPE)).isEqualTo("cosine");
         assertThat(group.get(TrainingKeys.SEED)).isEqualTo(7);
         assertThat(group.get(TrainingKeys.MAX_STEPS)).isEqualTo(job.get(TrainingKeys.MAX_STEPS));
+        for (String kwargs : new String[] {"{\"num_cycles\":2}", "\"{num_cycles: 2}\""}) {
+            assertThat(GroupSettings.of(job, "{\"lr_scheduler_kwargs\":" + kwargs + "}")
+                            .get(TrainingKeys.LR_SCHEDULER_KWARGS))
+                    .isEqualTo(Map.of("num_cycles", 2.0));
+        }
         assertThat(GroupSettings.of(job, "{}").effective()).isEqualTo(job.effective());
         assertThat(GroupSettings.of(job, null)).isSameAs(job);
     }

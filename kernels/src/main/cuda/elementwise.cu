@@ -41,6 +41,17 @@ __device__ __forceinline__ void scale(const Matrix& source, float factor, const 
 }
 
 template <int V>
+__device__ __forceinline__ void soft_cap(const Matrix& source, float cap, const Matrix& out, long long rows, long long cols) {
+    for_each<V>(rows, cols, [&](long long row, long long col) {
+        float x[V];
+        load<V>(source, row, col, x);
+#pragma unroll
+        for (int i = 0; i < V; i++) x[i] = cap * tanhf(x[i] / cap);
+        store<V>(out, row, col, x);
+    });
+}
+
+template <int V>
 __device__ __forceinline__ void add_bias(const Matrix& out, const Matrix& bias, long long rows, long long cols) {
     for_each<V>(rows, cols, [&](long long row, long long col) {
         float x[V], y[V];
@@ -63,6 +74,9 @@ __device__ __forceinline__ void add_bias(const Matrix& out, const Matrix& bias, 
     }                                                                                                                       \
     extern "C" __global__ void scale_##V(Matrix source, Matrix out, long long rows, long long cols, float factor) {         \
         scale<V>(source, factor, out, rows, cols);                                                                          \
+    }                                                                                                                       \
+    extern "C" __global__ void soft_cap_##V(Matrix source, Matrix out, long long rows, long long cols, float cap) {         \
+        soft_cap<V>(source, cap, out, rows, cols);                                                                          \
     }                                                                                                                       \
     extern "C" __global__ void add_bias_##V(Matrix out, Matrix bias, long long rows, long long cols) {                      \
         add_bias<V>(out, bias, rows, cols);                                                                                 \

@@ -19,6 +19,9 @@ public interface Elementwise {
     /** {@code out = scale · source}; {@code out} may be {@code source}. */
     void scale(Tensor source, float scale, Tensor out);
 
+    /** {@code out = softCap · tanh(source / softCap)}; {@code out} may be {@code source}. */
+    void softCap(Tensor source, float softCap, Tensor out);
+
     /** Sets every element to zero. Any type. */
     void zero(Tensor out);
 }

@@ -27,6 +27,9 @@ public interface Operations {
     /** Root-mean-square normalisation. */
     RmsNorm rmsNorm();
 
+    /** The same of each head for itself. */
+    HeadNorm headNorm();
+
     /** Rotary position embedding. */
     Rope rope();
 

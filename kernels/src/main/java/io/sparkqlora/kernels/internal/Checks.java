@@ -50,6 +50,16 @@ public final class Checks {
         }
     }
 
+    /** All of the first one's shape, of types that kernels read and write, and rows of whole heads, each as wide as the weight. */
+    public static void heads(Tensor weight, Tensor first, Tensor... others) {
+        alike(first, others);
+        floating(weight);
+        shape(weight, 1, weight.size());
+        if (weight.cols() < 1 || first.cols() % weight.cols() != 0) {
+            throw new IllegalArgumentException("rows of " + first.cols() + " are no heads of " + weight.cols());
+        }
+    }
+
     /** Without gaps between its rows. */
     public static void contiguous(Tensor tensor) {
         if (!tensor.contiguous()) {

@@ -89,6 +89,19 @@ final class CpuElementwise implements Elementwise {
     }
 
     @Override
+    public void softCap(Tensor source, float softCap, Tensor out) {
+        Elements.forEach(
+                workers,
+                (row, col, count, buffers) -> {
+                    Rows.load(source, row, col, count, buffers[0], 0);
+                    SoftmaxRows.cap(buffers[0], 0, count, 1f, softCap);
+                    Rows.store(buffers[0], 0, count, out, row, col);
+                },
+                out,
+                source);
+    }
+
+    @Override
     public void zero(Tensor out) {
         int width = out.dtype().bytes();
         Elements.forEach(

@@ -11,6 +11,7 @@ import io.sparkqlora.kernels.DroppedLora;
 import io.sparkqlora.kernels.Elementwise;
 import io.sparkqlora.kernels.GatedActivation;
 import io.sparkqlora.kernels.GradientClip;
+import io.sparkqlora.kernels.HeadNorm;
 import io.sparkqlora.kernels.LoraLinear;
 import io.sparkqlora.kernels.Matmul;
 import io.sparkqlora.kernels.Operations;
@@ -32,6 +33,7 @@ record CpuOperations(
         QuantizedLinear quantizedLinear,
         Elementwise elementwise,
         RmsNorm rmsNorm,
+        HeadNorm headNorm,
         Rope rope,
         Attention attention,
         GatedActivation gatedActivation,
@@ -59,6 +61,7 @@ record CpuOperations(
                         workers, products, matmul, new DenseQuantizedLinear(quantization, matmul, loraLinear)),
                 elementwise,
                 new CpuRmsNorm(workers),
+                new CpuHeadNorm(workers),
                 new CpuRope(workers),
                 new CpuAttention(workers, products),
                 new CpuGatedActivation(workers),

@@ -42,12 +42,16 @@ final class CpuRmsNorm implements RmsNorm {
                 if (addTo != null) {
                     addRow(addTo, sum, row, n, buffers);
                 }
-                float r = (float) (1 / Math.sqrt(Sums.dot(buffers[0], buffers[0], n) / n + eps));
+                float r = rstd(buffers[0], n, eps);
                 normalise(buffers[0], r, gain, n);
                 Rows.store(buffers[0], 0, n, y, row, 0);
                 Native.putFloat(rstd.address() + 4 * row, r);
             }
         });
+    }
+
+    static float rstd(float[] x, int n, float eps) {
+        return (float) (1 / Math.sqrt(Sums.dot(x, x, n) / n + eps));
     }
 
     /** Leaves the sum in {@code buffers[0]} as it was rounded. */
@@ -58,7 +62,8 @@ final class CpuRmsNorm implements RmsNorm {
         Rows.load(sum, row, 0, n, buffers[0], 0);
     }
 
-    private static float[] gain(Tensor weight, float offset, int n, float[] gain) {
+    /** {@code weight + offset}, in {@code gain}. */
+    static float[] gain(Tensor weight, float offset, int n, float[] gain) {
         Rows.load(weight, 0, 0, n, gain, 0);
         if (offset != 0f) {
             for (int i = 0; i < n; i++) {
@@ -68,7 +73,8 @@ final class CpuRmsNorm implements RmsNorm {
         return gain;
     }
 
-    private static void normalise(float[] x, float rstd, float[] gain, int n) {
+    /** {@code x ← x · rstd · gain}. */
+    static void normalise(float[] x, float rstd, float[] gain, int n) {
         for (int i = 0; i < n; i += VectorMath.LANES) {
             VectorMath.load(x, i).mul(rstd).mul(VectorMath.load(gain, i)).intoArray(x, i);
         }
@@ -103,7 +109,7 @@ final class CpuRmsNorm implements RmsNorm {
     }
 
     /** {@code dy ← rstd · (g − x · rstd² · mean(g · x))} with {@code g = dy · gain}. */
-    private static void gradient(float[] dy, float[] x, float[] gain, float rstd, int n) {
+    static void gradient(float[] dy, float[] x, float[] gain, float rstd, int n) {
         for (int i = 0; i < n; i += VectorMath.LANES) {
             VectorMath.load(dy, i).mul(VectorMath.load(gain, i)).intoArray(dy, i);
         }

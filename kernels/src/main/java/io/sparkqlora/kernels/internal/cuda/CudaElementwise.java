@@ -17,6 +17,7 @@ final class CudaElementwise implements Elementwise {
     private final Variants cast;
     private final Variants add;
     private final Variants scale;
+    private final Variants softCap;
     private final Variants addBias;
 
     CudaElementwise(Handles.Stream stream, Launcher launcher, CudaKernel.Library library) {
@@ -25,6 +26,7 @@ final class CudaElementwise implements Elementwise {
         this.cast = Variants.of(library, "elementwise", "cast");
         this.add = Variants.of(library, "elementwise", "add");
         this.scale = Variants.of(library, "elementwise", "scale");
+        this.softCap = Variants.of(library, "elementwise", "soft_cap");
         this.addBias = Variants.of(library, "elementwise", "add_bias");
     }
 
@@ -98,15 +100,24 @@ final class CudaElementwise implements Elementwise {
 
     @Override
     public void scale(Tensor source, float factor, Tensor out) {
+        map(scale, source, factor, out);
+    }
+
+    @Override
+    public void softCap(Tensor source, float cap, Tensor out) {
+        map(softCap, source, cap, out);
+    }
+
+    private void map(Variants kernels, Tensor source, float parameter, Tensor out) {
         Checks.alike(out, source);
         Rectangle walk = Rectangle.of(out, source);
-        launcher.of(scale.of(walk))
+        launcher.of(kernels.of(walk))
                 .moves(source, out)
                 .matrix(source)
                 .matrix(out)
                 .number(walk.rows())
                 .number(walk.cols())
-                .number(factor);
+                .number(parameter);
         walk.launch(launcher);
     }
 

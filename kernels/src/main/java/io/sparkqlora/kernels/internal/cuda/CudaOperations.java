@@ -9,6 +9,7 @@ import io.sparkqlora.kernels.DroppedLora;
 import io.sparkqlora.kernels.Elementwise;
 import io.sparkqlora.kernels.GatedActivation;
 import io.sparkqlora.kernels.GradientClip;
+import io.sparkqlora.kernels.HeadNorm;
 import io.sparkqlora.kernels.LoraLinear;
 import io.sparkqlora.kernels.Matmul;
 import io.sparkqlora.kernels.Operations;
@@ -27,6 +28,7 @@ record CudaOperations(
         VectorwiseInt8 vectorwiseInt8,
         Elementwise elementwise,
         RmsNorm rmsNorm,
+        HeadNorm headNorm,
         Rope rope,
         Attention attention,
         GatedActivation gatedActivation,
@@ -73,6 +75,7 @@ record CudaOperations(
                 new CudaVectorwiseInt8(device, launcher, library),
                 elementwise,
                 new CudaRmsNorm(launcher, library),
+                new CudaHeadNorm(launcher, library),
                 new CudaRope(launcher, library),
                 new CudaAttention(context.multiprocessors(), launcher, library, workspace, maps, stream),
                 new CudaGatedActivation(launcher, library),

@@ -112,7 +112,9 @@ class CpuAttentionTest {
         "4, 2, 32, 2, 0",
         "2, 2, 64, 200, 30",
         "3, 1, 24, 0, 5",
-        "1, 1, 5, 3, 0"
+        "1, 1, 5, 3, 0",
+        "2, 1, 96, 70, 0",
+        "2, 1, 256, 60, 50"
     })
     void sequencesOfAllLengthsAgreeWithDoublePrecision(int heads, int kvHeads, int dim, int window, float softCap) {
         var settings = new Attention.Settings(heads, kvHeads, dim, (float) (1 / Math.sqrt(dim)), window, softCap);

@@ -89,6 +89,19 @@ class ElementwiseTest {
         source.assertNear(expected, "scaled in place");
     }
 
+    @ParameterizedTest
+    @MethodSource(SHAPES)
+    void capsSoftly(DType dtype, boolean strided, int rows, int cols) {
+        Matrix source = Shapes.matrix(device, dtype, strided, rows, cols).random(1, 20);
+        double[][] x = source.values();
+        double[][] expected = Shapes.reference(rows, cols, (r, c) -> 15 * Math.tanh(x[r][c] / 15));
+        Matrix other = Matrix.strided(device, DType.F32, rows, cols);
+        ops.softCap(source.tensor, 15f, other.tensor);
+        other.assertNear(expected, "capped elsewhere");
+        ops.softCap(source.tensor, 15f, source.tensor);
+        source.assertNear(expected, "capped in place");
+    }
+
     @Test
     void zeroesItsRowsOnly() {
         for (DType dtype : new DType[] {DType.F32, DType.BF16, DType.F64, DType.U8}) {

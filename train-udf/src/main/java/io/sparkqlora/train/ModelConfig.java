@@ -8,7 +8,7 @@ import java.util.List;
 /**
  * The shape of a model, with the names of a checkpoint's {@code config.json}.
  *
- * @param modelType the family: {@code llama}
+ * @param modelType the family, such as {@code llama}
  * @param hiddenSize width of the residual stream
  * @param intermediateSize width of the feed-forward network
  * @param numHiddenLayers decoder layers
@@ -26,6 +26,7 @@ import java.util.List;
  * @param eosTokenIds tokens that end a generation; may be empty
  * @param bosTokenId token that begins a text, or null
  * @param padTokenId token that fills up a batch, or null
+ * @param traits what the decoder has that Llama's has not
  */
 public record ModelConfig(
         String modelType,
@@ -45,7 +46,8 @@ public record ModelConfig(
         boolean mlpBias,
         List<Integer> eosTokenIds,
         Integer bosTokenId,
-        Integer padTokenId) {
+        Integer padTokenId,
+        DecoderTraits traits) {
 
     public ModelConfig {
         eosTokenIds = List.copyOf(eosTokenIds);
@@ -96,6 +98,7 @@ public record ModelConfig(
                 mlpBias,
                 ids,
                 bosTokenId,
-                padTokenId);
+                padTokenId,
+                traits);
     }
 }

@@ -1,13 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train;
 
+import java.util.Collections;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
-/** Configurations of well-known public checkpoints, for benchmarks and memory plans that need no checkpoint. */
+/**
+ * Configurations of well-known public checkpoints, for benchmarks and memory plans that need no checkpoint: their
+ * {@code config.json} without what is their family's default.
+ */
 public final class ModelShapes {
+
+    private static final String LLAMA31_ROPE =
+            """
+            "rope_parameters": {"rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0, "low_freq_factor": 1.0,
+             "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}""";
 
     private static final Map<String, ModelConfig> NAMED = named();
 
@@ -15,7 +23,7 @@ public final class ModelShapes {
 
     /** The names, smallest model first. */
     public static Set<String> names() {
-        return NAMED.keySet();
+        return Collections.unmodifiableSet(NAMED.keySet());
     }
 
     /**
@@ -33,69 +41,47 @@ public final class ModelShapes {
     }
 
     private static Map<String, ModelConfig> named() {
-        RopeParameters plain = RopeParameters.unscaled(10_000);
-        RopeParameters llama31 = RopeParameters.llama3(500_000, 8, 1, 4, 8192);
         Map<String, ModelConfig> shapes = new LinkedHashMap<>();
-        shapes.put("smollm2-135m", smolLm2());
-        shapes.put("tinyllama-1.1b", llama(2048, 5632, 22, 32, 4, 32_000, 2048, plain, 2, 1));
-        shapes.put("llama2-7b", llama(4096, 11008, 32, 32, 32, 32_000, 4096, plain, 2, 1));
-        shapes.put("llama3-8b", llama(4096, 14336, 32, 32, 8, 128_256, 131_072, llama31, 128_001, 128_000));
-        shapes.put("llama3-70b", llama(8192, 28672, 80, 64, 8, 128_256, 131_072, llama31, 128_001, 128_000));
+        put(
+                shapes,
+                "smollm2-135m",
+                """
+                {"model_type": "llama", "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30,
+                 "num_attention_heads": 9, "num_key_value_heads": 3, "vocab_size": 49152, "rms_norm_eps": 1e-5,
+                 "max_position_embeddings": 8192, "rope_theta": 100000.0, "tie_word_embeddings": true,
+                 "eos_token_id": 0, "bos_token_id": 0}""");
+        put(
+                shapes,
+                "tinyllama-1.1b",
+                """
+                {"model_type": "llama", "hidden_size": 2048, "intermediate_size": 5632, "num_hidden_layers": 22,
+                 "num_attention_heads": 32, "num_key_value_heads": 4, "rms_norm_eps": 1e-5}""");
+        put(
+                shapes,
+                "llama2-7b",
+                """
+                {"model_type": "llama", "max_position_embeddings": 4096, "rms_norm_eps": 1e-5}""");
+        put(
+                shapes,
+                "llama3-8b",
+                """
+                {"model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32,
+                 "num_key_value_heads": 8, "vocab_size": 128256, "max_position_embeddings": 131072,
+                 "rms_norm_eps": 1e-5, "eos_token_id": 128001, "bos_token_id": 128000, %s}""",
+                LLAMA31_ROPE);
+        put(
+                shapes,
+                "llama3-70b",
+                """
+                {"model_type": "llama", "hidden_size": 8192, "intermediate_size": 28672, "num_hidden_layers": 80,
+                 "num_attention_heads": 64, "num_key_value_heads": 8, "vocab_size": 128256,
+                 "max_position_embeddings": 131072, "rms_norm_eps": 1e-5, "eos_token_id": 128001,
+                 "bos_token_id": 128000, %s}""",
+                LLAMA31_ROPE);
         return shapes;
     }
 
-    private static ModelConfig smolLm2() {
-        RopeParameters rope = RopeParameters.unscaled(100_000);
-        return new ModelConfig(
-                "llama",
-                576,
-                1536,
-                30,
-                9,
-                3,
-                64,
-                49_152,
-                8192,
-                1e-5f,
-                rope,
-                true,
-                "silu",
-                false,
-                false,
-                List.of(0),
-                0,
-                null);
-    }
-
-    private static ModelConfig llama(
-            int hidden,
-            int inner,
-            int layers,
-            int heads,
-            int kv,
-            int vocab,
-            int max,
-            RopeParameters rope,
-            int eos,
-            int bos) {
-        return new ModelConfig(
-                "llama",
-                hidden,
-                inner,
-                layers,
-                heads,
-                kv,
-                hidden / heads,
-                vocab,
-                max,
-                1e-5f,
-                rope,
-                false,
-                "silu",
-                false,
-                false,
-                List.of(eos),
-                bos,
-                null);
+    private static void put(Map<String, ModelConfig> shapes, String name, String config, Object... parts) {
+        shapes.put(name, ModelConfig.parse(config.formatted(parts), name));
     }
 }

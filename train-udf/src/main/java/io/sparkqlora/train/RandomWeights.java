@@ -14,7 +14,7 @@ import java.util.Set;
 
 /**
  * Weights for benchmarks: a function of configuration and seed, BF16, normal with mean 0 and standard deviation 0.02
- * (transformers' {@code initializer_range}), norms 1. Every tensor is a stretch of one block of random numbers that repeats,
+ * (transformers' {@code initializer_range}), norms 1 with their offset. Every tensor is a stretch of one block of random numbers that repeats,
  * begun at another place each, so that billions of them cost no more than copying.
  */
 public final class RandomWeights implements WeightSource {
@@ -24,15 +24,15 @@ public final class RandomWeights implements WeightSource {
     /** A prime, so that no row of a usual length begins where another does. */
     private static final int BLOCK = 1_048_573;
 
-    private static final short BF16_ONE = 0x3F80;
-
     private final Map<String, TensorInfo> tensors = new LinkedHashMap<>();
     private final Map<String, Long> starts = new LinkedHashMap<>();
     private final ByteBuffer block;
+    private final short norm;
 
     /** Weights of a model; reading is thread-safe. */
     public RandomWeights(ModelConfig config, long seed) {
         ModelTensors.of(config).forEach((name, shape) -> tensors.put(name, new TensorInfo(DType.BF16, shape)));
+        norm = bf16(1 - config.traits().normWeightOffset());
         Random random = new Random(seed);
         tensors.keySet().forEach(name -> starts.put(name, (long) random.nextInt(BLOCK)));
         block = ByteBuffer.allocate(BLOCK * DType.BF16.bytes()).order(ByteOrder.LITTLE_ENDIAN);
@@ -105,7 +105,7 @@ public final class RandomWeights implements WeightSource {
     private void fill(String name, long first, ByteBuffer out) {
         if (name.endsWith("norm.weight")) {
             while (out.hasRemaining()) {
-                out.putShort(BF16_ONE);
+                out.putShort(norm);
             }
         } else {
             copy((starts.get(name) + first) % BLOCK, out);

@@ -42,7 +42,8 @@ class ModelConfigTest {
                         false,
                         List.of(2),
                         1,
-                        null));
+                        null,
+                        DecoderTraits.builder(128, 32).build()));
     }
 
     @Test

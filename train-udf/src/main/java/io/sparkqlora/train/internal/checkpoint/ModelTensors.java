@@ -2,6 +2,10 @@
 package io.sparkqlora.train.internal.checkpoint;
 
 import io.sparkqlora.train.ModelConfig;
+import io.sparkqlora.train.internal.linear.GroupSpec;
+import io.sparkqlora.train.internal.model.ModelLayout;
+import io.sparkqlora.train.internal.model.ModelLayout.NormSpec;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -9,42 +13,56 @@ import java.util.Map;
 /** The tensors that a checkpoint of a configuration must hold: names as transformers saves them, and shapes. */
 public final class ModelTensors {
 
-    /** The token embedding [vocabulary, hidden]. */
-    public static final String EMBEDDING = "model.embed_tokens.weight";
-
     /** The output projection [vocabulary, hidden], where it is not tied to the embedding. */
     public static final String OUTPUT = "lm_head.weight";
+
+    private final Map<String, List<Long>> shapes = new LinkedHashMap<>();
 
     private ModelTensors() {}
 
     /** Shapes by name, in the order of a forward pass. */
     public static Map<String, List<Long>> of(ModelConfig config) {
-        Map<String, List<Long>> tensors = new LinkedHashMap<>();
-        long hidden = config.hiddenSize();
-        tensors.put(EMBEDDING, List.of((long) config.vocabSize(), hidden));
-        for (int layer = 0; layer < config.numHiddenLayers(); layer++) {
-            addLayer(tensors, config, "model.layers." + layer + ".");
-        }
-        tensors.put("model.norm.weight", List.of(hidden));
+        ModelLayout layout = ModelLayout.of(config);
+        ModelTensors tensors = new ModelTensors();
+        tensors.add(ModelLayout.EMBEDDING, config.vocabSize(), config.hiddenSize());
+        layout.layers().forEach(tensors::add);
+        tensors.add(layout.finalNorm());
         if (!config.tieWordEmbeddings()) {
-            tensors.put(OUTPUT, List.of((long) config.vocabSize(), hidden));
+            tensors.add(layout.lmHead());
         }
-        return tensors;
+        return tensors.shapes;
     }
 
-    private static void addLayer(Map<String, List<Long>> tensors, ModelConfig config, String layer) {
-        long hidden = config.hiddenSize();
-        long inner = config.intermediateSize();
-        long queries = config.queryDim();
-        long keys = config.keyValueDim();
-        tensors.put(layer + "input_layernorm.weight", List.of(hidden));
-        tensors.put(layer + "self_attn.q_proj.weight", List.of(queries, hidden));
-        tensors.put(layer + "self_attn.k_proj.weight", List.of(keys, hidden));
-        tensors.put(layer + "self_attn.v_proj.weight", List.of(keys, hidden));
-        tensors.put(layer + "self_attn.o_proj.weight", List.of(hidden, queries));
-        tensors.put(layer + "post_attention_layernorm.weight", List.of(hidden));
-        tensors.put(layer + "mlp.gate_proj.weight", List.of(inner, hidden));
-        tensors.put(layer + "mlp.up_proj.weight", List.of(inner, hidden));
-        tensors.put(layer + "mlp.down_proj.weight", List.of(hidden, inner));
+    private void add(ModelLayout.Layer layer) {
+        add(layer.norms().input());
+        add(layer.qkv());
+        add(layer.norms().query());
+        add(layer.norms().key());
+        add(layer.o());
+        add(layer.norms().attentionOutput());
+        add(layer.norms().feedForward());
+        add(layer.gateUp());
+        add(layer.down());
+        add(layer.norms().feedForwardOutput());
+    }
+
+    private void add(GroupSpec group) {
+        for (GroupSpec.Part part : group.parts()) {
+            add(part.weightName(), part.outFeatures(), group.inFeatures());
+            if (group.bias()) {
+                add(part.biasName(), part.outFeatures());
+            }
+        }
+    }
+
+    /** @param norm null for none */
+    private void add(NormSpec norm) {
+        if (norm != null) {
+            add(norm.name(), norm.size());
+        }
+    }
+
+    private void add(String name, long... shape) {
+        shapes.put(name, Arrays.stream(shape).boxed().toList());
     }
 }

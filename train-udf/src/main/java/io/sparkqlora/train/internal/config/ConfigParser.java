@@ -64,34 +64,36 @@ public final class ConfigParser {
         if (headDim % 2 != 0) {
             throw config.wrong("head_dim", "an even number (is " + headDim + ")");
         }
+        int layers = config.positiveInt("num_hidden_layers");
         return new ModelConfig(
                 family.modelType(),
                 hidden,
                 config.positiveInt("intermediate_size"),
-                config.positiveInt("num_hidden_layers"),
+                layers,
                 heads,
                 kvHeads,
                 headDim,
                 config.positiveInt("vocab_size"),
                 config.positiveInt("max_position_embeddings"),
                 (float) config.positive("rms_norm_eps"),
-                RopeParser.parse(config),
+                RopeParser.parse(config, family.partialRotary()),
                 config.flag("tie_word_embeddings"),
-                config.text("hidden_act"),
+                family.activations().get(config.text(family.activationKey())),
                 config.flag("attention_bias"),
                 config.flag("mlp_bias"),
                 config.tokenIds("eos_token_id"),
                 config.tokenIdOrNull("bos_token_id"),
-                config.tokenIdOrNull("pad_token_id"));
+                config.tokenIdOrNull("pad_token_id"),
+                family.traits(config, headDim, layers));
     }
 
     private static Family family(JsonFields config) {
         if (!config.has("model_type")) {
-            throw config.wrong("model_type", "one of " + String.join(", ", Family.names()));
+            throw config.wrong("model_type", "one of " + String.join(", ", Families.names()));
         }
-        Family family = Family.of(config.text("model_type"));
+        Family family = Families.of(config.text("model_type"));
         if (family == null) {
-            throw CheckpointErrors.unsupportedFamily(config.source(), config.text("model_type"), Family.names());
+            throw CheckpointErrors.unsupportedFamily(config.source(), config.text("model_type"), Families.names());
         }
         return family;
     }

@@ -12,12 +12,17 @@ import io.sparkqlora.train.internal.json.JsonFields;
  */
 final class RopeParser {
 
+    private static final String PARTIAL = "partial_rotary_factor";
+
     private RopeParser() {}
 
-    static RopeParameters parse(JsonFields config) {
+    /** @param partial whether {@link #rotaryDim} is read */
+    static RopeParameters parse(JsonFields config, boolean partial) {
         JsonFields rope = settings(config);
-        refusePartial(config);
-        refusePartial(rope);
+        if (!partial) {
+            refusePartial(config);
+            refusePartial(rope);
+        }
         double theta = rope.positive("rope_theta");
         String type = rope.has("rope_type") ? rope.text("rope_type") : RopeParameters.DEFAULT;
         return switch (type) {
@@ -28,6 +33,17 @@ final class RopeParser {
             default -> throw CheckpointErrors.unsupportedFeature(
                     config.source(), rope.prefix() + "rope_type", type, "supported are default, linear, llama3");
         };
+    }
+
+    /** Elements of a head that turn, by {@code partial_rotary_factor}. */
+    static int rotaryDim(JsonFields config, int headDim) {
+        JsonFields rope = settings(config);
+        JsonFields where = rope.has(PARTIAL) ? rope : config;
+        int turning = where.has(PARTIAL) ? (int) (headDim * where.positive(PARTIAL)) : headDim;
+        if (turning < 2 || turning > headDim || turning % 2 != 0) {
+            throw where.wrong(PARTIAL, "a part of a head, " + headDim + " elements, that is an even number of them");
+        }
+        return turning;
     }
 
     private static RopeParameters llama3(JsonFields rope, double theta, JsonFields config) {
@@ -59,11 +75,11 @@ final class RopeParser {
     }
 
     private static void refusePartial(JsonFields fields) {
-        if (fields.has("partial_rotary_factor") && fields.positive("partial_rotary_factor") != 1) {
+        if (fields.has(PARTIAL) && fields.positive(PARTIAL) != 1) {
             throw CheckpointErrors.unsupportedFeature(
                     fields.source(),
-                    fields.prefix() + "partial_rotary_factor",
-                    fields.json().get("partial_rotary_factor").toString(),
+                    fields.prefix() + PARTIAL,
+                    fields.json().get(PARTIAL).toString(),
                     "whole heads are rotated (1.0)");
         }
     }

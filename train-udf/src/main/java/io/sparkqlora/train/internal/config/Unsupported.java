@@ -4,6 +4,8 @@ package io.sparkqlora.train.internal.config;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.sparkqlora.train.CheckpointErrors;
 import io.sparkqlora.train.internal.json.JsonFields;
+import java.util.List;
+import java.util.TreeSet;
 
 /**
  * Refuses configurations that would run, but as another model than the one described. Keys that change nothing in training
@@ -18,14 +20,19 @@ final class Unsupported {
         refuseQuantized(config);
         refuseFlag(config, "attention_bias");
         refuseFlag(config, "mlp_bias");
-        refuseAttentionDropout(config);
-        String act = config.text("hidden_act");
-        if (!family.hiddenActs().contains(act)) {
+        refuseFlag(config, "use_bidirectional_attention");
+        for (String key : List.of("attention_dropout", "resid_pdrop", "embd_pdrop")) {
+            refuseDropout(config, key);
+        }
+        String act = config.text(family.activationKey());
+        if (!family.activations().containsKey(act)) {
             throw CheckpointErrors.unsupportedFeature(
                     config.source(),
-                    "hidden_act",
+                    family.activationKey(),
                     act,
-                    family.modelType() + " is supported with " + String.join(", ", family.hiddenActs()));
+                    family.modelType() + " is supported with "
+                            + String.join(
+                                    ", ", new TreeSet<>(family.activations().keySet())));
         }
     }
 
@@ -43,11 +50,10 @@ final class Unsupported {
         }
     }
 
-    private static void refuseAttentionDropout(JsonFields config) {
-        JsonNode dropout = config.json().path("attention_dropout");
+    private static void refuseDropout(JsonFields config, String key) {
+        JsonNode dropout = config.json().path(key);
         if (dropout.isNumber() && dropout.asDouble() != 0) {
-            throw CheckpointErrors.unsupportedFeature(
-                    config.source(), "attention_dropout", dropout.toString(), "only 0.0 is");
+            throw CheckpointErrors.unsupportedFeature(config.source(), key, dropout.toString(), "only 0.0 is");
         }
     }
 }

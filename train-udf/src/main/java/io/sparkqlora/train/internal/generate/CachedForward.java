@@ -30,11 +30,8 @@ record CachedForward(ModelForward model, KeyValueCache cache) {
                 input.lastRows());
         Attention.Sequences sequences =
                 new Attention.Sequences(input.queryStarts(), input.keyStarts(), parts[3], parts[4]);
-        AttentionCall attention = cache.over(
-                pass,
-                parts[2],
-                sequences,
-                ModelForward.attentionSettings(model.model().config()));
+        AttentionCall attention =
+                cache.over(pass, parts[2], sequences, model.model().config());
         Tensor hidden = model.hidden(parts[0], parts[1], attention);
         List<float[]> rows = input.lastRows().length == 0 ? List.of() : read(pass, model.logits(hidden, parts[5]));
         pass.arena().release(mark);

@@ -6,6 +6,7 @@ import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.ModelConfig;
 import io.sparkqlora.train.internal.linear.Pass;
 import io.sparkqlora.train.internal.model.AttentionCall;
+import io.sparkqlora.train.internal.model.ModelForward;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -32,10 +33,11 @@ record KeyValueCache(List<Tensor> keys, List<Tensor> values) {
      *
      * @param rows I32 vector, where in the cache each token's go
      */
-    AttentionCall over(Pass pass, Tensor rows, Attention.Sequences sequences, Attention.Settings settings) {
+    AttentionCall over(Pass pass, Tensor rows, Attention.Sequences sequences, ModelConfig config) {
         return (layer, q, k, v, out, logSumExp) -> {
             pass.ops().rowSelect().scatter(k, rows, keys.get(layer));
             pass.ops().rowSelect().scatter(v, rows, values.get(layer));
+            Attention.Settings settings = ModelForward.attentionSettings(config, layer);
             pass.ops().attention().forward(q, keys.get(layer), values.get(layer), sequences, settings, out, logSumExp);
         };
     }

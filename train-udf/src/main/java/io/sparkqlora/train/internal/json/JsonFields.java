@@ -106,6 +106,21 @@ public record JsonFields(ObjectNode json, String source, String prefix) {
         return json.path(key).asText();
     }
 
+    /** A list of texts. */
+    public List<String> texts(String key) {
+        List<String> texts = new ArrayList<>();
+        for (JsonNode node : json.path(key)) {
+            if (!node.isTextual()) {
+                throw wrong(key, "a list of strings");
+            }
+            texts.add(node.asText());
+        }
+        if (!json.path(key).isArray()) {
+            throw wrong(key, "a list of strings");
+        }
+        return texts;
+    }
+
     /** An object, or null where the key is absent or null. */
     public JsonFields object(String key) {
         if (!has(key)) {

@@ -15,6 +15,7 @@ import io.sparkqlora.train.internal.linear.GroupSpec;
 import io.sparkqlora.train.internal.linear.LinearGroup;
 import io.sparkqlora.train.internal.linear.Pass;
 import io.sparkqlora.train.internal.model.BaseModel.DecoderLayer;
+import io.sparkqlora.train.internal.model.ModelLayout.NormSpec;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -77,7 +78,8 @@ public final class BaseAllocation {
         Tensor embedding = config.tieWordEmbeddings()
                 ? head.weight()
                 : table.take(computeType(), config.vocabSize(), config.hiddenSize());
-        return new BaseModel(config, embedding, layers, norm(), new LinearGroup(layout.lmHead(), head, null), shards);
+        LinearGroup lmHead = new LinearGroup(layout.lmHead(), head, null);
+        return new BaseModel(config, embedding, layers, norm(layout.finalNorm()), lmHead, shards);
     }
 
     /** Bytes of a layer's quantised weights, as they lie in an arena of their own. */
@@ -91,16 +93,15 @@ public final class BaseAllocation {
     private DecoderLayer layer(ModelLayout.Layer layer, Arena home) {
         return new DecoderLayer(
                 layer.index(),
-                norm(),
+                layer.norms().map(this::norm),
                 group(layer.qkv(), home),
                 group(layer.o(), home),
-                norm(),
                 group(layer.gateUp(), home),
                 group(layer.down(), home));
     }
 
-    private Tensor norm() {
-        return linear.take(DType.F32, 1, config.hiddenSize());
+    private Tensor norm(NormSpec norm) {
+        return linear.take(DType.F32, 1, norm.size());
     }
 
     private LinearGroup group(GroupSpec spec, Arena home) {

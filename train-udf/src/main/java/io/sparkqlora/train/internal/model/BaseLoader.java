@@ -17,6 +17,7 @@ import io.sparkqlora.train.internal.linear.BaseWeight;
 import io.sparkqlora.train.internal.linear.GroupSpec;
 import io.sparkqlora.train.internal.linear.LinearGroup;
 import io.sparkqlora.train.internal.model.BaseModel.DecoderLayer;
+import io.sparkqlora.train.internal.model.ModelLayout.NormSpec;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
@@ -81,8 +82,8 @@ public final class BaseLoader {
      */
     public static long stagingBytes(BaseModel model) {
         long hidden = model.config().hiddenSize();
-        long largest =
-                Math.max(hidden * Float.BYTES, pieceBytes(model.embedding().rows() * hidden));
+        long norm = Math.max(hidden, model.config().headDim()) * Float.BYTES;
+        long largest = Math.max(norm, pieceBytes(model.embedding().rows() * hidden));
         largest = Math.max(largest, stagingBytes(model.lmHead()));
         for (DecoderLayer layer : model.layers()) {
             for (LinearGroup group : List.of(layer.qkv(), layer.o(), layer.gateUp(), layer.down())) {
@@ -110,15 +111,14 @@ public final class BaseLoader {
 
     private void list(Device device, BaseModel model) {
         Operations ops = device.ops();
+        ModelLayout layout = ModelLayout.of(model.config());
         if (!model.config().tieWordEmbeddings()) {
-            dense(ops, "model.embed_tokens.weight", model.embedding());
+            dense(ops, ModelLayout.EMBEDDING, model.embedding());
         }
         for (DecoderLayer layer : model.layers()) {
-            String prefix = "model.layers." + layer.index() + ".";
-            dense(ops, prefix + "input_layernorm.weight", layer.inputNorm());
+            norms(ops, layout.layers().get(layer.index()).norms(), layer.norms());
             group(ops, layer.qkv());
             group(ops, layer.o());
-            dense(ops, prefix + "post_attention_layernorm.weight", layer.postAttentionNorm());
             group(ops, layer.gateUp());
             group(ops, layer.down());
             if (model.shards() != null) {
@@ -126,14 +126,17 @@ public final class BaseLoader {
                         parts.remove(parts.size() - 1).then(() -> model.shards().keep(device, layer.index(), shard)));
             }
         }
-        dense(ops, "model.norm.weight", model.finalNorm());
+        dense(ops, layout.finalNorm().name(), model.finalNorm());
         if (model.config().tieWordEmbeddings()) {
-            dense(
-                    ops,
-                    "model.embed_tokens.weight",
-                    ((BaseWeight.Dense) model.lmHead().weight()).weight());
+            dense(ops, ModelLayout.EMBEDDING, ((BaseWeight.Dense) model.lmHead().weight()).weight());
         } else {
             group(ops, model.lmHead());
+        }
+    }
+
+    private void norms(Operations ops, LayerNorms<NormSpec> specs, LayerNorms<Tensor> weights) {
+        for (int i = 0; i < specs.all().size(); i++) {
+            dense(ops, specs.all().get(i).name(), weights.all().get(i));
         }
     }
 

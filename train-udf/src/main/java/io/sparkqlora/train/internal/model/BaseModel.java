@@ -29,16 +29,16 @@ public record BaseModel(
     }
 
     /**
-     * The weights of one decoder layer. Norms are F32 vectors [hidden].
+     * The weights of one decoder layer.
      *
      * @param index its place, from 0
+     * @param norms F32 vectors, [hidden] or of a head [headDim]
      */
     public record DecoderLayer(
             int index,
-            Tensor inputNorm,
+            LayerNorms<Tensor> norms,
             LinearGroup qkv,
             LinearGroup o,
-            Tensor postAttentionNorm,
             LinearGroup gateUp,
             LinearGroup down) {}
 }

@@ -16,7 +16,8 @@ import java.util.function.Supplier;
  *
  * @param inputRstd of the first norm, F32 [tokens]
  * @param normed the input, normalised [tokens, hidden + low-rank]
- * @param qkv queries, keys and values, turned [tokens, queryDim + 2 · keyValueDim]
+ * @param qkv queries, keys and values [tokens, queryDim + 2 · keyValueDim], turned where their heads have no norms
+ * @param turned queries and keys, their heads normalised and turned [tokens, queryDim + keyValueDim]; null without such norms
  * @param logSumExp of the attention, F32 [heads, tokens]
  * @param attended the attention's output [tokens, queryDim + low-rank]
  * @param middle the residual stream between attention and feed-forward [tokens, hidden]
@@ -24,12 +25,14 @@ import java.util.function.Supplier;
  * @param middleNormed {@code middle}, normalised [tokens, hidden + low-rank]
  * @param gateUp gate and up projections [tokens, 2 · intermediate]
  * @param activated their gated product [tokens, intermediate + low-rank]
+ * @param outputs what attention and feed-forward add to the residual stream before it is normalised; null where it is not
  * @param low the low-rank activations
  */
 record LayerActivations(
         Tensor inputRstd,
         Tensor normed,
         Tensor qkv,
+        Tensor turned,
         Tensor logSumExp,
         Tensor attended,
         Tensor middle,
@@ -37,7 +40,15 @@ record LayerActivations(
         Tensor middleNormed,
         Tensor gateUp,
         Tensor activated,
+        Outputs outputs,
         LowRank low) {
+
+    /**
+     * Inputs of the norms behind attention and feed-forward [tokens, hidden], and what those norms keep, F32 [tokens].
+     *
+     * @param feedForwardRstd every policy keeps it: making it again would take a norm whose output nobody wants
+     */
+    record Outputs(Tensor attention, Tensor attentionRstd, Tensor feedForward, Tensor feedForwardRstd) {}
 
     /**
      * The low-rank activations of each group, [tokens, low-rank]. They are small beside the inputs that making them again would
@@ -75,8 +86,20 @@ record LayerActivations(
         return take(pass, c, shapes, true, true, EMPTY, LowRank.take(pass, shapes));
     }
 
-    private static final LayerActivations EMPTY =
-            new LayerActivations(null, null, null, null, null, null, null, null, null, null, null);
+    private static final LayerActivations EMPTY = new LayerActivations(
+            null,
+            null,
+            null,
+            null,
+            null,
+            null,
+            null,
+            null,
+            null,
+            null,
+            null,
+            new Outputs(null, null, null, null),
+            null);
 
     private static LayerActivations take(
             Pass pass, ModelConfig c, Shapes s, boolean cheap, boolean products, LayerActivations other, LowRank low) {
@@ -84,6 +107,9 @@ record LayerActivations(
                 pick(products, () -> pass.vector(s.tokens), other.inputRstd),
                 pick(cheap, () -> pass.matrix(s.tokens, c.hiddenSize() + s.qkv), other.normed),
                 pick(products, () -> pass.matrix(s.tokens, c.queryDim() + 2L * c.keyValueDim()), other.qkv),
+                c.traits().queryKeyNorms()
+                        ? pick(cheap, () -> pass.matrix(s.tokens, (long) c.queryDim() + c.keyValueDim()), other.turned)
+                        : null,
                 pick(products, () -> pass.arena().take(DType.F32, c.numAttentionHeads(), s.tokens), other.logSumExp),
                 pick(products, () -> pass.matrix(s.tokens, c.queryDim() + s.o), other.attended),
                 pick(products, () -> pass.matrix(s.tokens, c.hiddenSize()), other.middle),
@@ -91,7 +117,16 @@ record LayerActivations(
                 pick(cheap, () -> pass.matrix(s.tokens, c.hiddenSize() + s.gateUp), other.middleNormed),
                 pick(products, () -> pass.matrix(s.tokens, 2L * c.intermediateSize()), other.gateUp),
                 pick(cheap, () -> pass.matrix(s.tokens, c.intermediateSize() + s.down), other.activated),
+                c.traits().outputNorms() ? outputs(pass, c, s, products, other.outputs, low != null) : null,
                 low);
+    }
+
+    private static Outputs outputs(Pass pass, ModelConfig c, Shapes s, boolean products, Outputs other, boolean own) {
+        return new Outputs(
+                pick(products, () -> pass.matrix(s.tokens, c.hiddenSize()), other.attention),
+                pick(products, () -> pass.vector(s.tokens), other.attentionRstd),
+                pick(products, () -> pass.matrix(s.tokens, c.hiddenSize()), other.feedForward),
+                pick(own, () -> pass.vector(s.tokens), other.feedForwardRstd));
     }
 
     private static Tensor pick(boolean own, Supplier<Tensor> take, Tensor shared) {
@@ -126,6 +161,7 @@ record LayerActivations(
                 inputRstd,
                 normed.colRange(0, c.hiddenSize() + s.qkv),
                 qkv,
+                turned,
                 logSumExp,
                 attended.colRange(0, c.queryDim() + s.o),
                 middle,
@@ -133,6 +169,7 @@ record LayerActivations(
                 middleNormed.colRange(0, c.hiddenSize() + s.gateUp),
                 gateUp,
                 activated.colRange(0, c.intermediateSize() + s.down),
+                outputs,
                 new LowRank(
                         low.qkv.colRange(0, s.qkv),
                         low.o.colRange(0, s.o),

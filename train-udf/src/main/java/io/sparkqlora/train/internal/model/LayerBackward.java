@@ -57,23 +57,26 @@ record LayerBackward(LayerForward forward, Attention.Sequences sequences, Recomp
     private DecoderLayer held(DecoderLayer layer, RowAdapters.Layer lora) {
         return new DecoderLayer(
                 layer.index(),
-                layer.inputNorm(),
+                layer.norms(),
                 layer.qkv().held(pass(), lora.qkv()),
                 layer.o().held(pass(), lora.o()),
-                layer.postAttentionNorm(),
                 layer.gateUp().held(pass(), lora.gateUp()),
-                layer.down());
+                config().traits().outputNorms() ? layer.down().held(pass(), lora.down()) : layer.down());
     }
 
     private void feedForward(DecoderLayer layer, RowAdapters.Layer lora, LayerActivations a, Tensor gradient) {
         long mark = pass().arena().mark();
-        Tensor dActivated = input(layer.down(), lora.down(), gradient, a.low().down(), a.activated());
+        LayerActivations.Outputs outputs = a.outputs();
+        Tensor dAdded = outputs == null
+                ? gradient
+                : added(outputs.feedForward(), layer.norms().feedForwardOutput(), outputs.feedForwardRstd(), gradient);
+        Tensor dActivated = input(layer.down(), lora.down(), dAdded, a.low().down(), a.activated());
         activationBackward(layer.down(), dActivated, a);
         gradientOfA(layer.down(), lora.down(), a.activated(), dActivated);
         pass().arena().release(mark);
         Tensor dNormed =
                 input(layer.gateUp(), lora.gateUp(), a.gateUp(), a.low().gateUp(), a.middleNormed());
-        Norm norm = new Norm(a.middle(), layer.postAttentionNorm(), a.middleRstd());
+        Norm norm = new Norm(a.middle(), layer.norms().feedForward(), a.middleRstd());
         normBackward(layer.gateUp(), dNormed, norm, a.middleNormed(), gradient);
         gradientOfA(layer.gateUp(), lora.gateUp(), a.middleNormed(), dNormed);
         pass().arena().release(mark);
@@ -92,10 +95,10 @@ record LayerBackward(LayerForward forward, Attention.Sequences sequences, Recomp
         Tensor dNormed = pass().matrix(a.normed().rows(), a.normed().cols());
         layer.qkv().backward(pass(), dQkv, a.low().qkv(), lora.qkv(), inputGradient, dNormed);
         if (inputGradient) {
-            Norm norm = new Norm(input, layer.inputNorm(), a.inputRstd());
+            Norm norm = new Norm(input, layer.norms().input(), a.inputRstd());
             normBackward(layer.qkv(), dNormed, norm, a.normed(), gradient);
         } else if (recompute == Recompute.SELECTIVE) {
-            forward.normalize(input, layer.inputNorm(), layer.qkv(), a.normed(), a.inputRstd());
+            forward.normalize(input, layer.norms().input(), layer.qkv().input(a.normed()), a.inputRstd());
         }
         gradientOfA(layer.qkv(), lora.qkv(), a.normed(), dNormed);
         pass().arena().release(mark);
@@ -104,29 +107,52 @@ record LayerBackward(LayerForward forward, Attention.Sequences sequences, Recomp
     private void attentionBackward(
             DecoderLayer layer, RowAdapters.Layer lora, LayerActivations a, Tensor gradient, Tensor dQkv) {
         long mark = pass().arena().mark();
-        Tensor dAttended = input(layer.o(), lora.o(), gradient, a.low().o(), a.attended());
+        LayerActivations.Outputs outputs = a.outputs();
+        Tensor dAdded = outputs == null
+                ? gradient
+                : added(outputs.attention(), layer.norms().attentionOutput(), outputs.attentionRstd(), gradient);
+        Tensor dAttended = input(layer.o(), lora.o(), dAdded, a.low().o(), a.attended());
         gradientOfA(layer.o(), lora.o(), a.attended(), dAttended);
-        QkvColumns qkv = QkvColumns.of(a.qkv(), config());
+        if (a.turned() != null && recompute == Recompute.SELECTIVE) {
+            forward.turn(layer, a);
+        }
         QkvColumns d = QkvColumns.of(dQkv, config());
+        softmaxBackward(layer, a, layer.o().input(dAttended), d);
+        turnBack(layer, a, d);
+        pass().arena().release(mark);
+    }
+
+    private void softmaxBackward(DecoderLayer layer, LayerActivations a, Tensor dOut, QkvColumns d) {
+        QkvColumns qkv = QkvColumns.of(a, config());
         Tensor out = layer.o().input(a.attended());
-        Attention.Settings settings = ModelForward.attentionSettings(config());
-        pass().ops()
-                .attention()
-                .backward(
-                        layer.o().input(dAttended),
-                        qkv.q(),
-                        qkv.k(),
-                        qkv.v(),
-                        out,
-                        a.logSumExp(),
-                        sequences,
-                        settings,
-                        d.q(),
-                        d.k(),
-                        d.v());
+        Attention.Settings settings = ModelForward.attentionSettings(config(), layer.index());
+        Tensor sums = a.logSumExp();
+        Attention attention = pass().ops().attention();
+        attention.backward(dOut, qkv.q(), qkv.k(), qkv.v(), out, sums, sequences, settings, d.q(), d.k(), d.v());
+    }
+
+    /** Gradients of what attention read become those of what the linear layers made. */
+    private void turnBack(DecoderLayer layer, LayerActivations a, QkvColumns d) {
         RopeTables rope = forward.rope();
         pass().ops().rope().apply(d.turned(), forward.positions(), rope.cos(), rope.sin(), config().headDim(), true);
-        pass().arena().release(mark);
+        if (a.turned() != null) {
+            QkvColumns made = QkvColumns.of(a.qkv(), config());
+            headNormBackward(d.q(), made.q(), layer.norms().query());
+            headNormBackward(d.k(), made.k(), layer.norms().key());
+        }
+    }
+
+    private void headNormBackward(Tensor gradient, Tensor x, Tensor weight) {
+        float offset = config().traits().normWeightOffset();
+        pass().ops().headNorm().backward(gradient, x, weight, offset, config().rmsNormEps(), gradient);
+    }
+
+    /** Through a norm behind attention or feed-forward: the gradient of what it read, in new scratch. */
+    private Tensor added(Tensor x, Tensor weight, Tensor rstd, Tensor gradient) {
+        Tensor d = pass().matrix(gradient.rows(), gradient.cols());
+        float offset = config().traits().normWeightOffset();
+        pass().ops().rmsNorm().backward(gradient, x, weight, offset, rstd, null, d, null);
+        return d;
     }
 
     /** The gradient of a group's input {@code x}, in new scratch of its shape. */
@@ -147,7 +173,7 @@ record LayerBackward(LayerForward forward, Attention.Sequences sequences, Recomp
         Tensor up = a.gateUp().colRange(inner, 2 * inner);
         Tensor again = recompute == Recompute.NONE ? null : down.input(a.activated());
         GatedActivation activation = pass().ops().gatedActivation();
-        activation.backward(down.input(dActivated), gate, up, GatedActivation.Kind.SILU, gate, up, again);
+        activation.backward(down.input(dActivated), gate, up, forward.activation(), gate, up, again);
     }
 
     /** What a norm read and made. */
@@ -159,8 +185,10 @@ record LayerBackward(LayerForward forward, Attention.Sequences sequences, Recomp
      */
     private void normBackward(LinearGroup group, Tensor dNormed, Norm norm, Tensor normed, Tensor gradient) {
         Tensor again = recompute == Recompute.SELECTIVE ? group.input(normed) : null;
+        float offset = config().traits().normWeightOffset();
         pass().ops()
                 .rmsNorm()
-                .backward(group.input(dNormed), norm.x(), norm.weight(), 0f, norm.rstd(), gradient, gradient, again);
+                .backward(
+                        group.input(dNormed), norm.x(), norm.weight(), offset, norm.rstd(), gradient, gradient, again);
     }
 }

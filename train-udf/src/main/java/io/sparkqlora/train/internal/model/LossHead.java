@@ -54,7 +54,7 @@ record LossHead(Pass pass, OutputHead head) {
             Tensor rows = of(batch.targetRows(), chunk);
             Tensor logits = logits(rows);
             head.logits(hidden, rows, segments(chunk), logits);
-            pass.ops().crossEntropy().forward(logits, of(batch.targetLabels(), chunk), 0f, losses);
+            pass.ops().crossEntropy().forward(logits, of(batch.targetLabels(), chunk), softCap(), losses);
             pass.ops().gradientClip().addSum(losses, lossSum);
             pass.arena().release(mark);
         }
@@ -86,8 +86,12 @@ record LossHead(Pass pass, OutputHead head) {
     private void losses(Targets piece, long first, Batch batch, Tensor logits, Tensor losses) {
         Tensor own = logits.rowRange(piece.from() - first, piece.to() - first);
         Tensor labels = batch.targetLabels().colRange(piece.from(), piece.to());
-        pass.ops().crossEntropy().forwardBackward(own, labels, 0f, piece.gradientScale(), losses);
+        pass.ops().crossEntropy().forwardBackward(own, labels, softCap(), piece.gradientScale(), losses);
         pass.ops().gradientClip().addSum(losses, piece.lossSum());
+    }
+
+    private float softCap() {
+        return head.model().config().traits().finalLogitSoftcapping();
     }
 
     /** One vector that a chunk's pieces use one after another: each begins where it is aligned. */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train.internal.model;
 
-import io.sparkqlora.kernels.Attention;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.Recompute;
 import io.sparkqlora.train.internal.linear.LoraGroup;
@@ -124,10 +123,7 @@ public record MicroBatch(Pass pass, BaseModel model, RopeTables rope, Recompute 
     }
 
     private LayerForward forward(Batch batch) {
-        Attention attention = pass.ops().attention();
-        Attention.Settings settings = ModelForward.attentionSettings(model.config());
-        AttentionCall call = (layer, q, k, v, out, logSumExp) ->
-                attention.forward(q, k, v, batch.sequences(), settings, out, logSumExp);
+        AttentionCall call = ModelForward.attention(pass, model.config(), batch.sequences());
         return new LayerForward(pass, model.config(), rope, batch.positions(), call);
     }
 

@@ -2,7 +2,9 @@
 package io.sparkqlora.train.internal.model;
 
 import io.sparkqlora.kernels.Attention;
+import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.train.DecoderTraits;
 import io.sparkqlora.train.ModelConfig;
 import io.sparkqlora.train.internal.linear.Pass;
 import io.sparkqlora.train.internal.model.BaseModel.DecoderLayer;
@@ -17,21 +19,28 @@ import io.sparkqlora.train.internal.model.LayerActivations.Shapes;
  */
 public record ModelForward(Pass pass, BaseModel model, ModelAdapter adapter, RopeTables rope) {
 
-    /** The attention of a model of this shape. */
-    public static Attention.Settings attentionSettings(ModelConfig c) {
-        float scale = (float) (1 / Math.sqrt(c.headDim()));
-        return new Attention.Settings(c.numAttentionHeads(), c.numKeyValueHeads(), c.headDim(), scale, 0, 0f);
+    /** The attention of a layer of such a model. */
+    public static Attention.Settings attentionSettings(ModelConfig c, int layer) {
+        DecoderTraits traits = c.traits();
+        return new Attention.Settings(
+                c.numAttentionHeads(),
+                c.numKeyValueHeads(),
+                c.headDim(),
+                (float) (1 / Math.sqrt(traits.queryPreAttnScalar())),
+                traits.slidingWindows().get(layer),
+                traits.attnLogitSoftcapping());
+    }
+
+    /** Attention of a batch's tokens alone. */
+    static AttentionCall attention(Pass pass, ModelConfig config, Attention.Sequences sequences) {
+        Attention attention = pass.ops().attention();
+        return (layer, q, k, v, out, logSumExp) ->
+                attention.forward(q, k, v, sequences, attentionSettings(config, layer), out, logSumExp);
     }
 
     /** The residual stream after the last layer, before the final norm: [tokens, hidden] on top of the arena. */
     public Tensor hidden(Batch batch) {
-        Attention attention = pass.ops().attention();
-        Attention.Settings settings = attentionSettings(model.config());
-        return hidden(
-                batch.inputIds(),
-                batch.positions(),
-                (layer, q, k, v, out, logSumExp) ->
-                        attention.forward(q, k, v, batch.sequences(), settings, out, logSumExp));
+        return hidden(batch.inputIds(), batch.positions(), attention(pass, model.config(), batch.sequences()));
     }
 
     /**
@@ -68,6 +77,10 @@ public record ModelForward(Pass pass, BaseModel model, ModelAdapter adapter, Rop
         long mark = pass.arena().mark();
         new OutputHead(pass, model)
                 .logits(hidden, rows, RowAdapters.all(adapter, rows.cols()).lmHead(), logits);
+        float cap = model.config().traits().finalLogitSoftcapping();
+        if (cap > 0) {
+            pass.ops().elementwise().softCap(logits, cap, logits);
+        }
         pass.arena().release(mark);
         return logits;
     }
@@ -76,8 +89,18 @@ public record ModelForward(Pass pass, BaseModel model, ModelAdapter adapter, Rop
     static Tensor embed(Pass pass, BaseModel model, Tensor inputIds) {
         Tensor out =
                 pass.arena().take(pass.dtype(), inputIds.cols(), model.config().hiddenSize());
-        pass.ops().rowSelect().gather(model.embedding(), inputIds, 1f, out);
+        pass.ops().rowSelect().gather(model.embedding(), inputIds, embeddingScale(model.config(), pass.dtype()), out);
         return out;
+    }
+
+    /** Rounded to the type that embeddings have, as transformers does. */
+    private static float embeddingScale(ModelConfig config, DType dtype) {
+        if (!config.traits().scaledEmbeddings()) {
+            return 1f;
+        }
+        float root = (float) Math.sqrt(config.hiddenSize());
+        int bits = Float.floatToRawIntBits(root);
+        return dtype == DType.F32 ? root : Float.intBitsToFloat((bits + 0x7fff + (bits >>> 16 & 1)) & 0xffff0000);
     }
 
     /**

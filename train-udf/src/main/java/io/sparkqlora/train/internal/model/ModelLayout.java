@@ -8,23 +8,31 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The linear layers of a decoder, by the input that they share.
+ * The tensors of a model by name: the linear layers of a decoder, by the input that they share, and the norms.
  *
  * @param layers of the decoder, in order
+ * @param finalNorm after the last layer
  * @param lmHead the output projection
  */
-public record ModelLayout(List<Layer> layers, GroupSpec lmHead) {
+public record ModelLayout(List<Layer> layers, NormSpec finalNorm, GroupSpec lmHead) {
 
-    /** Linear layers of a decoder layer, for numbering. */
+    /** The token embedding [vocabulary, hidden]. */
+    public static final String EMBEDDING = "model.embed_tokens.weight";
+
+    /** Linear layers of a decoder layer at most, for numbering. */
     private static final int MODULES = 7;
 
-    /** The groups of one decoder layer. */
-    public record Layer(int index, GroupSpec qkv, GroupSpec o, GroupSpec gateUp, GroupSpec down) {
+    /**
+     * A norm's weight.
+     *
+     * @param name in the checkpoint
+     * @param size elements
+     */
+    public record NormSpec(String name, int size) {}
 
-        /** What the names of the layer's tensors begin with. */
-        public String prefix() {
-            return "model.layers." + index + ".";
-        }
+    /** The norms of one decoder layer, and the groups. */
+    public record Layer(
+            int index, LayerNorms<NormSpec> norms, GroupSpec qkv, GroupSpec o, GroupSpec gateUp, GroupSpec down) {
 
         /** The groups of linear layers that have an input in common, in the order of a forward pass. */
         public List<GroupSpec> groups() {
@@ -36,35 +44,70 @@ public record ModelLayout(List<Layer> layers, GroupSpec lmHead) {
         layers = List.copyOf(layers);
     }
 
-    /** The layers of a model of the Llama family. */
+    /** The tensors of a model. */
     public static ModelLayout of(ModelConfig config) {
         List<Layer> layers = new ArrayList<>();
         for (int i = 0; i < config.numHiddenLayers(); i++) {
             layers.add(layer(config, i));
         }
         Part head = new Part("lm_head", config.vocabSize(), MODULES * config.numHiddenLayers());
-        return new ModelLayout(layers, new GroupSpec(config.hiddenSize(), List.of(head), false, false));
+        return new ModelLayout(
+                layers,
+                new NormSpec("model.norm.weight", config.hiddenSize()),
+                new GroupSpec(config.hiddenSize(), List.of(head), false, false));
     }
 
     private static Layer layer(ModelConfig c, int index) {
-        String attention = "model.layers." + index + ".self_attn.";
-        String mlp = "model.layers." + index + ".mlp.";
+        String prefix = "model.layers." + index + ".";
         int first = MODULES * index;
-        List<Part> qkv = List.of(
+        List<Part> o = List.of(new Part(prefix + "self_attn.o_proj", c.hiddenSize(), first + 3));
+        List<Part> down = List.of(new Part(prefix + "mlp.down_proj", c.hiddenSize(), first + 6));
+        boolean qkvBias = c.attentionBias() || c.traits().qkvBias();
+        return new Layer(
+                index,
+                norms(c, prefix),
+                new GroupSpec(c.hiddenSize(), qkv(c, prefix + "self_attn.", first), true, qkvBias),
+                new GroupSpec(c.queryDim(), o, true, c.attentionBias()),
+                new GroupSpec(c.hiddenSize(), gateUp(c, prefix + "mlp.", first + 4), true, c.mlpBias()),
+                new GroupSpec(c.intermediateSize(), down, true, c.mlpBias()));
+    }
+
+    private static List<Part> qkv(ModelConfig c, String attention, int first) {
+        if (c.traits().fusedProjections()) {
+            return List.of(new Part(attention + "qkv_proj", c.queryDim() + 2 * c.keyValueDim(), first));
+        }
+        return List.of(
                 new Part(attention + "q_proj", c.queryDim(), first),
                 new Part(attention + "k_proj", c.keyValueDim(), first + 1),
                 new Part(attention + "v_proj", c.keyValueDim(), first + 2));
-        List<Part> o = List.of(new Part(attention + "o_proj", c.hiddenSize(), first + 3));
-        List<Part> gateUp = List.of(
-                new Part(mlp + "gate_proj", c.intermediateSize(), first + 4),
-                new Part(mlp + "up_proj", c.intermediateSize(), first + 5));
-        List<Part> down = List.of(new Part(mlp + "down_proj", c.hiddenSize(), first + 6));
-        return new Layer(
-                index,
-                new GroupSpec(c.hiddenSize(), qkv, true, c.attentionBias()),
-                new GroupSpec(c.queryDim(), o, true, c.attentionBias()),
-                new GroupSpec(c.hiddenSize(), gateUp, true, c.mlpBias()),
-                new GroupSpec(c.intermediateSize(), down, true, c.mlpBias()));
+    }
+
+    private static List<Part> gateUp(ModelConfig c, String mlp, int first) {
+        if (c.traits().fusedProjections()) {
+            return List.of(new Part(mlp + "gate_up_proj", 2 * c.intermediateSize(), first));
+        }
+        return List.of(
+                new Part(mlp + "gate_proj", c.intermediateSize(), first),
+                new Part(mlp + "up_proj", c.intermediateSize(), first + 1));
+    }
+
+    /** Where what attention adds is normalised too, transformers gives its norm the name that Llama's next one has. */
+    private static LayerNorms<NormSpec> norms(ModelConfig c, String prefix) {
+        boolean heads = c.traits().queryKeyNorms();
+        boolean outputs = c.traits().outputNorms();
+        NormSpec input = new NormSpec(prefix + "input_layernorm.weight", c.hiddenSize());
+        NormSpec query = new NormSpec(prefix + "self_attn.q_norm.weight", c.headDim());
+        NormSpec key = new NormSpec(prefix + "self_attn.k_norm.weight", c.headDim());
+        NormSpec after = new NormSpec(prefix + "post_attention_layernorm.weight", c.hiddenSize());
+        NormSpec before = new NormSpec(prefix + "pre_feedforward_layernorm.weight", c.hiddenSize());
+        NormSpec last = new NormSpec(prefix + "post_feedforward_layernorm.weight", c.hiddenSize());
+        return new LayerNorms<>(
+                input,
+                heads ? query : null,
+                heads ? key : null,
+                outputs ? after : null,
+                outputs ? before : after,
+                outputs ? last : null);
     }
 
     /** All groups, in the order of a forward pass. */

@@ -24,7 +24,7 @@ record OutputHead(Pass pass, BaseModel model) {
         Tensor normed = pass.matrix(rows.cols(), head.inputWidth(lora));
         pass.ops().rowSelect().gather(hidden, rows, 1f, selected);
         float eps = model.config().rmsNormEps();
-        pass.ops().rmsNorm().forward(selected, model.finalNorm(), 0f, eps, head.input(normed), rstd);
+        pass.ops().rmsNorm().forward(selected, model.finalNorm(), offset(), eps, head.input(normed), rstd);
         Tensor low = pass.matrix(rows.cols(), LinearGroup.lowRankWidth(lora));
         head.project(pass, normed, lora, low);
         head.forward(pass, normed, lora, low, logits);
@@ -40,7 +40,11 @@ record OutputHead(Pass pass, BaseModel model) {
         Tensor dSelected = head.input(dNormed);
         pass.ops()
                 .rmsNorm()
-                .backward(dSelected, kept.selected(), model.finalNorm(), 0f, kept.rstd(), null, dSelected, null);
+                .backward(dSelected, kept.selected(), model.finalNorm(), offset(), kept.rstd(), null, dSelected, null);
         pass.ops().rowSelect().scatter(dSelected, kept.rows(), dHidden);
+    }
+
+    private float offset() {
+        return model.config().traits().normWeightOffset();
     }
 }

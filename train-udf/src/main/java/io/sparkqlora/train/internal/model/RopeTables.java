@@ -15,20 +15,20 @@ import java.nio.ByteOrder;
  * Cosines and sines of the rotary embedding by position, as transformers computes them: angles are rounded to F32, their
  * functions not before the end.
  *
- * @param cos F32 [positions, headDim / 2]
- * @param sin F32 [positions, headDim / 2]
+ * @param cos F32 [positions, rotaryDim / 2]
+ * @param sin F32 [positions, rotaryDim / 2]
  */
 public record RopeTables(Tensor cos, Tensor sin) {
 
     /** Tables for positions 0 to {@code positions − 1}, unfilled. */
     public static RopeTables take(ModelConfig config, int positions, Arena arena) {
-        int half = config.headDim() / 2;
+        int half = config.traits().rotaryDim() / 2;
         return new RopeTables(arena.take(DType.F32, positions, half), arena.take(DType.F32, positions, half));
     }
 
     /** Fills the tables. */
     public void fill(Device device, ModelConfig config) {
-        float[] frequencies = inverseFrequencies(config.rope(), config.headDim());
+        float[] frequencies = inverseFrequencies(config.rope(), config.traits().rotaryDim());
         int positions = Math.toIntExact(cos.rows());
         ByteBuffer cosines = floats(positions, frequencies.length);
         ByteBuffer sines = floats(positions, frequencies.length);
@@ -49,14 +49,14 @@ public record RopeTables(Tensor cos, Tensor sin) {
     }
 
     /**
-     * {@code theta^(−2i / headDim)} with the scaling of the type.
+     * {@code theta^(−2i / rotaryDim)} with the scaling of the type.
      *
      * @throws io.sparkqlora.kernels.QLoraException INPUT for a type that is not supported
      */
-    static float[] inverseFrequencies(RopeParameters rope, int headDim) {
-        float[] out = new float[headDim / 2];
+    static float[] inverseFrequencies(RopeParameters rope, int rotaryDim) {
+        float[] out = new float[rotaryDim / 2];
         for (int i = 0; i < out.length; i++) {
-            float exponent = (float) (2 * i) / headDim;
+            float exponent = (float) (2 * i) / rotaryDim;
             float plain = 1f / (float) StrictMath.pow(rope.theta(), exponent);
             out[i] = switch (rope.ropeType()) {
                 case RopeParameters.DEFAULT -> plain;

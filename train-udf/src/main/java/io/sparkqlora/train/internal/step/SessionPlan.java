@@ -71,7 +71,7 @@ public record SessionPlan(
     }
 
     private static long workspaceBytes(SessionSpec spec) {
-        Attention.Settings attention = ModelForward.attentionSettings(spec.model());
+        Attention.Settings attention = ModelForward.attentionSettings(spec.model(), 0);
         // the output projection takes a few rows at a time
         int outputs = spec.layout().groups().stream()
                 .filter(GroupSpec::quantizable)

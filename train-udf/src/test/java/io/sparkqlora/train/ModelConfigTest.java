@@ -116,8 +116,6 @@ class ModelConfigTest {
                 "\"rope_scaling\": {\"type\": \"linear\"} | QLORA-T004 | rope_scaling.factor is absent",
                 "\"rope_scaling\": {\"partial_rotary_factor\": 0.5} | QLORA-T006 | partial_rotary_factor = 0.5",
                 "\"hidden_act\": \"gelu\" | QLORA-T006 | hidden_act = gelu is not supported; llama is supported with silu",
-                "\"attention_bias\": true | QLORA-T006 | attention_bias = true",
-                "\"mlp_bias\": true | QLORA-T006 | mlp_bias = true",
                 "\"attention_dropout\": 0.1 | QLORA-T006 | attention_dropout = 0.1",
                 "\"quantization_config\": {\"quant_method\": \"gptq\"} | QLORA-T007 | already quantised (gptq)"
             })
@@ -137,10 +135,11 @@ class ModelConfigTest {
     void refusesOtherFamiliesByName() {
         assertThatThrownBy(() -> ModelConfig.parse("{\"model_type\": \"gpt2\"}", "m/config.json"))
                 .isInstanceOf(QLoraException.class)
-                .hasMessage("QLORA-T005: m/config.json: model_type gpt2 is not supported; supported are llama");
+                .hasMessage("QLORA-T005: m/config.json: model_type gpt2 is not supported; supported are gemma, gemma2,"
+                        + " llama, mistral, phi3, qwen2, qwen3");
         assertThatThrownBy(() -> ModelConfig.parse("{}", "m/config.json"))
                 .isInstanceOf(QLoraException.class)
-                .hasMessageContaining("model_type is absent, expected one of llama");
+                .hasMessageContaining("model_type is absent, expected one of gemma, gemma2, llama");
     }
 
     @Test
@@ -159,11 +158,28 @@ class ModelConfigTest {
     @Test
     void namedShapesAreThePublicOnes() {
         assertThat(ModelShapes.names())
-                .containsExactly("smollm2-135m", "tinyllama-1.1b", "llama2-7b", "llama3-8b", "llama3-70b");
+                .containsExactly(
+                        "smollm2-135m",
+                        "tinyllama-1.1b",
+                        "gemma-2b",
+                        "phi3-mini",
+                        "llama2-7b",
+                        "mistral-7b",
+                        "qwen2.5-7b",
+                        "llama3-8b",
+                        "qwen3-8b",
+                        "gemma2-9b",
+                        "llama3-70b");
         assertThat(parameters("smollm2-135m")).isEqualTo(134_515_008L);
         assertThat(parameters("tinyllama-1.1b")).isEqualTo(1_100_048_384L);
         assertThat(parameters("llama2-7b")).isEqualTo(6_738_415_616L);
         assertThat(parameters("llama3-8b")).isEqualTo(8_030_261_248L);
+        assertThat(parameters("gemma-2b")).isEqualTo(2_506_172_416L);
+        assertThat(parameters("phi3-mini")).isEqualTo(3_821_079_552L);
+        assertThat(parameters("mistral-7b")).isEqualTo(7_241_732_096L);
+        assertThat(parameters("qwen2.5-7b")).isEqualTo(7_615_616_512L);
+        assertThat(parameters("qwen3-8b")).isEqualTo(8_190_735_360L);
+        assertThat(parameters("gemma2-9b")).isEqualTo(9_241_705_984L);
         assertThat(parameters("llama3-70b")).isEqualTo(70_553_706_496L);
         assertThatThrownBy(() -> ModelShapes.named("llama9"))
                 .isInstanceOf(QLoraException.class)

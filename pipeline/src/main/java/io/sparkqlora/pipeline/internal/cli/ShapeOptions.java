@@ -31,8 +31,8 @@ final class ShapeOptions {
                 names = "--shape",
                 paramLabel = "NAME|config.json",
                 description =
-                        "smollm2-135m, tinyllama-1.1b, llama2-7b, llama3-8b, llama3-70b, or a config.json; the weights"
-                                + " are random.")
+                        "smollm2-135m, tinyllama-1.1b, gemma-2b, phi3-mini, llama2-7b, mistral-7b, qwen2.5-7b, llama3-8b,"
+                                + " qwen3-8b, gemma2-9b, llama3-70b, or a config.json; the weights are random.")
         String shape;
 
         @Option(

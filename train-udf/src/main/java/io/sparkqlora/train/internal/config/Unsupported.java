@@ -18,8 +18,11 @@ final class Unsupported {
 
     static void refuse(JsonFields config, Family family) {
         refuseQuantized(config);
-        refuseFlag(config, "attention_bias");
-        refuseFlag(config, "mlp_bias");
+        for (String key : List.of("attention_bias", "mlp_bias")) {
+            if (!family.defaults().containsKey(key)) {
+                refuseFlag(config, key);
+            }
+        }
         refuseFlag(config, "use_bidirectional_attention");
         for (String key : List.of("attention_dropout", "resid_pdrop", "embd_pdrop")) {
             refuseDropout(config, key);

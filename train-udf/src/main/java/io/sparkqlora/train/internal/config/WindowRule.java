@@ -38,7 +38,7 @@ enum WindowRule {
         @Override
         List<Integer> of(JsonFields config, int layers) {
             int window = config.flag("use_sliding_window") ? window(config) : 0;
-            int lowest = config.positiveInt("max_window_layers", layers);
+            int lowest = window == 0 ? layers : config.count("max_window_layers");
             return named(config, window, layers, layer -> layer >= lowest);
         }
     },

@@ -80,6 +80,15 @@ public record JsonFields(ObjectNode json, String source, String prefix) {
         return has(key) ? positiveInt(key) : otherwise;
     }
 
+    /** An integer, not negative. */
+    public int count(String key) {
+        JsonNode node = json.path(key);
+        if (!node.isIntegralNumber() || !node.canConvertToInt() || node.asInt() < 0) {
+            throw wrong(key, "an integer, 0 or more");
+        }
+        return node.asInt();
+    }
+
     /** A finite number over zero. */
     public double positive(String key) {
         JsonNode node = json.path(key);

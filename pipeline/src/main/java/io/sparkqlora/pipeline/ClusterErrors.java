@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * What a cluster's settings get wrong, found before data is read. Codes P070–P089; the rest of this module's errors is in
+ * What a cluster's settings get wrong, found before data is read. Codes P070–P089 and P120–P129; the rest of this module's errors is in
  * {@link PipelineErrors}.
  */
 public final class ClusterErrors {
@@ -42,6 +42,25 @@ public final class ClusterErrors {
                 "spark.task.resource.gpu.amount is " + amount + ", so that " + (int) (1 / amount)
                         + " tasks share a GPU, and num_processes is " + numProcesses
                         + ": ranks that share a GPU wait for one another; set spark.task.resource.gpu.amount=1");
+    }
+
+    /** Several groups' tasks on a GPU. */
+    public static QLoraException fractionalGpuOfGroups(double amount) {
+        return config(
+                120,
+                "spark.task.resource.gpu.amount is " + amount + ", so that " + (int) (1 / amount)
+                        + " tasks share a GPU, and each task of a job with group_by loads a base of its own; set"
+                        + " spark.task.resource.gpu.amount=1, and groups_per_device for several groups beside one base");
+    }
+
+    /** Tasks that would all take their executor's first GPU. */
+    public static QLoraException gpusNotScheduled(int tasks, int executors) {
+        return config(
+                121,
+                "spark.task.resource.gpu.amount is not set, and " + tasks + " tasks train side by side on " + executors
+                        + " executors: those of one executor would take the same GPU; set"
+                        + " spark.executor.resource.gpu.amount and spark.task.resource.gpu.amount to 1, so that Spark gives"
+                        + " each task its own (or spark.executor.cores to spark.task.cpus, for one task an executor)");
     }
 
     /** What a local master never has. */

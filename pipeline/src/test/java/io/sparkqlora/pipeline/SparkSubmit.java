@@ -14,12 +14,13 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/** The README's command for a cluster: the bundle under spark-submit, in JVMs of their own. */
+/** The README's commands for a cluster: what was built under spark-submit, in JVMs of their own. */
 final class SparkSubmit {
 
-    private static final Path BUNDLE = Path.of("target/qlora").toAbsolutePath();
+    static final Path BUNDLE = Path.of("target/qlora").toAbsolutePath();
 
     private final Path dir;
     private final Path sparkHome;
@@ -53,6 +54,24 @@ final class SparkSubmit {
         return new SparkSubmit(dir, home);
     }
 
+    /** An installation that has Delta, too. */
+    static SparkSubmit withDelta(Path dir) throws IOException {
+        Path jars = Files.createDirectories(dir.resolve("spark/jars"));
+        for (Path jar : sparkAndDelta()) {
+            Files.createSymbolicLink(jars.resolve(jar.getFileName()), jar);
+        }
+        return new SparkSubmit(dir, jars.getParent());
+    }
+
+    /** The jars of an installation of Spark with Delta. */
+    static List<Path> sparkAndDelta() throws IOException {
+        List<Path> jars = new ArrayList<>(jars("spark"));
+        jars("lib").stream()
+                .filter(jar -> jar.getFileName().toString().startsWith("delta-"))
+                .forEach(jars::add);
+        return jars;
+    }
+
     /** Runs a command on a master. */
     Ended run(String master, String command, JobConfig job) throws Exception {
         return run(master, command, job, Map.of(), List.of());
@@ -61,24 +80,38 @@ final class SparkSubmit {
     /** The same with more settings and jars. */
     Ended run(String master, String command, JobConfig job, Map<String, String> settings, List<Path> moreJars)
             throws Exception {
-        List<String> jars = new ArrayList<>(jars());
-        moreJars.forEach(jar -> jars.add(jar.toString()));
-        List<String> line = new ArrayList<>(List.of(
-                "org.apache.spark.deploy.SparkSubmit",
-                "--master",
-                master,
-                "--class",
-                "io.sparkqlora.pipeline.Main",
-                "--jars",
-                String.join(",", jars),
-                "--properties-file",
-                BUNDLE.resolve("conf/spark-defaults.conf").toString()));
+        List<Path> jars = new ArrayList<>(jars("lib"));
+        jars.addAll(moreJars);
+        Path main = jars.stream()
+                .filter(jar -> jar.toString().matches(".*/spark-qlora_2\\.13-[^/]*\\.jar"))
+                .findFirst()
+                .orElseThrow();
+        String list = jars.stream().map(Path::toString).collect(Collectors.joining(","));
+        List<String> options = List.of("--class", "io.sparkqlora.pipeline.Main", "--jars", list);
+        return run(master, options, main.toString(), command, job, settings);
+    }
+
+    /**
+     * Runs a command that is found in another way.
+     *
+     * @param options of spark-submit, where the classes are
+     * @param resource the application's jar
+     */
+    Ended run(
+            String master,
+            List<String> options,
+            String resource,
+            String command,
+            JobConfig job,
+            Map<String, String> settings)
+            throws Exception {
+        List<String> line = new ArrayList<>(List.of("org.apache.spark.deploy.SparkSubmit", "--master", master));
+        line.addAll(options);
+        line.addAll(List.of(
+                "--properties-file", BUNDLE.resolve("conf/spark-defaults.conf").toString()));
         FewRows.SETTINGS.forEach((key, value) -> conf(line, key, value));
         settings.forEach((key, value) -> conf(line, key, value));
-        line.add(jars.stream()
-                .filter(jar -> jar.matches(".*/spark-qlora_2\\.13-[^/]*\\.jar"))
-                .findFirst()
-                .orElseThrow());
+        line.add(resource);
         line.add(command);
         job.effective().forEach((key, value) -> line.addAll(List.of("--set", key + "=" + value)));
         return run(launcherCommand(line));
@@ -88,9 +121,9 @@ final class SparkSubmit {
         line.addAll(List.of("--conf", key + "=" + value));
     }
 
-    private static List<String> jars() throws IOException {
-        try (Stream<Path> files = Files.list(BUNDLE.resolve("lib"))) {
-            return files.map(Path::toString).sorted().toList();
+    private static List<Path> jars(String folder) throws IOException {
+        try (Stream<Path> files = Files.list(BUNDLE.resolve(folder))) {
+            return files.sorted().toList();
         }
     }
 

@@ -2,6 +2,10 @@
 package io.sparkqlora.pipeline.internal.cluster;
 
 import io.sparkqlora.pipeline.ClusterErrors;
+import io.sparkqlora.pipeline.ExecutorKeys;
+import io.sparkqlora.pipeline.GroupKeys;
+import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.ModelKeys;
 import java.util.Arrays;
 import org.apache.spark.SparkConf;
 import scala.Tuple2;
@@ -10,6 +14,7 @@ import scala.Tuple2;
 final class BarrierSettings {
 
     private static final String TASK_GPUS = "spark.task.resource.gpu.amount";
+    private static final String CPU = "cpu";
 
     private BarrierSettings() {}
 
@@ -26,16 +31,52 @@ final class BarrierSettings {
         }
     }
 
+    /** What a job's training asks of the settings, before anything is known of the devices. */
+    static void require(SparkConf conf, JobConfig config) {
+        requireResourcesExist(conf);
+        if (config.has(GroupKeys.GROUP_BY)) {
+            requireWholeGpus(conf, config.get(ModelKeys.BACKEND));
+        } else {
+            requireBarrier(conf, config.get(ExecutorKeys.NUM_PROCESSES), config.get(ModelKeys.BACKEND));
+        }
+    }
+
     /** What Spark's barrier stages don't do, and what ranks should not. */
-    static void requireBarrier(SparkConf conf, int numProcesses, String backend) {
+    private static void requireBarrier(SparkConf conf, int numProcesses, String backend) {
         // a local master has one executor, whatever the setting
         if (conf.getBoolean("spark.dynamicAllocation.enabled", false) && !isLocal(conf)) {
             throw ClusterErrors.dynamicAllocation(numProcesses);
         }
-        double gpus = conf.getDouble(TASK_GPUS, 0);
-        if (numProcesses > 1 && gpus > 0 && gpus < 1 && !backend.equals("cpu")) {
-            throw ClusterErrors.fractionalGpu(gpus, numProcesses);
+        if (numProcesses > 1 && sharesGpus(conf) && !backend.equals(CPU)) {
+            throw ClusterErrors.fractionalGpu(gpus(conf), numProcesses);
         }
+    }
+
+    /** Each task of groups loads a base, and plans with all of its GPU's memory. */
+    private static void requireWholeGpus(SparkConf conf, String backend) {
+        if (sharesGpus(conf) && !backend.equals(CPU)) {
+            throw ClusterErrors.fractionalGpuOfGroups(gpus(conf));
+        }
+    }
+
+    /**
+     * Without Spark's scheduling a task takes the first GPU that its process sees, and so do all tasks of that process.
+     *
+     * @param tasks that run side by side
+     * @param executors that they run in
+     */
+    static void requireGpuATask(SparkConf conf, int tasks, int executors) {
+        if (gpus(conf) == 0 && tasks > executors) {
+            throw ClusterErrors.gpusNotScheduled(tasks, executors);
+        }
+    }
+
+    private static boolean sharesGpus(SparkConf conf) {
+        return gpus(conf) > 0 && gpus(conf) < 1;
+    }
+
+    private static double gpus(SparkConf conf) {
+        return conf.getDouble(TASK_GPUS, 0);
     }
 
     /** Whether driver and tasks share a process; {@code local-cluster} has executors. */

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.cluster;
 
+import io.sparkqlora.pipeline.ExecutorKeys;
+import io.sparkqlora.pipeline.GroupKeys;
+import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
-import org.apache.spark.SparkConf;
 import org.apache.spark.SparkContext;
 
 /** What would hang or fail on a cluster after data has been read, found before. */
@@ -42,16 +44,30 @@ public final class ClusterPreflight {
     }
 
     /**
-     * Checks that so many ranks can run side by side, too.
+     * Checks that a job can be trained: its ranks side by side, or its groups.
      *
-     * @param backend auto, cpu or cuda
      * @throws io.sparkqlora.kernels.QLoraException CONFIG or INPUT, with the setting to change
      */
-    public static void check(SparkContext spark, BaseModel base, int numProcesses, String backend) {
-        SparkConf conf = spark.getConf();
-        BarrierSettings.requireResourcesExist(conf);
-        BarrierSettings.requireBarrier(conf, numProcesses, backend);
-        Slots.require(spark, numProcesses);
+    public static void check(SparkContext spark, BaseModel base, JobConfig config) {
+        BarrierSettings.require(spark.getConf(), config);
+        if (!config.has(GroupKeys.GROUP_BY)) {
+            Slots.require(spark, config.get(ExecutorKeys.NUM_PROCESSES));
+        }
         BaseOnExecutors.check(spark, base);
+    }
+
+    /**
+     * Checks that no two tasks of a job's training take the same GPU because nobody gave each one its own; for a job that trains
+     * on GPUs.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException CONFIG, with the settings to make
+     */
+    public static void checkGpus(SparkContext spark, JobConfig config) {
+        if (!spark.isLocal()) {
+            int tasks = config.has(GroupKeys.GROUP_BY) ? devices(spark) : config.get(ExecutorKeys.NUM_PROCESSES);
+            // the driver is among them
+            int executors = spark.statusTracker().getExecutorInfos().length - 1;
+            BarrierSettings.requireGpuATask(spark.getConf(), tasks, executors);
+        }
     }
 }

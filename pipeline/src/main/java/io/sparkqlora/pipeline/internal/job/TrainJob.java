@@ -2,7 +2,6 @@
 package io.sparkqlora.pipeline.internal.job;
 
 import io.sparkqlora.pipeline.DataKeys;
-import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.ModelKeys;
@@ -48,16 +47,11 @@ public final class TrainJob {
         GroupChecks.check(given.config());
         BaseModel base = JobInputs.check(given.config());
         boolean grouped = given.config().has(GroupKeys.GROUP_BY);
-        if (grouped) {
-            ClusterPreflight.check(given.spark().sparkContext(), base);
-        } else {
-            ClusterPreflight.check(
-                    given.spark().sparkContext(),
-                    base,
-                    given.config().get(ExecutorKeys.NUM_PROCESSES),
-                    given.config().get(ModelKeys.BACKEND));
-        }
+        ClusterPreflight.check(given.spark().sparkContext(), base, given.config());
         RunDevice device = RunDevices.find(given.spark(), given.config().get(ModelKeys.BACKEND));
+        if (device.backend().equals(RunDevices.CUDA)) {
+            ClusterPreflight.checkGpus(given.spark().sparkContext(), given.config());
+        }
         // the run is one of this backend, so that auto never goes on with it on another
         Workspace work = given.withBackend(device.backend());
         JobConfig config = work.config();

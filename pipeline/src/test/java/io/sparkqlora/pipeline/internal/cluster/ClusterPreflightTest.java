@@ -6,9 +6,11 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sparkqlora.kernels.QLoraException;
+import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.TestJobs;
 import io.sparkqlora.pipeline.TestSpark;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.spark.SparkConf;
@@ -40,25 +42,65 @@ class ClusterPreflightTest {
                 .hasMessageNotContaining("\n");
     }
 
+    private static JobConfig ranks(int numProcesses, String backend) {
+        return TestJobs.small(Path.of("out"))
+                .set("num_processes", numProcesses)
+                .set("backend", backend)
+                .build();
+    }
+
+    private static JobConfig groups(String backend) {
+        return ranks(1, backend).toBuilder().set("group_by", "tenant").build();
+    }
+
     @Test
     void executorsThatComeAndGoAreRefused() {
         SparkConf conf = conf("spark.dynamicAllocation.enabled", "true");
-        refused("QLORA-P070", QLoraException.Kind.CONFIG, () -> BarrierSettings.requireBarrier(conf, 4, "auto"))
+        refused("QLORA-P070", QLoraException.Kind.CONFIG, () -> BarrierSettings.require(conf, ranks(4, "auto")))
                 .hasMessageContaining("4 ranks")
                 .hasMessageContaining("set spark.dynamicAllocation.enabled=false");
         conf.set("spark.master", "local[4]");
-        assertThatCode(() -> BarrierSettings.requireBarrier(conf, 4, "auto")).doesNotThrowAnyException();
+        assertThatCode(() -> BarrierSettings.require(conf, ranks(4, "auto"))).doesNotThrowAnyException();
     }
 
     @Test
     void ranksThatShareGpusAreRefused() {
         SparkConf conf = conf("spark.task.resource.gpu.amount", "0.25");
-        refused("QLORA-P072", QLoraException.Kind.CONFIG, () -> BarrierSettings.requireBarrier(conf, 2, "cuda"))
+        refused("QLORA-P072", QLoraException.Kind.CONFIG, () -> BarrierSettings.require(conf, ranks(2, "cuda")))
                 .hasMessageContaining("0.25, so that 4 tasks share a GPU")
                 .hasMessageContaining("set spark.task.resource.gpu.amount=1");
-        assertThatCode(() -> BarrierSettings.requireBarrier(conf, 2, "cpu")).doesNotThrowAnyException();
-        assertThatCode(() -> BarrierSettings.requireBarrier(conf, 1, "cuda")).doesNotThrowAnyException();
-        assertThatCode(() -> BarrierSettings.requireBarrier(conf("spark.task.resource.gpu.amount", "1"), 2, "cuda"))
+        assertThatCode(() -> BarrierSettings.require(conf, ranks(2, "cpu"))).doesNotThrowAnyException();
+        assertThatCode(() -> BarrierSettings.require(conf, ranks(1, "cuda"))).doesNotThrowAnyException();
+        assertThatCode(() -> BarrierSettings.require(conf("spark.task.resource.gpu.amount", "1"), ranks(2, "cuda")))
+                .doesNotThrowAnyException();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"cuda", "auto"})
+    void groupsWhoseTasksShareGpusAreRefused(String backend) {
+        SparkConf conf = conf("spark.task.resource.gpu.amount", "0.5");
+        refused("QLORA-P120", QLoraException.Kind.CONFIG, () -> BarrierSettings.require(conf, groups(backend)))
+                .hasMessageContaining("is 0.5, so that 2 tasks share a GPU")
+                .hasMessageContaining("set spark.task.resource.gpu.amount=1, and groups_per_device");
+        assertThatCode(() -> BarrierSettings.require(conf, groups("cpu"))).doesNotThrowAnyException();
+        assertThatCode(() -> BarrierSettings.require(conf("spark.task.resource.gpu.amount", "1"), groups(backend)))
+                .doesNotThrowAnyException();
+    }
+
+    /** Groups are no barrier stage: executors may come and go between waves. */
+    @Test
+    void groupsMayBeTrainedByExecutorsThatComeAndGo() {
+        assertThatCode(() -> BarrierSettings.require(conf("spark.dynamicAllocation.enabled", "true"), groups("auto")))
+                .doesNotThrowAnyException();
+    }
+
+    @Test
+    void tasksThatWouldTakeTheSameGpuAreRefused() {
+        refused("QLORA-P121", QLoraException.Kind.CONFIG, () -> BarrierSettings.requireGpuATask(conf(), 4, 2))
+                .hasMessageContaining("4 tasks train side by side on 2 executors")
+                .hasMessageContaining("set spark.executor.resource.gpu.amount and spark.task.resource.gpu.amount to 1");
+        assertThatCode(() -> BarrierSettings.requireGpuATask(conf(), 2, 2)).doesNotThrowAnyException();
+        assertThatCode(() -> BarrierSettings.requireGpuATask(conf("spark.task.resource.gpu.amount", "1"), 4, 2))
                 .doesNotThrowAnyException();
     }
 
@@ -66,7 +108,8 @@ class ClusterPreflightTest {
     @ValueSource(strings = {"local", "local[*]", "local[2,3]"})
     void tasksThatAskALocalMasterForGpusAreRefused(String master) {
         SparkConf conf = conf("spark.task.resource.gpu.amount", "1").set("spark.master", master);
-        refused("QLORA-P073", QLoraException.Kind.CONFIG, () -> BarrierSettings.requireResourcesExist(conf))
+        refused("QLORA-P073", QLoraException.Kind.CONFIG, () -> BarrierSettings.require(conf, groups("auto")));
+        refused("QLORA-P073", QLoraException.Kind.CONFIG, () -> BarrierSettings.require(conf, ranks(2, "auto")))
                 .hasMessageContaining("spark.task.resource.gpu.amount is set, but the master is " + master)
                 .hasMessageContaining("remove the setting");
     }
@@ -97,8 +140,9 @@ class ClusterPreflightTest {
         SparkContext spark = TestSpark.session().sparkContext();
         assertThat(Slots.of(spark)).isEqualTo(4);
         BaseModel base = BaseModel.open(TestJobs.base());
-        assertThatCode(() -> ClusterPreflight.check(spark, base, 4, "cpu")).doesNotThrowAnyException();
-        refused("QLORA-P071", QLoraException.Kind.CONFIG, () -> ClusterPreflight.check(spark, base, 5, "cpu"))
+        assertThatCode(() -> ClusterPreflight.check(spark, base, ranks(4, "cpu")))
+                .doesNotThrowAnyException();
+        refused("QLORA-P071", QLoraException.Kind.CONFIG, () -> ClusterPreflight.check(spark, base, ranks(5, "cpu")))
                 .hasMessageContaining("local[4] have room for 4");
     }
 

@@ -32,15 +32,21 @@ final class AssistantSpans {
         return render(conversation, conversation.messages().size(), true).text();
     }
 
-    /** The conversation's text with the assistant's spans: the template's own marks, or else found by prefixes. */
-    Rendered renderWithSpans(Conversation conversation) throws RejectedExample {
-        requireAssistant(conversation);
+    /**
+     * The conversation's text with the assistant's spans: the template's own marks, or else found by prefixes.
+     *
+     * @param from the first message that counts
+     */
+    Rendered renderWithSpans(Conversation conversation, int from) throws RejectedExample {
+        requireAssistant(conversation.messages(), from);
         Rendered rendered = render(conversation);
         if (!template(conversation).marksAssistant()) {
-            return new Rendered(rendered.text(), byPrefix(conversation, rendered.text()));
+            return new Rendered(rendered.text(), byPrefix(conversation, rendered.text(), from));
         }
+        int start = startOf(conversation, from, rendered.text());
         int length = rendered.text().length();
         List<TemplateSpan> spans = rendered.assistantSpans().stream()
+                .map(span -> new TemplateSpan(Math.max(start, span.start()), span.end()))
                 .filter(span -> span.start() < span.end() && span.start() < length)
                 .toList();
         if (spans.isEmpty()) {
@@ -51,6 +57,25 @@ final class AssistantSpans {
         return new Rendered(rendered.text(), spans);
     }
 
+    /** The conversation's text, with all of it from a message on as its one span. */
+    Rendered renderFrom(Conversation conversation, int from) throws RejectedExample {
+        String text = render(conversation).text();
+        int start = startOf(conversation, from, text);
+        return new Rendered(text, List.of(new TemplateSpan(start, text.length())));
+    }
+
+    /** Where the answer to what stands before a message begins. */
+    private int startOf(Conversation conversation, int message, String text) throws RejectedExample {
+        if (message == 0) {
+            return 0;
+        }
+        String before = render(conversation, message, true).text();
+        if (!text.startsWith(before)) {
+            throw notAPrefix(message);
+        }
+        return before.length();
+    }
+
     private ChatTemplate template(Conversation conversation) {
         return conversation.tools() != null && toolTemplate != null ? toolTemplate : template;
     }
@@ -59,11 +84,12 @@ final class AssistantSpans {
         return "assistant".equals(message.get("role"));
     }
 
-    private static void requireAssistant(Conversation conversation) throws RejectedExample {
-        if (conversation.messages().stream().noneMatch(AssistantSpans::isAssistant)) {
+    private static void requireAssistant(List<Map<String, Object>> messages, int from) throws RejectedExample {
+        if (messages.stream().skip(from).noneMatch(AssistantSpans::isAssistant)) {
             throw new RejectedExample(
                     RejectionReason.NO_ASSISTANT_TURN,
-                    "none of the " + conversation.messages().size() + " messages has the role assistant");
+                    "none of the " + (messages.size() - from)
+                            + (from == 0 ? " messages" : " messages of the completion") + " has the role assistant");
         }
     }
 
@@ -71,10 +97,10 @@ final class AssistantSpans {
      * An assistant turn is what its message adds to the text of those before it with the generation prompt: what the
      * model will be asked to write. Holds only if beginnings render to beginnings.
      */
-    private List<TemplateSpan> byPrefix(Conversation conversation, String text) throws RejectedExample {
+    private List<TemplateSpan> byPrefix(Conversation conversation, String text, int from) throws RejectedExample {
         List<TemplateSpan> spans = new ArrayList<>();
         List<Map<String, Object>> messages = conversation.messages();
-        for (int i = 0; i < messages.size(); i++) {
+        for (int i = from; i < messages.size(); i++) {
             if (isAssistant(messages.get(i))) {
                 String before = render(conversation, i, true).text();
                 boolean last = i + 1 == messages.size();

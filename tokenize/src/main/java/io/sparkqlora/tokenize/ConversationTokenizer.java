@@ -161,10 +161,17 @@ public final class ConversationTokenizer implements ExampleTokenizer {
             tokenizer.requireChatTemplate();
         }
         check(conversation.messages());
-        if (!settings.assistantOnlyLoss()) {
+        int from = settings.completionOnlyLoss() ? conversation.prompt() : 0;
+        if (!settings.assistantOnlyLoss() && from == 0) {
             return all(tokenizer.encode(wellFormed(spans.render(conversation).text()), false));
         }
-        Rendered rendered = spans.renderWithSpans(conversation);
+        return counted(
+                settings.assistantOnlyLoss()
+                        ? spans.renderWithSpans(conversation, from)
+                        : spans.renderFrom(conversation, from));
+    }
+
+    private Outcome counted(Rendered rendered) throws RejectedExample {
         TokenOffsets tokens = tokenizer.encodeWithOffsets(wellFormed(rendered.text()), false);
         boolean[] counted = new boolean[tokens.ids().length];
         int from = 0;

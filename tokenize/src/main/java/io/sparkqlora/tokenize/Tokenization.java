@@ -7,6 +7,7 @@ import io.sparkqlora.tokenize.internal.RowShape;
 import io.sparkqlora.tokenize.internal.RowShapes;
 import io.sparkqlora.tokenize.internal.Tokenizing;
 import java.io.IOException;
+import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import org.apache.spark.sql.SparkSession;
@@ -37,11 +38,19 @@ public final class Tokenization {
      */
     public static TokenizationResult run(
             SparkSession spark, SourceRows source, TextTokenizer tokenizer, TokenizeOptions options) {
-        RowShape shape = RowShapes.of(source, options);
+        return run(spark, SourceMix.concatenated(List.of(source)), tokenizer, options);
+    }
+
+    /** As {@link #run(SparkSession, SourceRows, TextTokenizer, TokenizeOptions)}, of several sources. */
+    public static TokenizationResult run(
+            SparkSession spark, SourceMix mix, TextTokenizer tokenizer, TokenizeOptions options) {
         ConversationTokenizer.Settings settings = settings(options, false);
-        check(tokenizer, settings, shape);
+        List<RowShape> shapes = mix.sources().stream()
+                .map(source -> RowShapes.of(source, options))
+                .toList();
+        shapes.forEach(shape -> check(tokenizer, settings, shape));
         return new Tokenizing(spark, options)
-                .run(source, shape, broadcast(spark, tokenizer, settings), lineage -> id(lineage, tokenizer, options));
+                .run(mix, shapes, broadcast(spark, tokenizer, settings), lineage -> id(lineage, tokenizer, options));
     }
 
     /**
@@ -50,7 +59,13 @@ public final class Tokenization {
      * @return empty when only the content tells the source's version
      */
     public static Optional<String> datasetId(SourceRows source, TextTokenizer tokenizer, TokenizeOptions options) {
-        return source.lineage().versioned() ? Optional.of(id(source.lineage(), tokenizer, options)) : Optional.empty();
+        return datasetId(SourceMix.concatenated(List.of(source)), tokenizer, options);
+    }
+
+    /** As {@link #datasetId(SourceRows, TextTokenizer, TokenizeOptions)}, of several sources. */
+    public static Optional<String> datasetId(SourceMix mix, TextTokenizer tokenizer, TokenizeOptions options) {
+        Lineage lineage = mix.lineage();
+        return lineage.versioned() ? Optional.of(id(lineage, tokenizer, options)) : Optional.empty();
     }
 
     private static String id(Lineage lineage, TextTokenizer tokenizer, TokenizeOptions options) {
@@ -68,7 +83,7 @@ public final class Tokenization {
         return new ConversationTokenizer.Settings(
                 options.chatTemplate(),
                 options.chatTemplateDate(),
-                options.maxSeqLength(),
+                options.wrapped() && !addGenerationPrompt ? Integer.MAX_VALUE : options.maxSeqLength(),
                 options.assistantOnlyLoss(),
                 options.completionOnlyLoss(),
                 addGenerationPrompt);
@@ -80,7 +95,7 @@ public final class Tokenization {
         if (shape.kind() == RowShape.Kind.TOKENS) {
             return;
         }
-        if (shape.kind() != RowShape.Kind.MESSAGES) {
+        if (!shape.kind().chat()) {
             tokenizer.eosToken();
         } else if (settings.chatTemplate() == null) {
             tokenizer.requireChatTemplate();

@@ -147,7 +147,7 @@ public final class TokenizeErrors {
         return input(
                 "QLORA-D053",
                 "the dataset has none of the columns that tell its row shape: messages, or prompt and completion, or text, or "
-                        + "input_ids and labels; "
+                        + "input_ids and labels, or conversations, or instruction and output; "
                         + "its columns are "
                         + (columns.isEmpty() ? "none that can be read" : String.join(", ", columns))
                         + "; name the right ones with messages_column, prompt_column and completion_column, or text_column",
@@ -198,10 +198,18 @@ public final class TokenizeErrors {
                 "QLORA-D056",
                 "none of the " + rows + " rows of " + location + " can be used (" + reasons(rejectedByReason)
                         + "); for example " + example + "; mend "
-                        + (rejectedByReason.keySet().equals(Set.of("template_error"))
-                                ? "the chat template, or name another with the key chat_template"
-                                : "the rows or the keys that name the columns"),
+                        + cure(rejectedByReason.keySet()),
                 null);
+    }
+
+    private static String cure(Set<String> reasons) {
+        if (reasons.equals(Set.of("template_error"))) {
+            return "the chat template, or name another with the key chat_template";
+        }
+        return reasons.equals(Set.of("empty_assistant_mask"))
+                ? "the chat template, whose {% generation %} marks hold no assistant text of any row, or name another with "
+                        + "the key chat_template, or set assistant_only_loss to false"
+                : "the rows or the keys that name the columns";
     }
 
     /** Delta isn't on the class path. */

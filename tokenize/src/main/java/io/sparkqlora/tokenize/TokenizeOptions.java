@@ -19,6 +19,9 @@ import java.time.LocalDate;
  * @param packing whether rows hold several sequences
  * @param assistantOnlyLoss whether, in a conversation, only the assistant's turns count
  * @param completionOnlyLoss whether, of a prompt and its completion, only the completion counts
+ * @param formatting how a row holds its example
+ * @param packingStrategy how sequences come to share rows, with packing
+ * @param split which side of a validation split is wanted, or null for all rows
  * @param groups the columns that say which group a row belongs to, or null: packed rows hold sequences of one group
  */
 public record TokenizeOptions(
@@ -33,6 +36,9 @@ public record TokenizeOptions(
         boolean packing,
         boolean assistantOnlyLoss,
         boolean completionOnlyLoss,
+        Formatting formatting,
+        PackingStrategy packingStrategy,
+        ValidationSplit split,
         GroupColumns groups)
         implements Serializable {
 
@@ -54,6 +60,20 @@ public record TokenizeOptions(
                     promptColumn == null ? "completion_column" : "prompt_column",
                     promptColumn == null ? completionColumn : promptColumn,
                     "prompt_column and completion_column belong together");
+        }
+        boolean fits =
+                switch (formatting) {
+                    case AUTO -> true;
+                    case MESSAGES, SHAREGPT -> promptColumn == null && textColumn == null;
+                    case PROMPT_COMPLETION, ALPACA, ALPACA_CHAT -> messagesColumn == null && textColumn == null;
+                    case TEXT -> messagesColumn == null && promptColumn == null;
+                    case TOKENS -> messagesColumn == null && promptColumn == null && textColumn == null;
+                };
+        if (!fits) {
+            throw TokenizeErrors.badOption(
+                    "formatting",
+                    formatting.key(),
+                    "a column is named that rows of this kind don't have; drop one of the two");
         }
         int shapes = count(messagesColumn, promptColumn, textColumn);
         if (shapes > 1) {
@@ -78,7 +98,35 @@ public record TokenizeOptions(
                 + promptColumn + ", completionColumn=" + completionColumn + ", textColumn=" + textColumn
                 + ", chatTemplate=" + chatTemplate + ", chatTemplateDate=" + chatTemplateDate + ", maxSeqLength="
                 + maxSeqLength + ", packing=" + packing + ", assistantOnlyLoss=" + assistantOnlyLoss
-                + ", completionOnlyLoss=" + completionOnlyLoss + (groups == null ? "]" : ", groups=" + groups + "]");
+                + ", completionOnlyLoss=" + completionOnlyLoss + (groups == null ? "" : ", groups=" + groups)
+                + (formatting == Formatting.AUTO ? "" : ", formatting=" + formatting)
+                + (wrapped() ? ", packingStrategy=" + packingStrategy : "") + (split == null ? "" : ", split=" + split)
+                + "]";
+    }
+
+    /** Whether rows are cut from one stream of tokens. */
+    public boolean wrapped() {
+        return packing && packingStrategy == PackingStrategy.WRAPPED;
+    }
+
+    /** The same of other rows. */
+    public TokenizeOptions withSplit(ValidationSplit rows) {
+        return new TokenizeOptions(
+                messagesColumn,
+                toolsColumn,
+                promptColumn,
+                completionColumn,
+                textColumn,
+                chatTemplate,
+                chatTemplateDate,
+                maxSeqLength,
+                packing,
+                assistantOnlyLoss,
+                completionOnlyLoss,
+                formatting,
+                packingStrategy,
+                rows,
+                groups);
     }
 
     private static int count(Object... values) {
@@ -107,6 +155,9 @@ public record TokenizeOptions(
         private boolean packing = true;
         private boolean assistantOnlyLoss = true;
         private boolean completionOnlyLoss = true;
+        private Formatting formatting = Formatting.AUTO;
+        private PackingStrategy packingStrategy = PackingStrategy.BFD;
+        private double validationSplitPercentage;
         private String groupBy;
         private String groupHyperparameters;
 
@@ -167,6 +218,22 @@ public record TokenizeOptions(
             return this;
         }
 
+        public Builder formatting(Formatting value) {
+            formatting = value;
+            return this;
+        }
+
+        public Builder packingStrategy(PackingStrategy value) {
+            packingStrategy = value;
+            return this;
+        }
+
+        /** How many of 100 rows are held out of training; 0: none. */
+        public Builder validationSplitPercentage(double value) {
+            validationSplitPercentage = value;
+            return this;
+        }
+
         /** The column of group keys; null: no groups. */
         public Builder groupBy(String value) {
             groupBy = value;
@@ -192,6 +259,9 @@ public record TokenizeOptions(
                     packing,
                     assistantOnlyLoss,
                     completionOnlyLoss,
+                    formatting,
+                    packingStrategy,
+                    validationSplitPercentage == 0 ? null : ValidationSplit.training(validationSplitPercentage),
                     groupBy == null && groupHyperparameters == null
                             ? null
                             : new GroupColumns(groupBy, groupHyperparameters));

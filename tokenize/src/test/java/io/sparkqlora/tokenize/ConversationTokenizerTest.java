@@ -265,6 +265,50 @@ class ConversationTokenizerTest {
     }
 
     @Test
+    void toolsReachTheTemplateAndTheirAnswersDoNotCount() {
+        Map<String, Object> call = message("assistant", null);
+        call.put("tool_calls", List.of(Map.of("type", "function", "function", Map.of("name", "add"))));
+        String template = "{% for t in tools %}<{{ t.name }}>{% endfor %}{% for m in messages %}[{{ m.role }}:"
+                + "{% if m.role == 'assistant' %}{% generation %}"
+                + "{{ m.content or m.tool_calls[0].function.name }}]{% endgeneration %}"
+                + "{% else %}{{ m.content }}]{% endif %}{% endfor %}";
+        Conversation example = new Conversation(
+                List.of(message("user", "1+1?"), call, message("tool", "2"), message("assistant", "Two.")),
+                List.of(Map.of("name", "add")));
+        Tokenized tokenized = (Tokenized) tokenizer(template, 99).tokenize(example);
+        assertThat(bpe.decode(tokenized.inputIds(), false))
+                .isEqualTo("<add>[user:1+1?][assistant:add][tool:2][assistant:Two.]");
+        assertThat(counted(tokenized)).isEqualTo("add]Two.]");
+    }
+
+    @Test
+    void ofAPromptAndACompletionOfMessagesTheCompletionCounts() {
+        Conversation whole = conversation("user", "a", "assistant", "b", "user", "c", "assistant", "d");
+        Conversation pair = new Conversation(whole.messages(), null, 3);
+        String marked = PLAIN.replace(
+                "{{ m.content }}",
+                "{% if m.role == 'assistant' %}{% generation %}{{ m.content }}{% endgeneration %}{% else %}"
+                        + "{{ m.content }}{% endif %}");
+        assertThat(countedText(PLAIN, pair, true, true)).isEqualTo("d<|im_end|>\n");
+        assertThat(countedText(PLAIN, pair, false, true)).isEqualTo("d<|im_end|>\n");
+        assertThat(countedText(marked, pair, true, true)).isEqualTo("d");
+        assertThat(countedText(marked, pair, false, true)).isEqualTo("d<|im_end|>\n");
+        assertThat(countedText(marked, pair, true, false)).isEqualTo("bd");
+        assertThat(countedText(marked, whole, true, true)).isEqualTo("bd");
+        assertRejected(tokenizer("{{ messages|length }}" + PLAIN, 99), pair, "not_a_prefix", "message 3 changes how");
+        assertRejected(
+                tokenizer(PLAIN, 99),
+                new Conversation(conversation("assistant", "a", "user", "b").messages(), null, 1),
+                "no_assistant_turn",
+                "none of the 1 messages of the completion");
+    }
+
+    private static String countedText(String template, Conversation example, boolean assistant, boolean completion) {
+        Settings settings = new Settings(template, 99, assistant, completion);
+        return counted((Tokenized) new ConversationTokenizer(bpe, settings).tokenize(example));
+    }
+
+    @Test
     void batchesKeepTheirOrder() {
         assertThat(tokenizer(null, 99).tokenize(List.of(new Text("cat"), conversation(), new Text("dog"))))
                 .satisfiesExactly(

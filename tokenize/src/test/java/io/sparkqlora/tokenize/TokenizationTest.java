@@ -99,6 +99,44 @@ class TokenizationTest {
         }
     }
 
+    @Test
+    void aTemplateThatMarksNothingOfAnyRowIsAnError() throws IOException {
+        SourceRows source = source(
+                """
+                {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
+                """);
+        String template = "{% generation %}{% endgeneration %}{% for m in messages %}{{ m.content }}{% endfor %}";
+        try (TextTokenizer tokenizer = TextTokenizer.open(Resources.path("bpe"))) {
+            assertThatThrownBy(() -> Tokenization.run(
+                            spark,
+                            source,
+                            tokenizer,
+                            TokenizeOptions.builder().chatTemplate(template).build()))
+                    .hasMessageStartingWith("QLORA-D056: none of the 1 rows of")
+                    .hasMessageContaining("(empty_assistant_mask: 1)")
+                    .hasMessageEndingWith(
+                            "mend the chat template, whose {% generation %} marks hold no assistant text of "
+                                    + "any row, or name another with the key chat_template, or set assistant_only_loss to false");
+        }
+    }
+
+    @Test
+    void optionsThatAreNotSetLeaveTheIdAsItWas() {
+        assertThat(TokenizeOptions.builder().build())
+                .hasToString("TokenizeOptions[messagesColumn=null, toolsColumn=null, promptColumn=null, "
+                        + "completionColumn=null, textColumn=null, chatTemplate=null, chatTemplateDate=2024-07-26, "
+                        + "maxSeqLength=1024, packing=true, assistantOnlyLoss=true, completionOnlyLoss=true]");
+        TokenizeOptions set = TokenizeOptions.builder()
+                .formatting(Formatting.SHAREGPT)
+                .packingStrategy(PackingStrategy.WRAPPED)
+                .validationSplitPercentage(5)
+                .build();
+        assertThat(set.toString())
+                .endsWith("completionOnlyLoss=true, formatting=SHAREGPT, packingStrategy=WRAPPED, "
+                        + "split=ValidationSplit[percentage=5.0, validation=false]]");
+        assertThat(set.withSplit(set.split().heldOut()).toString()).endsWith("validation=true]]");
+    }
+
     private SourceRows source(String lines) throws IOException {
         Path file = dir.resolve(lines.length() + ".jsonl");
         Files.writeString(file, lines);

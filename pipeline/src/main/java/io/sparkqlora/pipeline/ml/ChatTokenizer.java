@@ -128,6 +128,11 @@ public final class ChatTokenizer extends Transformer implements MLWritable {
         return keyParams.integer(DataKeys.MAX_SEQ_LENGTH);
     }
 
+    /** {@link DataKeys#FORMATTING}. */
+    public Param<String> formatting() {
+        return keyParams.text(DataKeys.FORMATTING);
+    }
+
     /** {@link DataKeys#ASSISTANT_ONLY_LOSS}. */
     public BooleanParam assistantOnlyLoss() {
         return keyParams.bool(DataKeys.ASSISTANT_ONLY_LOSS);
@@ -236,6 +241,11 @@ public final class ChatTokenizer extends Transformer implements MLWritable {
     /** {@link DataKeys#MAX_SEQ_LENGTH}. */
     public ChatTokenizer setMaxSeqLength(int value) {
         return with(maxSeqLength(), value);
+    }
+
+    /** {@link DataKeys#FORMATTING}. */
+    public ChatTokenizer setFormatting(String value) {
+        return with(formatting(), value);
     }
 
     /** {@link DataKeys#ASSISTANT_ONLY_LOSS}. */

@@ -191,6 +191,16 @@ public final class QLoraEstimator extends Estimator<QLoraModel> implements QLora
         return with(packing(), value);
     }
 
+    /** {@link DataKeys#PACKING_STRATEGY}. */
+    public QLoraEstimator setPackingStrategy(String value) {
+        return with(packingStrategy(), value);
+    }
+
+    /** {@link DataKeys#VALIDATION_SPLIT_PERCENTAGE}. */
+    public QLoraEstimator setValidationSplitPercentage(double value) {
+        return with(validationSplitPercentage(), value);
+    }
+
     /** {@link QuantizationKeys#LOAD_IN_4BIT}. */
     public QLoraEstimator setLoadIn4bit(boolean value) {
         return with(loadIn4bit(), value);

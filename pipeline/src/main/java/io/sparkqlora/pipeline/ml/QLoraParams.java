@@ -90,6 +90,16 @@ public interface QLoraParams extends Params {
         return keyParams().bool(DataKeys.PACKING);
     }
 
+    /** {@link DataKeys#PACKING_STRATEGY}. */
+    default Param<String> packingStrategy() {
+        return keyParams().text(DataKeys.PACKING_STRATEGY);
+    }
+
+    /** {@link DataKeys#VALIDATION_SPLIT_PERCENTAGE}. */
+    default DoubleParam validationSplitPercentage() {
+        return keyParams().number(DataKeys.VALIDATION_SPLIT_PERCENTAGE);
+    }
+
     /** {@link QuantizationKeys#LOAD_IN_4BIT}. */
     default BooleanParam loadIn4bit() {
         return keyParams().bool(QuantizationKeys.LOAD_IN_4BIT);

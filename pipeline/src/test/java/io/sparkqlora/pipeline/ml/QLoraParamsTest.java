@@ -31,6 +31,8 @@ class QLoraParamsTest {
     private static final Set<String> NO_PARAM = Set.of(
             "dataset",
             "dataset_format",
+            "mix_strategy",
+            "interleave_probs",
             "eval_dataset",
             "group_by",
             "group_hyperparameters",

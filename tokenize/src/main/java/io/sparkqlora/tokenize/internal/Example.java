@@ -13,8 +13,15 @@ public sealed interface Example {
      * @param messages at least one; each has a {@code role}, and {@code content} or {@code tool_calls}, beside whatever else
      *     the source has
      * @param tools the definitions of tools that go with it, or null
+     * @param prompt how many of the messages are the prompt of those that follow; 0 where nothing tells them apart
      */
-    record Conversation(List<Map<String, Object>> messages, List<Object> tools) implements Example {}
+    record Conversation(List<Map<String, Object>> messages, List<Object> tools, int prompt) implements Example {
+
+        /** Without a prompt of its own. */
+        public Conversation(List<Map<String, Object>> messages, List<Object> tools) {
+            this(messages, tools, 0);
+        }
+    }
 
     /** A prompt and what should follow it. */
     record PromptCompletion(String prompt, String completion) implements Example {}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.tokenize.internal;
 
+import io.sparkqlora.tokenize.PackingStrategy;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Iterator;
@@ -18,11 +19,12 @@ final class PackWindows implements MapPartitionsFunction<Row, ShardRow> {
     private static final long serialVersionUID = 1L;
 
     private final int capacity;
-    private final boolean packing;
+    private final PackingStrategy strategy;
 
-    PackWindows(int capacity, boolean packing) {
+    /** @param strategy null: each sequence is a row */
+    PackWindows(int capacity, PackingStrategy strategy) {
         this.capacity = capacity;
-        this.packing = packing;
+        this.strategy = strategy;
     }
 
     @Override
@@ -31,8 +33,11 @@ final class PackWindows implements MapPartitionsFunction<Row, ShardRow> {
     }
 
     private Iterator<ShardRow> pack(int window, List<Row> sequences) {
+        if (strategy == PackingStrategy.WRAPPED) {
+            return new WrappedRows(window, sequences, capacity);
+        }
         int[] lengths = sequences.stream().mapToInt(row -> row.getInt(1)).toArray();
-        List<int[]> packed = packing ? Packer.pack(lengths, capacity) : Packer.single(lengths.length);
+        List<int[]> packed = strategy == null ? Packer.single(lengths.length) : Packer.pack(lengths, capacity);
         Iterator<int[]> remaining = packed.iterator();
         return new Iterator<>() {
             private int position;

@@ -2,6 +2,7 @@
 package io.sparkqlora.tokenize.internal;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
@@ -38,10 +39,14 @@ final class RowParser {
     /** The example that a row's columns hold. */
     Example example(Map<?, ?> columns) throws RejectedRow {
         return switch (shape.kind()) {
-            case MESSAGES -> conversation(
-                    columns.get(shape.first()), shape.second() == null ? null : columns.get(shape.second()));
-            case PROMPT_COMPLETION -> new Example.PromptCompletion(
-                    text(columns, shape.first()), text(columns, shape.second()));
+            case MESSAGES -> new Example.Conversation(
+                    Messages.of(shape.first(), columns.get(shape.first())), tools(columns, shape.second()));
+            case SHAREGPT -> new Example.Conversation(
+                    ShareGpt.messages(shape.first(), columns.get(shape.first())), tools(columns, shape.second()));
+            case PROMPT_COMPLETION -> pair(columns);
+            case ALPACA -> alpaca(columns);
+            case ALPACA_CHAT -> new Example.Conversation(
+                    Alpaca.turns(text(columns, shape.first()), input(columns), output(columns)), null);
             case TEXT -> new Example.Text(text(columns, shape.first()));
             case TOKENS -> tokens(columns);
         };
@@ -55,10 +60,37 @@ final class RowParser {
         }
     }
 
-    private Example conversation(Object messages, Object tools) throws RejectedRow {
-        List<Map<String, Object>> turns = Messages.of(shape.first(), messages);
-        return new Example.Conversation(
-                turns, tools == null ? null : Messages.list(shape.second(), tools, "invalid_tools"));
+    private static List<Object> tools(Map<?, ?> columns, String column) throws RejectedRow {
+        Object tools = column == null ? null : columns.get(column);
+        return tools == null ? null : Messages.list(column, tools, "invalid_tools");
+    }
+
+    /** Prompt and completion are both text or both messages. */
+    private Example pair(Map<?, ?> columns) throws RejectedRow {
+        if (!(columns.get(shape.first()) instanceof List<?>) && !(columns.get(shape.second()) instanceof List<?>)) {
+            return new Example.PromptCompletion(text(columns, shape.first()), text(columns, shape.second()));
+        }
+        List<Map<String, Object>> prompt = Messages.of(shape.first(), columns.get(shape.first()));
+        List<Map<String, Object>> messages = new ArrayList<>(prompt);
+        messages.addAll(Messages.of(shape.second(), columns.get(shape.second())));
+        return new Example.Conversation(messages, tools(columns, shape.third()), prompt.size());
+    }
+
+    private Example alpaca(Map<?, ?> columns) throws RejectedRow {
+        String prompt = Alpaca.prompt(text(columns, shape.first()), input(columns));
+        return shape.second() == null
+                ? new Example.Text(prompt)
+                : new Example.PromptCompletion(prompt, text(columns, shape.second()));
+    }
+
+    /** What stands beside the instruction; most rows have none. */
+    private String input(Map<?, ?> columns) throws RejectedRow {
+        Object value = shape.third() == null ? null : columns.get(shape.third());
+        return value == null || value.equals("") ? "" : text(columns, shape.third());
+    }
+
+    private String output(Map<?, ?> columns) throws RejectedRow {
+        return shape.second() == null ? null : text(columns, shape.second());
     }
 
     private Example tokens(Map<?, ?> columns) throws RejectedRow {

@@ -11,11 +11,13 @@ import java.util.stream.Stream;
  * Which columns hold the example.
  *
  * @param kind how they hold it
- * @param first the column of messages, prompts, texts or token ids
- * @param second the column of tools (may be null), completions or labels; null for text
+ * @param first the column of messages, prompts, instructions, texts or token ids
+ * @param second the column of tools (may be null), completions, outputs (null for prompts) or labels; null for text
+ * @param third the column of inputs beside instructions, or of tools beside prompts and completions, or null
  * @param groups the columns that say which group a row belongs to, or null
  */
-public record RowShape(Kind kind, String first, String second, GroupColumns groups) implements Serializable {
+public record RowShape(Kind kind, String first, String second, String third, GroupColumns groups)
+        implements Serializable {
 
     private static final long serialVersionUID = 1L;
 
@@ -23,25 +25,45 @@ public record RowShape(Kind kind, String first, String second, GroupColumns grou
     public enum Kind {
         /** A list of messages with role and content, or that list as JSON text. */
         MESSAGES,
-        /** Two columns of text. */
+        /** Two columns of text or of messages. */
         PROMPT_COMPLETION,
         /** One column of text. */
         TEXT,
         /** Two columns of whole numbers: token ids, and labels. */
-        TOKENS
+        TOKENS,
+        /** Instruction, input and output as text. */
+        ALPACA,
+        /** The same as a conversation. */
+        ALPACA_CHAT,
+        /** A list of turns with from and value, or that list as JSON text. */
+        SHAREGPT;
+
+        /** Whether the chat template renders it. */
+        public boolean chat() {
+            return this == MESSAGES || this == ALPACA_CHAT || this == SHAREGPT;
+        }
+
+        /** Whether a column may hold a list. */
+        boolean lists() {
+            return this == MESSAGES || this == SHAREGPT || this == PROMPT_COMPLETION;
+        }
     }
 
     RowShape(Kind kind, String first, String second) {
-        this(kind, first, second, null);
+        this(kind, first, second, null, null);
+    }
+
+    RowShape(Kind kind, String first, String second, String third) {
+        this(kind, first, second, third, null);
     }
 
     RowShape groupedBy(GroupColumns columns) {
-        return new RowShape(kind, first, second, columns);
+        return new RowShape(kind, first, second, third, columns);
     }
 
     /** The columns of the example. */
     List<String> exampleColumns() {
-        return Stream.of(first, second).filter(Objects::nonNull).toList();
+        return Stream.of(first, second, third).filter(Objects::nonNull).toList();
     }
 
     /** The columns to read. */

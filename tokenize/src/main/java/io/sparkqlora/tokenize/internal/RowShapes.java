@@ -1,35 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.tokenize.internal;
 
+import io.sparkqlora.tokenize.Formatting;
 import io.sparkqlora.tokenize.GroupColumns;
 import io.sparkqlora.tokenize.SourceRows;
 import io.sparkqlora.tokenize.TokenizeErrors;
 import io.sparkqlora.tokenize.TokenizeOptions;
+import io.sparkqlora.tokenize.internal.RowShape.Kind;
 import java.util.List;
-import org.apache.spark.sql.types.ArrayType;
-import org.apache.spark.sql.types.DataType;
-import org.apache.spark.sql.types.IntegerType;
-import org.apache.spark.sql.types.MapType;
-import org.apache.spark.sql.types.NumericType;
-import org.apache.spark.sql.types.StringType;
-import org.apache.spark.sql.types.StructType;
-import org.apache.spark.sql.types.VariantType;
 
 /**
  * Decides a source's row shape: what the options name, else {@code messages}, {@code prompt}+{@code completion}, {@code text},
- * {@code input_ids}+{@code labels}.
+ * {@code input_ids}+{@code labels}, {@code conversations}, {@code instruction}+{@code output}.
  */
 public final class RowShapes {
 
     private static final String MESSAGES = "messages";
+    private static final String CONVERSATIONS = "conversations";
     private static final String TOOLS = "tools";
     private static final String PROMPT = "prompt";
     private static final String COMPLETION = "completion";
+    private static final String INSTRUCTION = "instruction";
+    private static final String INPUT = "input";
+    private static final String OUTPUT = "output";
     private static final String TEXT = "text";
     private static final String INPUT_IDS = "input_ids";
     private static final String LABELS = "labels";
 
-    private RowShapes() {}
+    private final SourceRows source;
+    private final List<String> columns;
+    private final TokenizeOptions options;
+
+    private RowShapes(SourceRows source, TokenizeOptions options) {
+        this.source = source;
+        this.columns = source.columns();
+        this.options = options;
+    }
 
     /**
      * The shape of a source's rows.
@@ -38,141 +44,129 @@ public final class RowShapes {
      *     D060 for a column of a type that can't hold the shape
      */
     public static RowShape of(SourceRows source, TokenizeOptions options) {
-        RowShape shape = shape(source.columns(), options);
-        GroupColumns groups = options.groups();
-        if (groups != null) {
-            require("group_by", groups.key(), source.columns());
-        }
-        if (groups != null && groups.hyperparameters() != null) {
-            require("group_hyperparameters", groups.hyperparameters(), source.columns());
-        }
+        RowShapes shapes = new RowShapes(source, options);
+        RowShape shape = shapes.shape(shapes.formatting(false), false).groupedBy(options.groups());
+        shapes.requireGroups();
         if (!source.jsonText()) {
-            shape.exampleColumns().forEach(column -> checkType(source, shape, column));
-            checkTypes(source, groups);
+            ColumnTypes.check(source, shape);
         }
-        return shape.groupedBy(groups);
+        return shape;
     }
 
     /**
-     * The shape of prompts: a conversation, a prompt whose completion is to be written, or the beginning of a text.
+     * The shape of prompts: a conversation, a prompt or an instruction whose answer is to be written, or the beginning of a text.
      *
      * @throws io.sparkqlora.kernels.QLoraException as {@link #of}
      */
     public static RowShape ofPrompts(SourceRows source, TokenizeOptions options) {
-        List<String> columns = source.columns();
-        boolean named = options.messagesColumn() != null || options.textColumn() != null;
-        String prompt = options.promptColumn() == null ? PROMPT : options.promptColumn();
-        boolean pair =
-                options.promptColumn() != null || (!named && !columns.contains(MESSAGES) && columns.contains(prompt));
-        if (pair) {
-            require("prompt_column", prompt, columns);
+        RowShapes shapes = new RowShapes(source, options);
+        RowShape shape = shapes.shape(shapes.formatting(true), true);
+        if (!source.jsonText()) {
+            ColumnTypes.check(source, shape);
         }
-        RowShape shape = pair ? new RowShape(RowShape.Kind.TEXT, prompt, null) : shape(columns, options);
-        shape.exampleColumns().forEach(column -> checkType(source, shape, column));
         return shape;
     }
 
-    private static RowShape shape(List<String> columns, TokenizeOptions options) {
+    /** What is said, or which column is named, or which usual names there are. */
+    private Formatting formatting(boolean prompts) {
+        if (options.formatting() != Formatting.AUTO) {
+            return options.formatting();
+        }
         if (options.messagesColumn() != null) {
-            return messages(options.messagesColumn(), columns, options);
+            return Formatting.MESSAGES;
         }
         if (options.promptColumn() != null) {
-            return promptCompletion(options.promptColumn(), options.completionColumn(), columns);
+            return Formatting.PROMPT_COMPLETION;
         }
-        if (options.textColumn() != null) {
-            return text(options.textColumn(), columns);
-        }
-        return shapeByName(columns, options);
+        return options.textColumn() != null ? Formatting.TEXT : byName(prompts);
     }
 
-    private static RowShape shapeByName(List<String> columns, TokenizeOptions options) {
+    private Formatting byName(boolean prompts) {
         if (columns.contains(MESSAGES)) {
-            return messages(MESSAGES, columns, options);
+            return Formatting.MESSAGES;
         }
-        if (columns.contains(PROMPT) && columns.contains(COMPLETION)) {
-            return promptCompletion(PROMPT, COMPLETION, columns);
+        if (columns.contains(PROMPT) && (prompts || columns.contains(COMPLETION))) {
+            return Formatting.PROMPT_COMPLETION;
         }
         if (columns.contains(TEXT)) {
-            return text(TEXT, columns);
+            return Formatting.TEXT;
         }
         if (columns.contains(INPUT_IDS) && columns.contains(LABELS)) {
-            return new RowShape(RowShape.Kind.TOKENS, INPUT_IDS, LABELS);
+            return Formatting.TOKENS;
+        }
+        if (columns.contains(CONVERSATIONS)) {
+            return Formatting.SHAREGPT;
+        }
+        if (columns.contains(INSTRUCTION) && (prompts || columns.contains(OUTPUT))) {
+            return Formatting.ALPACA;
         }
         throw TokenizeErrors.noShape(columns);
     }
 
-    private static RowShape messages(String column, List<String> columns, TokenizeOptions options) {
-        require("messages_column", column, columns);
-        String tools = options.toolsColumn();
-        if (tools != null) {
-            require("tools_column", tools, columns);
-        } else if (columns.contains(TOOLS)) {
-            tools = TOOLS;
+    private RowShape shape(Formatting formatting, boolean prompts) {
+        return switch (formatting) {
+            case AUTO -> throw new IllegalStateException("the formatting was decided");
+            case MESSAGES -> conversation(Kind.MESSAGES, named(options.messagesColumn(), MESSAGES));
+            case SHAREGPT -> conversation(Kind.SHAREGPT, named(options.messagesColumn(), CONVERSATIONS));
+            case TEXT -> new RowShape(Kind.TEXT, required("text_column", named(options.textColumn(), TEXT)), null);
+            case TOKENS -> new RowShape(Kind.TOKENS, required("formatting", INPUT_IDS), required("formatting", LABELS));
+            case PROMPT_COMPLETION -> prompts ? prompt() : promptCompletion();
+            case ALPACA -> alpaca(Kind.ALPACA, prompts);
+            case ALPACA_CHAT -> alpaca(Kind.ALPACA_CHAT, prompts);
+        };
+    }
+
+    private RowShape conversation(Kind kind, String column) {
+        required("messages_column", column);
+        if (options.toolsColumn() != null) {
+            required("tools_column", options.toolsColumn());
         }
-        return new RowShape(RowShape.Kind.MESSAGES, column, tools);
+        return new RowShape(kind, column, named(options.toolsColumn(), optional(TOOLS)));
     }
 
-    private static RowShape promptCompletion(String prompt, String completion, List<String> columns) {
-        require("prompt_column", prompt, columns);
-        require("completion_column", completion, columns);
-        return new RowShape(RowShape.Kind.PROMPT_COMPLETION, prompt, completion);
+    private RowShape promptCompletion() {
+        String prompt = required("prompt_column", named(options.promptColumn(), PROMPT));
+        String completion = required("completion_column", named(options.completionColumn(), COMPLETION));
+        // tools go with messages, and of a table only what is needed is read
+        boolean messages = source.jsonText() || ColumnTypes.list(source, prompt);
+        return new RowShape(Kind.PROMPT_COMPLETION, prompt, completion, messages ? optional(TOOLS) : null);
     }
 
-    private static RowShape text(String column, List<String> columns) {
-        require("text_column", column, columns);
-        return new RowShape(RowShape.Kind.TEXT, column, null);
+    private RowShape prompt() {
+        String prompt = required("prompt_column", named(options.promptColumn(), PROMPT));
+        return ColumnTypes.list(source, prompt)
+                ? new RowShape(Kind.MESSAGES, prompt, optional(TOOLS))
+                : new RowShape(Kind.TEXT, prompt, null);
     }
 
-    private static void require(String option, String column, List<String> columns) {
+    private RowShape alpaca(Kind kind, boolean prompts) {
+        String instruction = required("prompt_column", named(options.promptColumn(), INSTRUCTION));
+        String output = named(options.completionColumn(), OUTPUT);
+        return new RowShape(kind, instruction, prompts ? null : required("completion_column", output), optional(INPUT));
+    }
+
+    private static String named(String column, String usual) {
+        return column == null ? usual : column;
+    }
+
+    private String optional(String column) {
+        return columns.contains(column) ? column : null;
+    }
+
+    private String required(String option, String column) {
         if (!columns.contains(column)) {
             throw TokenizeErrors.noSuchColumn(option, column, columns, Nearest.of(column, columns));
         }
+        return column;
     }
 
-    private static void checkTypes(SourceRows source, GroupColumns groups) {
-        if (groups == null) {
-            return;
+    private void requireGroups() {
+        GroupColumns groups = options.groups();
+        if (groups != null) {
+            required("group_by", groups.key());
         }
-        DataType key = type(source, groups.key());
-        if (!(key instanceof StringType || key instanceof NumericType)) {
-            throw TokenizeErrors.wrongType(groups.key(), key.simpleString(), "a string or a number");
-        }
-        DataType settings = groups.hyperparameters() == null ? null : type(source, groups.hyperparameters());
-        boolean object = settings instanceof StructType
-                || settings instanceof StringType
-                || settings instanceof VariantType
-                || (settings instanceof MapType map && map.keyType() instanceof StringType);
-        if (settings != null && !object) {
-            throw TokenizeErrors.wrongType(
-                    groups.hyperparameters(),
-                    settings.simpleString(),
-                    "a struct, a map of strings, or a JSON object as a string");
-        }
-    }
-
-    private static DataType type(SourceRows source, String column) {
-        return source.rows().schema().apply(column).dataType();
-    }
-
-    private static void checkType(SourceRows source, RowShape shape, String column) {
-        DataType type = type(source, column);
-        if (shape.kind() == RowShape.Kind.TOKENS) {
-            requireIntegers(column, type);
-            return;
-        }
-        boolean text = type instanceof StringType || type instanceof VariantType;
-        boolean list = shape.kind() == RowShape.Kind.MESSAGES && type instanceof ArrayType;
-        if (!text && !list) {
-            String wanted = shape.kind() == RowShape.Kind.MESSAGES
-                    ? "an array of structs, or its JSON as a string"
-                    : "a string";
-            throw TokenizeErrors.wrongType(column, type.simpleString(), wanted);
-        }
-    }
-
-    private static void requireIntegers(String column, DataType type) {
-        if (!(type instanceof ArrayType array && array.elementType() instanceof IntegerType)) {
-            throw TokenizeErrors.wrongType(column, type.simpleString(), "an array of integers");
+        if (groups != null && groups.hyperparameters() != null) {
+            required("group_hyperparameters", groups.hyperparameters());
         }
     }
 }

@@ -37,6 +37,11 @@ public final class SourceText {
         return text.repartition(partitions(spark, source.rows()));
     }
 
+    /** How many rows a source has, bad ones included. */
+    public static long count(SparkSession spark, SourceRows source) {
+        return (source.jsonText() ? lines(source.rows()) : source.rows()).count();
+    }
+
     private static Dataset<Row> lines(Dataset<Row> rows) {
         Column line = col(rows.columns()[0]);
         // from the left alone, which ends at a row's first character: trimming both ends copied and searched all of it

@@ -68,8 +68,9 @@ final class TokenizeJob {
     }
 
     /** Tokenises source text; rejected rows are among the rows that come out. */
-    Dataset<Row> tokenize(Dataset<Row> text, RowShape shape, ExampleTokenizer.Source tokenizers) {
-        return text.mapPartitions(new TokenizeRows(shape, tokenizers), Encoders.row(TokenizedRows.SCHEMA));
+    Dataset<Row> tokenize(Dataset<Row> text, RowShape shape, RowShare share, ExampleTokenizer.Source tokenizers) {
+        return text.mapPartitions(
+                new TokenizeRows(shape, share, options.wrapped(), tokenizers), Encoders.row(TokenizedRows.SCHEMA));
     }
 
     /** The windows of sequences. */
@@ -92,7 +93,8 @@ final class TokenizeJob {
                 .sortWithinPartitions(col(WINDOW), col(PLACE), key[0], key[1], col(COPY))
                 .select(WINDOW, TokenizedRows.NUM_TOKENS, TokenizedRows.TOKENS)
                 .mapPartitions(
-                        new PackWindows(options.maxSeqLength(), options.packing()), Encoders.bean(ShardRow.class))
+                        new PackWindows(options.maxSeqLength(), options.packing() ? options.packingStrategy() : null),
+                        Encoders.bean(ShardRow.class))
                 .toDF();
     }
 

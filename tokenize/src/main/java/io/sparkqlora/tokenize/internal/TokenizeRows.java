@@ -2,23 +2,30 @@
 package io.sparkqlora.tokenize.internal;
 
 import java.nio.ByteBuffer;
+import java.util.Collections;
 import java.util.Iterator;
+import java.util.List;
 import java.util.Map;
 import org.apache.spark.api.java.function.MapPartitionsFunction;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 
-/** Tokenises the rows of a partition: JSON text in, {@link TokenizedRows} out, one for one. */
+/** Tokenises the rows of a partition: JSON text in, {@link TokenizedRows} out, of each row as many as its share says. */
 final class TokenizeRows implements MapPartitionsFunction<Row, Row> {
 
     private static final long serialVersionUID = 1L;
     private static final int SHOWN = 2000;
 
     private final RowShape shape;
+    private final RowShare share;
+    private final boolean wrapped;
     private final ExampleTokenizer.Source tokenizers;
 
-    TokenizeRows(RowShape shape, ExampleTokenizer.Source tokenizers) {
+    /** @param wrapped whether a sequence's first token may follow another's last, and so count */
+    TokenizeRows(RowShape shape, RowShare share, boolean wrapped, ExampleTokenizer.Source tokenizers) {
         this.shape = shape;
+        this.share = share;
+        this.wrapped = wrapped;
         this.tokenizers = tokenizers;
     }
 
@@ -26,23 +33,22 @@ final class TokenizeRows implements MapPartitionsFunction<Row, Row> {
     public Iterator<Row> call(Iterator<Row> rows) {
         ExampleTokenizer tokenizer = tokenizers.open();
         RowParser parser = new RowParser(shape);
-        return new Iterator<>() {
-            @Override
-            public boolean hasNext() {
-                return rows.hasNext();
-            }
-
-            @Override
-            public Row next() {
-                return row(parser, tokenizer, rows.next().getString(0));
-            }
-        };
+        return new Copies<>(rows, row -> copies(parser, tokenizer, row.getString(0)));
     }
 
-    private Row row(RowParser parser, ExampleTokenizer tokenizer, String json) {
-        RowGroup group = RowGroup.NONE;
+    private List<Row> copies(RowParser parser, ExampleTokenizer tokenizer, String json) {
         try {
             Map<?, ?> columns = parser.columns(json);
+            int copies = share.of(shape, columns, json);
+            return copies == 0 ? List.of() : Collections.nCopies(copies, row(parser, columns, tokenizer, json));
+        } catch (RejectedRow e) {
+            return Collections.nCopies(share.of(shape, null, json), rejected(json, RowGroup.NONE, e.outcome()));
+        }
+    }
+
+    private Row row(RowParser parser, Map<?, ?> columns, ExampleTokenizer tokenizer, String json) {
+        RowGroup group = RowGroup.NONE;
+        try {
             group = RowGroup.of(shape.groups(), columns);
             Outcome outcome = tokenizer.tokenize(parser.example(columns));
             return outcome instanceof Outcome.Tokenized tokenized
@@ -53,9 +59,9 @@ final class TokenizeRows implements MapPartitionsFunction<Row, Row> {
         }
     }
 
-    private static Row sequence(String json, RowGroup group, Outcome.Tokenized tokenized) {
+    private Row sequence(String json, RowGroup group, Outcome.Tokenized tokenized) {
         int[] labels = tokenized.labels().clone();
-        if (labels.length > 0) {
+        if (labels.length > 0 && !wrapped) {
             // nothing predicts a sequence's first token
             labels[0] = TokenBytes.IGNORED;
         }

@@ -2,6 +2,7 @@
 package io.sparkqlora.tokenize.internal;
 
 import io.sparkqlora.tokenize.Lineage;
+import io.sparkqlora.tokenize.SourceMix;
 import io.sparkqlora.tokenize.SourceRows;
 import io.sparkqlora.tokenize.TokenStatistics;
 import io.sparkqlora.tokenize.TokenizationResult;
@@ -41,14 +42,39 @@ public final class Tokenizing {
             RowShape shape,
             ExampleTokenizer.Source tokenizers,
             Function<Lineage, String> datasetId) {
-        Dataset<Row> tokenized = job.tokenize(SourceText.of(spark, source, shape), shape, tokenizers)
-                .persist(StorageLevel.MEMORY_AND_DISK());
+        return run(SourceMix.concatenated(List.of(source)), List.of(shape), tokenizers, datasetId);
+    }
+
+    /**
+     * Runs the job over several sources.
+     *
+     * @param shapes of each source's rows
+     * @param datasetId makes the id, once the lineage is complete
+     */
+    public TokenizationResult run(
+            SourceMix mix,
+            List<RowShape> shapes,
+            ExampleTokenizer.Source tokenizers,
+            Function<Lineage, String> datasetId) {
+        Dataset<Row> tokenized = tokenize(mix, shapes, tokenizers).persist(StorageLevel.MEMORY_AND_DISK());
         try {
-            return pack(source.lineage(), tokenized, datasetId);
+            return pack(mix.lineage(), tokenized, datasetId);
         } catch (RuntimeException e) {
             tokenized.unpersist();
             throw e;
         }
+    }
+
+    private Dataset<Row> tokenize(SourceMix mix, List<RowShape> shapes, ExampleTokenizer.Source tokenizers) {
+        Dataset<Row> all = null;
+        for (int i = 0; i < shapes.size(); i++) {
+            RowShape shape = shapes.get(i);
+            RowShare share = new RowShare(mix.copies().get(i), options.split());
+            Dataset<Row> text = SourceText.of(spark, mix.sources().get(i), shape);
+            Dataset<Row> part = job.tokenize(text, shape, share, tokenizers);
+            all = all == null ? part : all.unionAll(part);
+        }
+        return all;
     }
 
     private TokenizationResult pack(Lineage source, Dataset<Row> tokenized, Function<Lineage, String> datasetId) {

@@ -201,7 +201,7 @@ class TokenizingTest {
         TokenizeOptions options = options().build();
         RowShape shape = RowShapes.of(source, options);
         return new TokenizeJob(spark, options, WINDOW)
-                .tokenize(SourceText.of(spark, source, shape), shape, CharacterTokenizer.source(MAX));
+                .tokenize(SourceText.of(spark, source, shape), shape, RowShare.WHOLE, CharacterTokenizer.source(MAX));
     }
 
     @Test

@@ -5,6 +5,8 @@ import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.PipelineErrors;
+import io.sparkqlora.tokenize.Formatting;
+import io.sparkqlora.tokenize.PackingStrategy;
 import io.sparkqlora.tokenize.TokenizeOptions;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -28,6 +30,9 @@ public final class TokenizeSettings {
                 .chatTemplateDate(chatTemplateDate(config))
                 .maxSeqLength(config.get(DataKeys.MAX_SEQ_LENGTH))
                 .packing(config.get(DataKeys.PACKING))
+                .packingStrategy(PackingStrategy.of(config.get(DataKeys.PACKING_STRATEGY)))
+                .formatting(Formatting.of(config.get(DataKeys.FORMATTING)))
+                .validationSplitPercentage(config.get(DataKeys.VALIDATION_SPLIT_PERCENTAGE))
                 .assistantOnlyLoss(config.get(DataKeys.ASSISTANT_ONLY_LOSS))
                 .completionOnlyLoss(config.get(DataKeys.COMPLETION_ONLY_LOSS))
                 .groupBy(config.get(GroupKeys.GROUP_BY))

@@ -4,7 +4,6 @@ package io.sparkqlora.pipeline.internal.job;
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.lit;
 
-import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.Evaluation;
 import io.sparkqlora.pipeline.GroupErrors;
 import io.sparkqlora.pipeline.JobConfig;
@@ -12,6 +11,7 @@ import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.internal.cluster.ClusterPreflight;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
+import io.sparkqlora.pipeline.internal.data.DataPart;
 import io.sparkqlora.pipeline.internal.data.TokenData;
 import io.sparkqlora.pipeline.internal.observe.JobGroup;
 import io.sparkqlora.pipeline.internal.run.AdapterConfigJson;
@@ -41,9 +41,9 @@ public final class EvaluateJob {
         RunChoice choice = chosen.withBackend(device.backend());
         JobInputs.requireMemory(choice.config(), base, device, 1);
         work.observer().onMessage("evaluating " + choice.adapterId() + " " + device.describe());
-        String source = config.get(config.has(DataKeys.EVAL_DATASET) ? DataKeys.EVAL_DATASET : DataKeys.DATASET);
+        String source = DataPart.EVALUATION.source(config);
         TokenData data = TokenDatasets.prepare(
-                work, source, longest -> JobInputs.requireMemory(choice.config(), base, device, longest));
+                work, DataPart.EVALUATION, longest -> JobInputs.requireMemory(choice.config(), base, device, longest));
         requireRows(data, choice.group());
         int maxTokens = JobInputs.batchTokens(choice.config(), data.maxNumTokens());
         String title = "evaluate " + choice.adapterId();

@@ -7,16 +7,15 @@ import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.max;
 import static org.apache.spark.sql.functions.sum;
 
-import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.ModelKeys;
+import io.sparkqlora.pipeline.internal.data.DataPart;
 import io.sparkqlora.pipeline.internal.data.TokenData;
-import io.sparkqlora.pipeline.internal.data.TokenizeSettings;
 import io.sparkqlora.pipeline.internal.observe.JobGroup;
 import io.sparkqlora.pipeline.internal.tables.JobTables;
 import io.sparkqlora.pipeline.internal.tables.Table;
-import io.sparkqlora.tokenize.DataSource;
+import io.sparkqlora.tokenize.SourceMix;
 import io.sparkqlora.tokenize.SourceRows;
 import io.sparkqlora.tokenize.TextTokenizer;
 import io.sparkqlora.tokenize.TokenStatistics;
@@ -35,47 +34,50 @@ public final class TokenDatasets {
 
     private final Workspace work;
     private final String source;
-    private final SourceRows rows;
+    private final SourceMix rows;
+    private final TokenizeOptions options;
     private final IntConsumer check;
 
-    private TokenDatasets(Workspace work, String source, SourceRows rows, IntConsumer check) {
+    private TokenDatasets(Workspace work, String source, SourceMix rows, TokenizeOptions options, IntConsumer check) {
         this.work = work;
         this.source = source;
         this.rows = rows;
+        this.options = options;
         this.check = check;
     }
 
     /**
-     * The data set of a source, made now unless it is there.
+     * The data set of a part of a job's rows, made now unless it is there.
      *
      * @param check gets the tokens of the longest row before anything is written; throws if they are too many
      * @throws io.sparkqlora.kernels.QLoraException INPUT if the source can't be read or has no usable row; nothing is written
      *     then
      */
-    public static TokenData prepare(Workspace work, String source, IntConsumer check) {
-        SourceRows rows = DataSource.of(source, work.config().get(DataKeys.DATASET_FORMAT))
-                .read(work.spark());
-        return new TokenDatasets(work, source, rows, check).prepare();
+    public static TokenData prepare(Workspace work, DataPart part, IntConsumer check) {
+        JobConfig config = work.config();
+        DataPart.check(config);
+        SourceMix rows = part.read(work.spark(), config);
+        return new TokenDatasets(work, part.source(config), rows, part.options(config), check).prepare();
     }
 
-    /** As {@link #prepare(Workspace, String, IntConsumer)}, of rows that are at hand. */
-    public static TokenData prepare(Workspace work, SourceRows rows, IntConsumer check) {
-        return new TokenDatasets(work, rows.lineage().identity(), rows, check).prepare();
+    /** As {@link #prepare(Workspace, DataPart, IntConsumer)}, of rows that are at hand. */
+    public static TokenData prepare(Workspace work, DataPart part, SourceRows rows, IntConsumer check) {
+        SourceMix mix = SourceMix.concatenated(List.of(rows));
+        return new TokenDatasets(work, rows.lineage().identity(), mix, part.options(work.config()), check).prepare();
     }
 
     private TokenData prepare() {
         JobConfig config = work.config();
         Path folder = Path.of(config.get(ModelKeys.MODEL_NAME_OR_PATH));
         try (TextTokenizer tokenizer = TextTokenizer.open(folder)) {
-            TokenizeOptions options = TokenizeSettings.of(config);
             Optional<TokenData> there = Tokenization.datasetId(rows, tokenizer, options)
                     .flatMap(id -> find(id, rows.lineage().version(), tokenizer.sha256(), true));
             there.ifPresent(data -> check.accept(data.maxNumTokens()));
-            return there.orElseGet(() -> make(tokenizer, options));
+            return there.orElseGet(() -> make(tokenizer));
         }
     }
 
-    private TokenData make(TextTokenizer tokenizer, TokenizeOptions options) {
+    private TokenData make(TextTokenizer tokenizer) {
         work.tables().requireWritable();
         work.observer().onMessage("tokenising " + source);
         try (JobGroup group = JobGroup.open(work.spark().sparkContext(), "tokenize", "tokenize " + source);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.job;
 
-import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.internal.cluster.ClusterPreflight;
 import io.sparkqlora.pipeline.internal.cluster.RapidsPool;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
+import io.sparkqlora.pipeline.internal.data.DataPart;
 import io.sparkqlora.pipeline.internal.data.TokenData;
 import io.sparkqlora.pipeline.internal.groups.GroupChecks;
 import io.sparkqlora.pipeline.internal.groups.GroupedTraining;
@@ -29,18 +29,18 @@ public final class TrainJob {
         JobInputs.checkTokenizer(work.config());
         ClusterPreflight.checkTasks(work.spark().sparkContext());
         GroupChecks.check(work.config());
-        return TokenDatasets.prepare(work, work.config().get(DataKeys.DATASET), longest -> {});
+        return TokenDatasets.prepare(work, DataPart.TRAINING, longest -> {});
     }
 
     /** A job's run, to its end. */
     public static RunRecord train(Workspace given) {
-        String source = given.config().get(DataKeys.DATASET);
-        return train(given, (work, check) -> TokenDatasets.prepare(work, source, check));
+        DataPart.check(given.config());
+        return train(given, (work, check) -> TokenDatasets.prepare(work, DataPart.TRAINING, check));
     }
 
     /** As {@link #train(Workspace)}, on rows that are at hand. */
     public static RunRecord train(Workspace given, SourceRows rows) {
-        return train(given, (work, check) -> TokenDatasets.prepare(work, rows, check));
+        return train(given, (work, check) -> TokenDatasets.prepare(work, DataPart.TRAINING, rows, check));
     }
 
     private static RunRecord train(Workspace given, BiFunction<Workspace, IntConsumer, TokenData> prepare) {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.groups;
 
-import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.JobConfigBuilder;
 import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.TestJobs;
 import io.sparkqlora.pipeline.TestSpark;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
+import io.sparkqlora.pipeline.internal.data.DataPart;
 import io.sparkqlora.pipeline.internal.data.TokenData;
 import io.sparkqlora.pipeline.internal.job.TokenDatasets;
 import io.sparkqlora.pipeline.internal.job.Workspace;
@@ -61,7 +61,7 @@ final class TestGroups {
     /** Tokenises a job's data. */
     static TestGroups of(JobConfig config, RunObserver observer) {
         Workspace work = Workspace.open(TestSpark.session(), config, observer);
-        return new TestGroups(work, TokenDatasets.prepare(work, config.get(DataKeys.DATASET), longest -> {}));
+        return new TestGroups(work, TokenDatasets.prepare(work, DataPart.TRAINING, longest -> {}));
     }
 
     /** The same data in another run. */

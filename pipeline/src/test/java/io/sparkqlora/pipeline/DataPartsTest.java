@@ -76,8 +76,8 @@ class DataPartsTest {
 
     @Test
     void wrappedRowsAreTrainedOn() {
-        JobConfig job =
-                job("dataset=" + chats(), "packing_strategy=wrapped", "max_seq_length=24", "max_steps=1", "save_steps=1");
+        JobConfig job = job(
+                "dataset=" + chats(), "packing_strategy=wrapped", "max_seq_length=24", "max_steps=1", "save_steps=1");
         assertThat(Cli.run("train", job).done().outcome().get("steps").asLong()).isOne();
     }
 

@@ -47,8 +47,9 @@ class TokenColumnsTest {
             assertThat(row.<String>getAs("rejection")).startsWith("no_assistant_turn: none of the 2 messages");
             assertThatThrownBy(() -> TokenColumns.check(spark.range(1).toDF(), OPTIONS, false))
                     .hasMessageStartingWith("QLORA-D053")
-                    .hasMessageContaining("or input_ids and labels, or conversations, or instruction and output; its columns are "
-                            + "id");
+                    .hasMessageContaining(
+                            "or input_ids and labels, or conversations, or instruction and output; its columns are "
+                                    + "id");
         }
     }
 

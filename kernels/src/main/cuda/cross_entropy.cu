@@ -50,9 +50,10 @@ __device__ __forceinline__ void zero_row(const Matrix& logits, long long row, in
     for (int col = threadIdx.x * V; col < n; col += blockDim.x * V) store<V>(logits, row, col, zero);
 }
 
-template <int V, bool EXACT>
+// SMOOTH: the label's distribution is smoothed, which takes the mean of the logits.
+template <int V, bool EXACT, bool SMOOTH>
 __device__ __forceinline__ void cross_entropy(const Matrix& logits, const int* labels, float* losses, int n, float soft_cap,
-                                              float gradient_scale, int with_gradient) {
+                                              float smoothing, float gradient_scale, int with_gradient) {
     __shared__ float scratch[32];
     long long row = blockIdx.x;
     int label = labels[row];
@@ -63,12 +64,17 @@ __device__ __forceinline__ void cross_entropy(const Matrix& logits, const int* l
     }
     if (label < 0 || label >= n) __trap();
     Running<EXACT> running;
+    float total = 0.f;
 #pragma unroll 4
     for (int col = threadIdx.x * V; col < n; col += blockDim.x * V) {
         float x[V];
         load<V>(logits, row, col, x);
         cap<V>(x, soft_cap);
-        running.take<V>(x);
+        running.template take<V>(x);
+        if (SMOOTH) {
+#pragma unroll
+            for (int i = 0; i < V; i++) total += x[i];
+        }
     }
     float at_label[1];
     load<1>(logits, row, label, at_label);
@@ -77,10 +83,14 @@ __device__ __forceinline__ void cross_entropy(const Matrix& logits, const int* l
     // a thread without elements has −∞ and 0
     float mine = running.sum == 0.f ? 0.f : running.sum * exponential<EXACT>(running.max - max);
     float sum = reduce_block<Sum>(mine, scratch);
-    if (threadIdx.x == 0) losses[row] = logf(sum) + (max - at_label[0]);
+    float target = at_label[0];
+    if (SMOOTH) target += smoothing * (reduce_block<Sum>(total, scratch) / n - target);
+    if (threadIdx.x == 0) losses[row] = logf(sum) + (max - target);
     if (!with_gradient) return;
     __syncthreads();  // the label's logit is read before it is replaced
     float factor = gradient_scale / sum;
+    float elsewhere = SMOOTH ? gradient_scale * smoothing / n : 0.f;
+    float at_the_label = SMOOTH ? gradient_scale * (1.f - smoothing) : gradient_scale;
 #pragma unroll 4
     for (int col = threadIdx.x * V; col < n; col += blockDim.x * V) {
         float x[V];
@@ -91,10 +101,21 @@ __device__ __forceinline__ void cross_entropy(const Matrix& logits, const int* l
             // not fused with what follows: the largest logit gives exp(0)
             float value = soft_cap > 0.f ? __fmul_rn(soft_cap, t) : x[i];
             float gradient = factor * exponential<EXACT>(value - max);
-            if (col + i == label) gradient -= gradient_scale;
+            if (SMOOTH) gradient -= elsewhere;
+            if (col + i == label) gradient -= at_the_label;
             x[i] = soft_cap > 0.f ? gradient * (1.f - t * t) : gradient;
         }
         store<V>(logits, row, col, x);
+    }
+}
+
+template <int V, bool SMOOTH>
+__device__ __forceinline__ void choose(const Matrix& logits, const int* labels, float* losses, int n, float soft_cap,
+                                       float smoothing, float gradient_scale, int with_gradient) {
+    if (logits.type == F32) {
+        cross_entropy<V, true, SMOOTH>(logits, labels, losses, n, soft_cap, smoothing, gradient_scale, with_gradient);
+    } else {
+        cross_entropy<V, false, SMOOTH>(logits, labels, losses, n, soft_cap, smoothing, gradient_scale, with_gradient);
     }
 }
 
@@ -102,11 +123,12 @@ __device__ __forceinline__ void cross_entropy(const Matrix& logits, const int* l
 
 #define VARIANT(V)                                                                                                              \
     extern "C" __global__ void __launch_bounds__(MAX_THREADS) cross_entropy_##V(                                                    \
-        Matrix logits, const int* labels, float* losses, int n, float soft_cap, float gradient_scale, int with_gradient) {      \
-        if (logits.type == F32) {                                                                                               \
-            cross_entropy<V, true>(logits, labels, losses, n, soft_cap, gradient_scale, with_gradient);                         \
+        Matrix logits, const int* labels, float* losses, int n, float soft_cap, float smoothing, float gradient_scale,          \
+        int with_gradient) {                                                                                                    \
+        if (smoothing > 0.f) {                                                                                                  \
+            choose<V, true>(logits, labels, losses, n, soft_cap, smoothing, gradient_scale, with_gradient);                     \
         } else {                                                                                                                \
-            cross_entropy<V, false>(logits, labels, losses, n, soft_cap, gradient_scale, with_gradient);                        \
+            choose<V, false>(logits, labels, losses, n, soft_cap, smoothing, gradient_scale, with_gradient);                    \
         }                                                                                                                       \
     }
 

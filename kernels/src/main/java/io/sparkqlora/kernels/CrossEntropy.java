@@ -18,8 +18,14 @@ public interface CrossEntropy {
     void forward(Tensor logits, Tensor labels, float softCap, Tensor losses);
 
     /**
-     * As {@link #forward}, and replaces {@code logits} by {@code gradientScale · d loss / d logits} (zeros where the label does
-     * not count).
+     * As {@link #forward}, with smoothed labels, and replaces {@code logits} by {@code gradientScale · d loss / d logits} (zeros
+     * where the label does not count). With {@code s = labelSmoothing} and {@code mean} over the vocabulary,
+     * {@code losses[i] = logSumExp(logits[i, :]) − (1 − s) · logits[i, labels[i]] − s · mean(logits[i, :])}: the cross-entropy
+     * against a distribution of {@code 1 − s + s / V} at the label and {@code s / V} elsewhere, which is what transformers'
+     * {@code LabelSmoother} adds up.
+     *
+     * @param labelSmoothing from 0, which is {@link #forward}'s loss, to below 1
      */
-    void forwardBackward(Tensor logits, Tensor labels, float softCap, float gradientScale, Tensor losses);
+    void forwardBackward(
+            Tensor logits, Tensor labels, float softCap, float labelSmoothing, float gradientScale, Tensor losses);
 }

@@ -59,4 +59,16 @@ public interface Operations {
 
     /** The optimizer update with moments in 8 bits. */
     AdamW8bit adamW8bit();
+
+    /** The update of an optimizer with one moment. */
+    Lion lion();
+
+    /** The same with the moment in 8 bits. */
+    Lion8bit lion8bit();
+
+    /** The update of an optimizer without moments. */
+    Sgd sgd();
+
+    /** Noise on embeddings. */
+    RowNoise rowNoise();
 }

@@ -27,7 +27,7 @@ public final class GroupKeys {
             null,
             "Column of a group's own hyper-parameters (a struct, a map, or a JSON object as text, the same in all rows of "
                     + "a group), under the names of this page: learning_rate, lr_scheduler_type, lr_scheduler_kwargs, warmup_steps, "
-                    + "warmup_ratio, max_steps, num_train_epochs, max_grad_norm, weight_decay, adam_beta1, adam_beta2, "
+                    + "warmup_ratio, max_steps, num_train_epochs, max_grad_norm, weight_decay, label_smoothing_factor, neftune_noise_alpha, adam_beta1, adam_beta2, "
                     + "adam_epsilon, seed. What is not said is the job's.");
 
     public static final ConfigKey<Integer> GROUPS_PER_DEVICE = of(

@@ -79,6 +79,22 @@ public final class TrainingKeys {
     public static final ConfigKey<Double> WEIGHT_DECAY =
             of(TRAINING, "weight_decay", ConfigTypes.number(Range.atLeast(0)), 0.0, "AdamW's decoupled weight decay.");
 
+    public static final ConfigKey<Double> LABEL_SMOOTHING_FACTOR = of(
+            TRAINING,
+            "label_smoothing_factor",
+            ConfigTypes.number(Range.halfOpen(0, 1)),
+            0.0,
+            "How much of a label's probability is spread over the vocabulary: a counted token's loss is (1 - factor) times its "
+                    + "cross-entropy and factor times the mean of -log p over all words. evaluate doesn't smooth.");
+
+    public static final ConfigKey<Double> NEFTUNE_NOISE_ALPHA = of(
+            TRAINING,
+            "neftune_noise_alpha",
+            ConfigTypes.number(Range.atLeast(0)),
+            0.0,
+            "NEFTune: while training, uniform noise of at most alpha / √(sequence length · hidden size) on the embeddings; 0: "
+                    + "none. transformers takes the length of the padded batch.");
+
     public static final ConfigKey<String> OPTIM = of(
             TRAINING,
             "optim",
@@ -126,6 +142,8 @@ public final class TrainingKeys {
             GRADIENT_ACCUMULATION_STEPS,
             MAX_GRAD_NORM,
             WEIGHT_DECAY,
+            LABEL_SMOOTHING_FACTOR,
+            NEFTUNE_NOISE_ALPHA,
             OPTIM,
             ADAM_BETA1,
             ADAM_BETA2,

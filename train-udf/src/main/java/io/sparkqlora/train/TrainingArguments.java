@@ -19,6 +19,8 @@ import java.util.Map;
  * @param shardBase whether each rank keeps only its part of the decoder layers' quantised weights
  * @param maxGradNorm gradients are scaled down to this norm; 0 for no clipping
  * @param weightDecay AdamW's decoupled decay of all adapter parameters
+ * @param labelSmoothingFactor how much of a label's probability is spread over the vocabulary
+ * @param neftuneNoiseAlpha noise on the embeddings while training, of ±alpha / √(sequence length · hidden size); 0 for none
  * @param adamBeta1 decay of the first moment
  * @param adamBeta2 decay of the second moment
  * @param adamEpsilon added to the root of the second moment
@@ -40,6 +42,8 @@ public record TrainingArguments(
         boolean shardBase,
         double maxGradNorm,
         double weightDecay,
+        double labelSmoothingFactor,
+        double neftuneNoiseAlpha,
         double adamBeta1,
         double adamBeta2,
         double adamEpsilon,
@@ -69,6 +73,16 @@ public record TrainingArguments(
                 "at most " + MOST_BATCHES + " / num_processes");
         check("max_grad_norm", maxGradNorm, maxGradNorm >= 0, "at least 0");
         check("weight_decay", weightDecay, weightDecay >= 0, "at least 0");
+        check(
+                "label_smoothing_factor",
+                labelSmoothingFactor,
+                labelSmoothingFactor >= 0 && labelSmoothingFactor < 1,
+                "at least 0 and below 1");
+        check(
+                "neftune_noise_alpha",
+                neftuneNoiseAlpha,
+                Double.isFinite(neftuneNoiseAlpha) && neftuneNoiseAlpha >= 0,
+                "at least 0");
         check("adam_beta1", adamBeta1, adamBeta1 >= 0 && adamBeta1 < 1, "at least 0 and below 1");
         check("adam_beta2", adamBeta2, adamBeta2 >= 0 && adamBeta2 < 1, "at least 0 and below 1");
         check("adam_epsilon", adamEpsilon, adamEpsilon >= 0, "at least 0");

@@ -19,6 +19,8 @@ public final class TrainingArgumentsBuilder {
     private boolean shardBase;
     private double maxGradNorm = 1;
     private double weightDecay;
+    private double labelSmoothingFactor;
+    private double neftuneNoiseAlpha;
     private double adamBeta1 = 0.9;
     private double adamBeta2 = 0.999;
     private double adamEpsilon = 1e-8;
@@ -42,6 +44,8 @@ public final class TrainingArgumentsBuilder {
         shardBase = from.shardBase();
         maxGradNorm = from.maxGradNorm();
         weightDecay = from.weightDecay();
+        labelSmoothingFactor = from.labelSmoothingFactor();
+        neftuneNoiseAlpha = from.neftuneNoiseAlpha();
         adamBeta1 = from.adamBeta1();
         adamBeta2 = from.adamBeta2();
         adamEpsilon = from.adamEpsilon();
@@ -128,6 +132,18 @@ public final class TrainingArgumentsBuilder {
         return this;
     }
 
+    /** How much of a label's probability is spread over the vocabulary; 0. */
+    public TrainingArgumentsBuilder labelSmoothingFactor(double value) {
+        labelSmoothingFactor = value;
+        return this;
+    }
+
+    /** Noise on the embeddings while training; 0 for none. */
+    public TrainingArgumentsBuilder neftuneNoiseAlpha(double value) {
+        neftuneNoiseAlpha = value;
+        return this;
+    }
+
     /** Decay of the first moment; 0.9. */
     public TrainingArgumentsBuilder adamBeta1(double value) {
         adamBeta1 = value;
@@ -184,6 +200,8 @@ public final class TrainingArgumentsBuilder {
                 shardBase,
                 maxGradNorm,
                 weightDecay,
+                labelSmoothingFactor,
+                neftuneNoiseAlpha,
                 adamBeta1,
                 adamBeta2,
                 adamEpsilon,

@@ -254,6 +254,11 @@ public final class TrainingSession implements AutoCloseable {
         return loaded.buffers();
     }
 
+    /** How it is trained. */
+    TrainingArguments arguments() {
+        return trainStep.arguments();
+    }
+
     /** Shapes and settings. */
     SessionSpec spec() {
         return spec;

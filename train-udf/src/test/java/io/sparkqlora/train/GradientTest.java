@@ -27,7 +27,10 @@ class GradientTest {
 
     private static final double STEP = 2e-3;
     private static final double TOLERANCE = 0.01;
-    private static final DropoutMasks.Draw DROPOUT = new DropoutMasks.Draw(0.2f, 11, 3, 1);
+    private static final DropoutMasks.Draw DROPOUT = new DropoutMasks.Draw(0.2f, 0f, 11, 3, 1);
+    private static final DropoutMasks.Draw NOISE = new DropoutMasks.Draw(0f, 5f, 11, 3, 1);
+    private static final TrainingArguments SMOOTHED =
+            TestSessions.ARGUMENTS.toBuilder().labelSmoothingFactor(0.2).build();
     private static final List<List<PackedRow>> BATCH = List.of(
             List.of(TestRows.packed(1, 51, 13, 2, 20), TestRows.packed(2, 51, 17)),
             List.of(TestRows.packed(3, 51, 1, 25)));
@@ -36,6 +39,7 @@ class GradientTest {
         return Stream.of(
                 Arguments.of("all linear layers", TargetModules.allLinear(), null),
                 Arguments.of("all linear layers, dropout", TargetModules.allLinear(), DROPOUT),
+                Arguments.of("all linear layers, noise on embeddings", TargetModules.allLinear(), NOISE),
                 Arguments.of("parts of groups", TargetModules.names("k_proj", "up_proj"), null),
                 Arguments.of("parts of groups, dropout", TargetModules.names("q_proj", "v_proj", "up_proj"), DROPOUT),
                 Arguments.of(
@@ -55,7 +59,7 @@ class GradientTest {
                 .loraDropout(masks == null ? 0 : masks.p())
                 .build();
         try (Device device = Devices.open(System.getProperty("qlora.test.backend", "cpu"));
-                TrainingSession session = TestSessions.open(device, lora, TestSessions.ARGUMENTS)) {
+                TrainingSession session = TestSessions.open(device, lora, SMOOTHED)) {
             Adapter adapter = randomized(session.adapter());
             session.loadAdapter(adapter);
             Map<String, float[]> gradients = Probe.gradients(session, BATCH, masks);

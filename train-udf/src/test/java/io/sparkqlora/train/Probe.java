@@ -56,6 +56,7 @@ final class Probe {
 
     /** The mean loss as a step computes it, dropout and all; fills the gradients. */
     static double accumulate(TrainingSession session, List<List<PackedRow>> microBatches, DropoutMasks.Draw masks) {
+        float smoothing = (float) session.arguments().labelSmoothingFactor();
         SessionBuffers buffers = session.buffers();
         session.device().ops().elementwise().zero(buffers.slot().buffers().gradients());
         MicroBatch micro = new MicroBatch(
@@ -71,7 +72,7 @@ final class Probe {
         pass.ops().elementwise().zero(sum);
         for (List<PackedRow> rows : microBatches) {
             HostBatch host = HostBatch.of(rows, session.spec().model().vocabSize());
-            micro.run(List.of(new BatchPart(host, buffers.slot().views(), masks, 1f / targets, sum)));
+            micro.run(List.of(new BatchPart(host, buffers.slot().views(), masks, smoothing, 1f / targets, sum)));
         }
         ByteBuffer bytes = ByteBuffer.allocateDirect(Double.BYTES).order(ByteOrder.LITTLE_ENDIAN);
         session.device().copyOut(sum, bytes);

@@ -20,6 +20,8 @@ final class TestTenants {
                 .lrSchedulerType(slot == 1 ? LrSchedulerType.COSINE : LrSchedulerType.LINEAR)
                 .warmupSteps(slot)
                 .weightDecay(0.01 * slot)
+                .labelSmoothingFactor(0.1 * slot)
+                .neftuneNoiseAlpha(slot == 0 ? 5 : 0)
                 .maxGradNorm(slot == 2 ? 0.05 : 1)
                 .maxSteps(10 + slot)
                 .build();

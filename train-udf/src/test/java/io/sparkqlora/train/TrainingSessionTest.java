@@ -308,14 +308,14 @@ class TrainingSessionTest {
     void dropoutIsAFunctionOfSeedStepAndMicroBatch() {
         try (TrainingSession session = trained(DROPPING)) {
             List<List<PackedRow>> batch = List.of(List.of(SHORT));
-            double loss = Probe.accumulate(session, batch, new DropoutMasks.Draw(0.3f, 1, 4, 0));
-            assertThat(Probe.accumulate(session, batch, new DropoutMasks.Draw(0.3f, 1, 4, 0)))
+            double loss = Probe.accumulate(session, batch, new DropoutMasks.Draw(0.3f, 0f, 1, 4, 0));
+            assertThat(Probe.accumulate(session, batch, new DropoutMasks.Draw(0.3f, 0f, 1, 4, 0)))
                     .isEqualTo(loss);
-            assertThat(Probe.accumulate(session, batch, new DropoutMasks.Draw(0.3f, 2, 4, 0)))
+            assertThat(Probe.accumulate(session, batch, new DropoutMasks.Draw(0.3f, 0f, 2, 4, 0)))
                     .isNotEqualTo(loss);
-            assertThat(Probe.accumulate(session, batch, new DropoutMasks.Draw(0.3f, 1, 5, 0)))
+            assertThat(Probe.accumulate(session, batch, new DropoutMasks.Draw(0.3f, 0f, 1, 5, 0)))
                     .isNotEqualTo(loss);
-            assertThat(Probe.accumulate(session, batch, new DropoutMasks.Draw(0.3f, 1, 4, 1)))
+            assertThat(Probe.accumulate(session, batch, new DropoutMasks.Draw(0.3f, 0f, 1, 4, 1)))
                     .isNotEqualTo(loss);
         }
     }

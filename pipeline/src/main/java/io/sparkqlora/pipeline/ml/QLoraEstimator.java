@@ -306,6 +306,16 @@ public final class QLoraEstimator extends Estimator<QLoraModel> implements QLora
         return with(weightDecay(), value);
     }
 
+    /** {@link TrainingKeys#LABEL_SMOOTHING_FACTOR}. */
+    public QLoraEstimator setLabelSmoothingFactor(double value) {
+        return with(labelSmoothingFactor(), value);
+    }
+
+    /** {@link TrainingKeys#NEFTUNE_NOISE_ALPHA}. */
+    public QLoraEstimator setNeftuneNoiseAlpha(double value) {
+        return with(neftuneNoiseAlpha(), value);
+    }
+
     /** {@link TrainingKeys#OPTIM}. */
     public QLoraEstimator setOptim(String value) {
         return with(optim(), value);

@@ -205,6 +205,16 @@ public interface QLoraParams extends Params {
         return keyParams().number(TrainingKeys.WEIGHT_DECAY);
     }
 
+    /** {@link TrainingKeys#LABEL_SMOOTHING_FACTOR}. */
+    default DoubleParam labelSmoothingFactor() {
+        return keyParams().number(TrainingKeys.LABEL_SMOOTHING_FACTOR);
+    }
+
+    /** {@link TrainingKeys#NEFTUNE_NOISE_ALPHA}. */
+    default DoubleParam neftuneNoiseAlpha() {
+        return keyParams().number(TrainingKeys.NEFTUNE_NOISE_ALPHA);
+    }
+
     /** {@link TrainingKeys#OPTIM}. */
     default Param<String> optim() {
         return keyParams().text(TrainingKeys.OPTIM);

@@ -21,21 +21,28 @@ final class CpuCrossEntropy implements CrossEntropy {
 
     @Override
     public void forward(Tensor logits, Tensor labels, float softCap, Tensor losses) {
-        run(logits, labels, softCap, Float.NaN, losses, false);
+        run(logits, labels, softCap, 0f, Float.NaN, losses, false);
     }
 
     @Override
-    public void forwardBackward(Tensor logits, Tensor labels, float softCap, float gradientScale, Tensor losses) {
-        run(logits, labels, softCap, gradientScale, losses, true);
+    public void forwardBackward(
+            Tensor logits, Tensor labels, float softCap, float labelSmoothing, float gradientScale, Tensor losses) {
+        run(logits, labels, softCap, labelSmoothing, gradientScale, losses, true);
     }
 
     private void run(
-            Tensor logits, Tensor labels, float softCap, float gradientScale, Tensor losses, boolean withGradient) {
+            Tensor logits,
+            Tensor labels,
+            float softCap,
+            float labelSmoothing,
+            float gradientScale,
+            Tensor losses,
+            boolean withGradient) {
         Checks.vector(labels, DType.I32, logits.rows());
         Checks.vector(losses, DType.F32, logits.rows());
         int vocabulary = Math.toIntExact(logits.cols());
         workers.forRange(logits.rows(), Elements.grain(vocabulary), (from, to) -> {
-            SoftmaxRow softmax = new SoftmaxRow(Elements.buffers(vocabulary), vocabulary, softCap);
+            SoftmaxRow softmax = new SoftmaxRow(Elements.buffers(vocabulary), vocabulary, softCap, labelSmoothing);
             for (long row = from; row < to; row++) {
                 int label = label(labels, row, vocabulary);
                 float loss = label == IGNORE_INDEX ? 0f : softmax.loss(logits, row, label);

@@ -12,6 +12,8 @@ import io.sparkqlora.kernels.Elementwise;
 import io.sparkqlora.kernels.GatedActivation;
 import io.sparkqlora.kernels.GradientClip;
 import io.sparkqlora.kernels.HeadNorm;
+import io.sparkqlora.kernels.Lion;
+import io.sparkqlora.kernels.Lion8bit;
 import io.sparkqlora.kernels.LoraLinear;
 import io.sparkqlora.kernels.Matmul;
 import io.sparkqlora.kernels.Operations;
@@ -19,7 +21,9 @@ import io.sparkqlora.kernels.Quantization;
 import io.sparkqlora.kernels.QuantizedLinear;
 import io.sparkqlora.kernels.RmsNorm;
 import io.sparkqlora.kernels.Rope;
+import io.sparkqlora.kernels.RowNoise;
 import io.sparkqlora.kernels.RowSelect;
+import io.sparkqlora.kernels.Sgd;
 import io.sparkqlora.kernels.VectorwiseInt8;
 import io.sparkqlora.kernels.internal.JoinedLoraLinear;
 import io.sparkqlora.kernels.internal.PiecewiseDroppedLora;
@@ -43,7 +47,11 @@ record CpuOperations(
         DroppedLora droppedLora,
         GradientClip gradientClip,
         AdamW adamW,
-        AdamW8bit adamW8bit)
+        AdamW8bit adamW8bit,
+        Lion lion,
+        Lion8bit lion8bit,
+        Sgd sgd,
+        RowNoise rowNoise)
         implements Operations {
 
     static CpuOperations on(Workers workers, Products products) {
@@ -71,6 +79,10 @@ record CpuOperations(
                 new PiecewiseDroppedLora(matmul, dropout, elementwise),
                 new CpuGradientClip(workers),
                 new CpuAdamW(workers),
-                new CpuAdamW8bit(workers));
+                new CpuAdamW8bit(workers),
+                new CpuLion(workers),
+                new CpuLion8bit(workers),
+                new CpuSgd(workers),
+                new CpuRowNoise(workers));
     }
 }

@@ -13,13 +13,15 @@ final class SoftmaxRow {
     private final float[] capped;
     private final int vocabulary;
     private final float softCap;
+    private final double smoothing;
     private double sum;
 
-    SoftmaxRow(float[][] buffers, int vocabulary, float softCap) {
+    SoftmaxRow(float[][] buffers, int vocabulary, float softCap, float smoothing) {
         this.values = buffers[0];
         this.capped = buffers[1];
         this.vocabulary = vocabulary;
         this.softCap = softCap;
+        this.smoothing = smoothing;
     }
 
     /** Loads the row, leaves its exponentials in {@code values}, and gives the loss. */
@@ -29,7 +31,7 @@ final class SoftmaxRow {
             cap();
         }
         float max = Sums.max(values, vocabulary);
-        double margin = (double) max - values[label];
+        double margin = max - target(label);
         sum = 0;
         for (int at = 0; at < vocabulary; at += PART) {
             int count = Math.min(PART, vocabulary - at);
@@ -37,6 +39,18 @@ final class SoftmaxRow {
             sum += Sums.sum(values, at, count);
         }
         return (float) (VectorMath.log((float) sum) + margin);
+    }
+
+    /** The logit that the label's distribution expects. */
+    private double target(int label) {
+        if (smoothing == 0) {
+            return values[label];
+        }
+        double total = 0;
+        for (int at = 0; at < vocabulary; at += PART) {
+            total += Sums.sum(values, at, Math.min(PART, vocabulary - at));
+        }
+        return values[label] + smoothing * (total / vocabulary - values[label]);
     }
 
     private void cap() {
@@ -49,18 +63,27 @@ final class SoftmaxRow {
         }
     }
 
-    /** {@code scale · (softmax − 1 at the label)}, times {@code 1 − tanh²} under a cap. */
+    /** {@code scale · (softmax − the label's distribution)}, times {@code 1 − tanh²} under a cap. */
     void storeGradient(int label, float scale, Tensor logits, long row) {
         float factor = (float) (scale / sum);
-        float atLabel = (float) (scale * ((double) values[label] / sum - 1));
+        float atLabel = (float) (scale * (values[label] / sum - (1 - smoothing) - smoothing / vocabulary));
         for (int i = 0; i < vocabulary; i += VectorMath.LANES) {
             VectorMath.load(values, i).mul(factor).intoArray(values, i);
+        }
+        if (smoothing > 0) {
+            subtract((float) (scale * smoothing / vocabulary));
         }
         values[label] = atLabel;
         if (softCap > 0f) {
             uncap();
         }
         Rows.store(values, 0, vocabulary, logits, row, 0);
+    }
+
+    private void subtract(float elsewhere) {
+        for (int i = 0; i < vocabulary; i += VectorMath.LANES) {
+            VectorMath.load(values, i).sub(elsewhere).intoArray(values, i);
+        }
     }
 
     private void uncap() {

@@ -22,16 +22,23 @@ final class CudaCrossEntropy implements CrossEntropy {
 
     @Override
     public void forward(Tensor logits, Tensor labels, float softCap, Tensor losses) {
-        run(logits, labels, softCap, 0f, losses, false);
+        run(logits, labels, softCap, 0f, 0f, losses, false);
     }
 
     @Override
-    public void forwardBackward(Tensor logits, Tensor labels, float softCap, float gradientScale, Tensor losses) {
-        run(logits, labels, softCap, gradientScale, losses, true);
+    public void forwardBackward(
+            Tensor logits, Tensor labels, float softCap, float labelSmoothing, float gradientScale, Tensor losses) {
+        run(logits, labels, softCap, labelSmoothing, gradientScale, losses, true);
     }
 
     private void run(
-            Tensor logits, Tensor labels, float softCap, float gradientScale, Tensor losses, boolean withGradient) {
+            Tensor logits,
+            Tensor labels,
+            float softCap,
+            float labelSmoothing,
+            float gradientScale,
+            Tensor losses,
+            boolean withGradient) {
         Checks.floating(logits);
         Checks.vector(labels, DType.I32, logits.rows());
         Checks.vector(losses, DType.F32, logits.rows());
@@ -42,6 +49,7 @@ final class CudaCrossEntropy implements CrossEntropy {
                 .address(losses)
                 .number(Math.toIntExact(logits.cols()))
                 .number(softCap)
+                .number(labelSmoothing)
                 .number(gradientScale)
                 .flag(withGradient);
         launcher.over(logits.rows(), 1, 1, THREADS);

@@ -10,12 +10,16 @@ import io.sparkqlora.kernels.Elementwise;
 import io.sparkqlora.kernels.GatedActivation;
 import io.sparkqlora.kernels.GradientClip;
 import io.sparkqlora.kernels.HeadNorm;
+import io.sparkqlora.kernels.Lion;
+import io.sparkqlora.kernels.Lion8bit;
 import io.sparkqlora.kernels.LoraLinear;
 import io.sparkqlora.kernels.Matmul;
 import io.sparkqlora.kernels.Operations;
 import io.sparkqlora.kernels.RmsNorm;
 import io.sparkqlora.kernels.Rope;
+import io.sparkqlora.kernels.RowNoise;
 import io.sparkqlora.kernels.RowSelect;
+import io.sparkqlora.kernels.Sgd;
 import io.sparkqlora.kernels.VectorwiseInt8;
 import io.sparkqlora.kernels.internal.JoinedLoraLinear;
 import io.sparkqlora.kernels.internal.PiecewiseDroppedLora;
@@ -38,7 +42,11 @@ record CudaOperations(
         DroppedLora droppedLora,
         GradientClip gradientClip,
         AdamW adamW,
-        CudaAdamW8bit adamW8bit)
+        CudaAdamW8bit adamW8bit,
+        Lion lion,
+        Lion8bit lion8bit,
+        Sgd sgd,
+        RowNoise rowNoise)
         implements Operations {
 
     /** What the operations' tables take. */
@@ -67,6 +75,7 @@ record CudaOperations(
         LoraGradient gradient = new LoraGradient(context.multiprocessors(), launcher, library, workspace);
         LoraLinear joined = new JoinedLoraLinear(matmul, elementwise);
         Dropout dropout = new CudaDropout(launcher, library);
+        CudaAdamW8bit adamW8bit = new CudaAdamW8bit(device, launcher, library);
         DroppedLora pieces = new PiecewiseDroppedLora(matmul, dropout, elementwise);
         return new CudaOperations(
                 matmul,
@@ -85,6 +94,10 @@ record CudaOperations(
                 new CudaDroppedLora(launcher, library, workspace, pieces),
                 new CudaGradientClip(launcher, library, workspace),
                 new CudaAdamW(launcher, library),
-                new CudaAdamW8bit(device, launcher, library));
+                adamW8bit,
+                new CudaLion(launcher, library),
+                new CudaLion8bit(adamW8bit, launcher, library),
+                new CudaSgd(launcher, library),
+                new CudaRowNoise(launcher, library));
     }
 }

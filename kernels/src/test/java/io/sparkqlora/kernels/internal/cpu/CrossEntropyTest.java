@@ -3,6 +3,7 @@ package io.sparkqlora.kernels.internal.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import io.sparkqlora.kernels.CrossEntropy;
 import io.sparkqlora.kernels.DType;
@@ -33,7 +34,7 @@ class CrossEntropyTest {
 
     private record Expected(double[][] losses, double[][] gradients) {}
 
-    private static Expected reference(double[][] logits, int[] labels, double cap, double scale) {
+    private static Expected reference(double[][] logits, int[] labels, double cap, double smoothing, double scale) {
         int n = logits[0].length;
         double[][] losses = new double[1][logits.length];
         double[][] gradients = new double[logits.length][n];
@@ -47,10 +48,13 @@ class CrossEntropyTest {
             }
             double max = Arrays.stream(z).max().orElseThrow();
             double sum = Arrays.stream(z).map(x -> Math.exp(x - max)).sum();
-            losses[0][r] = max + Math.log(sum) - z[labels[r]];
+            double mean = Arrays.stream(z).sum() / n;
+            losses[0][r] = max + Math.log(sum) - z[labels[r]] - smoothing * (mean - z[labels[r]]);
             for (int c = 0; c < n; c++) {
                 double slope = cap > 0 ? 1 - (z[c] / cap) * (z[c] / cap) : 1;
-                gradients[r][c] = scale * slope * (Math.exp(z[c] - max) / sum - (c == labels[r] ? 1 : 0));
+                gradients[r][c] = scale
+                        * slope
+                        * (Math.exp(z[c] - max) / sum - (c == labels[r] ? 1 - smoothing : 0) - smoothing / n);
             }
         }
         return new Expected(losses, gradients);
@@ -62,7 +66,7 @@ class CrossEntropyTest {
         int[] labels = {0, vocabulary - 1, CrossEntropy.IGNORE_INDEX, vocabulary / 2};
         Matrix at = Matrix.contiguous(device, DType.I32, 1, 4).ints(labels);
         Matrix logits = Matrix.strided(device, dtype, 4, vocabulary).random(vocabulary, 6);
-        Expected expected = reference(logits.values(), labels, cap, 0.125);
+        Expected expected = reference(logits.values(), labels, cap, 0, 0.125);
         Matrix losses = Matrix.contiguous(device, DType.F32, 1, 4);
         byte[] before = logits.bytes();
         ops.forward(logits.tensor, at.tensor, cap, losses.tensor);
@@ -72,9 +76,38 @@ class CrossEntropyTest {
                 .as("forward leaves the logits")
                 .isTrue();
         Matrix again = Matrix.contiguous(device, DType.F32, 1, 4);
-        ops.forwardBackward(logits.tensor, at.tensor, cap, 0.125f, again.tensor);
+        ops.forwardBackward(logits.tensor, at.tensor, cap, 0f, 0.125f, again.tensor);
         assertThat(again.bytes()).isEqualTo(losses.bytes());
         logits.assertNear(expected.gradients, "gradient");
+    }
+
+    @ParameterizedTest
+    @MethodSource("cases")
+    void smoothedLossesAndGradients(DType dtype, int vocabulary, float cap) {
+        int[] labels = {0, vocabulary - 1, CrossEntropy.IGNORE_INDEX, vocabulary / 2};
+        Matrix at = Matrix.contiguous(device, DType.I32, 1, 4).ints(labels);
+        Matrix logits = Matrix.strided(device, dtype, 4, vocabulary).random(vocabulary, 6);
+        Expected expected = reference(logits.values(), labels, cap, 0.3f, 0.125);
+        Matrix losses = Matrix.contiguous(device, DType.F32, 1, 4);
+        ops.forwardBackward(logits.tensor, at.tensor, cap, 0.3f, 0.125f, losses.tensor);
+        losses.assertNear(expected.losses, "forward");
+        logits.assertNear(expected.gradients, "gradient");
+    }
+
+    /** transformers 5.18's {@code LabelSmoother(0.1)} over these rows, times the two that count. */
+    @Test
+    void smoothsAsTransformers() {
+        Matrix logits = Matrix.contiguous(device, DType.F32, 3, 4);
+        float[][] values = {{0.5f, -1f, 2f, 0.25f}, {1.5f, 0f, -0.5f, 3f}, {1f, 2f, 3f, 4f}};
+        for (int r = 0; r < 3; r++) {
+            for (int c = 0; c < 4; c++) {
+                logits.set(r, c, values[r][c]);
+            }
+        }
+        Matrix at = Matrix.contiguous(device, DType.I32, 1, 3).ints(2, 0, CrossEntropy.IGNORE_INDEX);
+        Matrix losses = Matrix.contiguous(device, DType.F32, 1, 3);
+        ops.forwardBackward(logits.tensor, at.tensor, 0f, 0.1f, 1f, losses.tensor);
+        assertThat(losses.get(0, 0) + losses.get(0, 1)).isCloseTo(2.3402863f, within(1e-6f));
     }
 
     @Test
@@ -85,7 +118,7 @@ class CrossEntropyTest {
         logits.set(0, 2, 0f);
         Matrix at = Matrix.contiguous(device, DType.I32, 1, 1).ints(0);
         Matrix losses = Matrix.contiguous(device, DType.F32, 1, 1);
-        ops.forwardBackward(logits.tensor, at.tensor, 0f, 1f, losses.tensor);
+        ops.forwardBackward(logits.tensor, at.tensor, 0f, 0f, 1f, losses.tensor);
         assertThat(losses.get(0, 0)).isZero();
         assertThat(logits.values()[0]).containsExactly(0, 0, 0);
     }
@@ -121,7 +154,7 @@ class CrossEntropyTest {
         byte[] first = null;
         for (int i = 0; i < 20_000; i++) {
             device.ops().elementwise().cast(source.tensor, logits.tensor);
-            ops.forwardBackward(logits.tensor, at.tensor, 20f, 0.5f, losses.tensor);
+            ops.forwardBackward(logits.tensor, at.tensor, 20f, 0.1f, 0.5f, losses.tensor);
             first = first == null ? logits.bytes() : first;
             assertThat(Arrays.equals(logits.bytes(), first)).as("call %d", i).isTrue();
         }

@@ -192,7 +192,7 @@ final class CudaBenchmark {
         bytes("cross-entropy forward", 2.0 * 1024 * vocabulary, i -> ops.crossEntropy()
                 .forward(logits[i], labels, 0f, losses));
         bytes("cross-entropy with gradient", 4.0 * 1024 * vocabulary, i -> ops.crossEntropy()
-                .forwardBackward(logits[i], labels, 0f, 1e-3f, losses));
+                .forwardBackward(logits[i], labels, 0f, 0f, 1e-3f, losses));
     }
 
     private QuantizedMatrix quantized(QuantFormat format, long rows, long cols) {

@@ -66,7 +66,7 @@ public final class UnsupportedKeys {
                 "do_train",
                 "do_eval",
                 "save_only_model");
-        put(reasons, "the loss is plain cross-entropy", "label_smoothing_factor", "neftune_noise_alpha", "loss_type");
+        put(reasons, "the loss is cross-entropy", "loss_type");
         put(reasons, "the order is a function of seed and epoch", "group_by_length", "length_column_name", "data_seed");
         put(reasons, "an epoch's last, smaller batch is used", "dataloader_drop_last");
         put(reasons, "there is one seed for everything", "full_determinism", "shuffle_dataset");

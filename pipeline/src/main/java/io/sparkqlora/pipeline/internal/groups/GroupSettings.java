@@ -32,6 +32,8 @@ final class GroupSettings {
                     TrainingKeys.NUM_TRAIN_EPOCHS,
                     TrainingKeys.MAX_GRAD_NORM,
                     TrainingKeys.WEIGHT_DECAY,
+                    TrainingKeys.LABEL_SMOOTHING_FACTOR,
+                    TrainingKeys.NEFTUNE_NOISE_ALPHA,
                     TrainingKeys.ADAM_BETA1,
                     TrainingKeys.ADAM_BETA2,
                     TrainingKeys.ADAM_EPSILON,

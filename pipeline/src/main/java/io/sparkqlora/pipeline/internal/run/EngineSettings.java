@@ -73,6 +73,8 @@ public final class EngineSettings {
                 .shardBase(config.get(ExecutorKeys.SHARD_BASE))
                 .maxGradNorm(config.get(TrainingKeys.MAX_GRAD_NORM))
                 .weightDecay(config.get(TrainingKeys.WEIGHT_DECAY))
+                .labelSmoothingFactor(config.get(TrainingKeys.LABEL_SMOOTHING_FACTOR))
+                .neftuneNoiseAlpha(config.get(TrainingKeys.NEFTUNE_NOISE_ALPHA))
                 .adamBeta1(config.get(TrainingKeys.ADAM_BETA1))
                 .adamBeta2(config.get(TrainingKeys.ADAM_BETA2))
                 .adamEpsilon(config.get(TrainingKeys.ADAM_EPSILON))

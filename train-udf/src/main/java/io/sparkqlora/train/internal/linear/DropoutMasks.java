@@ -3,6 +3,7 @@ package io.sparkqlora.train.internal.linear;
 
 import io.sparkqlora.kernels.DroppedLora;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.train.TrainingArguments;
 import java.util.List;
 
 /**
@@ -16,6 +17,9 @@ import java.util.List;
  */
 public record DropoutMasks(float p, long seed, Tensor streamBase) {
 
+    /** Random streams of a micro-batch: those of the linear layers, from 0 on, and the last one, of noise on the embeddings. */
+    public static final long MODULES = 1L << 16;
+
     private static final int MODULE_BITS = 16;
     private static final int MICRO_BATCH_BITS = 16;
 
@@ -25,14 +29,28 @@ public record DropoutMasks(float p, long seed, Tensor streamBase) {
     }
 
     /**
-     * The masks of one micro-batch, as the host names them.
+     * The random numbers of one micro-batch, as the host names them.
      *
-     * @param p probability of dropping, above 0
+     * @param p dropout's probability, 0 for none
+     * @param noiseAlpha of NEFTune, 0 for none
      * @param seed the run's seed
      * @param step optimizer steps done before this one
      * @param microBatch index in the step
      */
-    public record Draw(float p, long seed, long step, int microBatch) {
+    public record Draw(float p, float noiseAlpha, long seed, long step, int microBatch) {
+
+        /** Those of a run's micro-batch; null where nothing is random. */
+        public static Draw of(double dropout, TrainingArguments arguments, long step, int microBatch) {
+            float alpha = (float) arguments.neftuneNoiseAlpha();
+            return dropout > 0 || alpha > 0
+                    ? new Draw((float) dropout, alpha, arguments.seed(), step, microBatch)
+                    : null;
+        }
+
+        /** Those of the run's first micro-batch. */
+        public Draw first() {
+            return new Draw(p, noiseAlpha, seed, 0, 0);
+        }
 
         /** The random stream of module 0; module {@code i} has the {@code i}th after it. */
         public long streamBase() {

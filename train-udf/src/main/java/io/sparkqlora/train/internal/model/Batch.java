@@ -18,7 +18,8 @@ import java.util.List;
  * @param sequences where they lie
  * @param targetRows rows of the hidden states whose prediction counts
  * @param targetLabels the tokens to predict
- * @param streams where dropout's random streams begin, two halves for each part of the micro-batch
+ * @param streams where random streams begin, two halves for each part of the micro-batch
+ * @param noise the bits of an F32 for each token, how far noise on its embedding goes; empty where no part has any
  */
 public record Batch(
         Tensor inputIds,
@@ -26,15 +27,16 @@ public record Batch(
         Attention.Sequences sequences,
         Tensor targetRows,
         Tensor targetLabels,
-        Tensor streams) {
+        Tensor streams,
+        Tensor noise) {
 
-    /** Copies a batch to the device, in one transfer, without dropout. */
+    /** Copies a batch to the device, in one transfer, without anything random. */
     public static Batch upload(Pass pass, HostBatch host) {
-        return upload(pass, host, new int[2]);
+        return upload(pass, host, new int[2], new int[0]);
     }
 
     /** Copies a micro-batch to the device, in one transfer. */
-    static Batch upload(Pass pass, List<BatchPart> parts) {
+    static Batch upload(Pass pass, int hiddenSize, List<BatchPart> parts) {
         int[] streams = new int[2 * parts.size()];
         for (int i = 0; i < parts.size(); i++) {
             DropoutMasks.Draw draw = parts.get(i).draw();
@@ -42,25 +44,40 @@ public record Batch(
             streams[2 * i] = (int) base;
             streams[2 * i + 1] = (int) (base >> Integer.SIZE);
         }
-        return upload(pass, HostBatch.joined(parts.stream().map(BatchPart::rows).toList()), streams);
+        HostBatch rows = HostBatch.joined(parts.stream().map(BatchPart::rows).toList());
+        return upload(pass, rows, streams, EmbeddingNoise.bounds(parts, hiddenSize));
     }
 
-    private static Batch upload(Pass pass, HostBatch host, int[] streams) {
+    private static Batch upload(Pass pass, HostBatch host, int[] streams, int[] noise) {
         int[][] parts = { // streams first, where the arena aligns them
-            streams, host.inputIds(), host.positions(), host.starts(), host.targetRows(), host.targetLabels()
+            streams, host.inputIds(), host.positions(), host.starts(), host.targetRows(), host.targetLabels(), noise
         };
         Tensor[] tensors = upload(pass, parts);
         Attention.Sequences sequences = new Attention.Sequences(host.starts(), host.starts(), tensors[3], tensors[3]);
-        return new Batch(tensors[1], tensors[2], sequences, tensors[4], tensors[5], tensors[0]);
+        return new Batch(tensors[1], tensors[2], sequences, tensors[4], tensors[5], tensors[0], tensors[6]);
+    }
+
+    /** Adds the noise of parts that have some to the embeddings of all. */
+    void addNoise(Pass pass, List<BatchPart> parts, Tensor embeddings) {
+        long from = 0;
+        for (int i = 0; i < parts.size(); i++) {
+            long to = from + parts.get(i).rows().tokens();
+            DropoutMasks.Draw draw = parts.get(i).draw();
+            if (draw != null && draw.noiseAlpha() > 0) {
+                EmbeddingNoise.add(pass, embeddings.rowRange(from, to), noise, from, draw.seed(), stream(i));
+            }
+            from = to;
+        }
     }
 
     /** The masks of part {@code index}; null if it has none. */
     DropoutMasks masks(int index, DropoutMasks.Draw draw) {
-        if (draw == null) {
-            return null;
-        }
+        return draw == null || draw.p() == 0 ? null : new DropoutMasks(draw.p(), draw.seed(), stream(index));
+    }
+
+    private Tensor stream(int index) {
         long at = streams.byteOffset() + (long) index * Long.BYTES;
-        return new DropoutMasks(draw.p(), draw.seed(), new Tensor(streams.memory(), at, DType.I64, 1, 1, 1));
+        return new Tensor(streams.memory(), at, DType.I64, 1, 1, 1);
     }
 
     /** Copies vectors of integers to the device, in one transfer. */

@@ -9,21 +9,35 @@ import io.sparkqlora.train.internal.linear.DropoutMasks;
  *
  * @param rows laid out
  * @param adapter whose gradients are added to
- * @param draw dropout, its rows counted from the part's first; null for none
+ * @param draw random numbers, rows counted from the part's first; null where nothing is random
+ * @param labelSmoothing of the loss, 0 for none
  * @param gradientScale gradients are those of so many times the sum of losses
  * @param lossSum F64 [1], in nats, added to
  */
 public record BatchPart(
-        HostBatch rows, ModelAdapter adapter, DropoutMasks.Draw draw, float gradientScale, Tensor lossSum) {
+        HostBatch rows,
+        ModelAdapter adapter,
+        DropoutMasks.Draw draw,
+        float labelSmoothing,
+        float gradientScale,
+        Tensor lossSum) {
 
     /**
-     * What of it decides which operations are issued, and on which memory. The tokens do not, nor what dropout draws but for
+     * What of it decides which operations are issued, and on which memory. The tokens do not, nor what is drawn but for
      * the seed: those lie on the device.
      */
-    record Shape(int tokens, int targets, ModelAdapter adapter, float gradientScale, Long seed, Tensor lossSum) {}
+    record Shape(
+            int tokens,
+            int targets,
+            ModelAdapter adapter,
+            float labelSmoothing,
+            float gradientScale,
+            DropoutMasks.Draw draw,
+            Tensor lossSum) {}
 
     Shape shape() {
-        Long seed = draw == null ? null : draw.seed();
-        return new Shape(rows.tokens(), rows.targetRows().length, adapter, gradientScale, seed, lossSum);
+        DropoutMasks.Draw first = draw == null ? null : draw.first();
+        return new Shape(
+                rows.tokens(), rows.targetRows().length, adapter, labelSmoothing, gradientScale, first, lossSum);
     }
 }

@@ -31,23 +31,31 @@ record LossHead(Pass pass, OutputHead head) {
      * @param to the one after the last
      * @param lora the output projection's adapter, or null
      * @param masks its dropout, or null for none
+     * @param labelSmoothing of the losses whose gradients are written
      * @param gradientScale gradients are those of so many times the sum of losses
      * @param lossSum F64 [1], in nats, added to
      */
-    record Targets(long from, long to, LoraGroup lora, DropoutMasks masks, float gradientScale, Tensor lossSum) {
+    record Targets(
+            long from,
+            long to,
+            LoraGroup lora,
+            DropoutMasks masks,
+            float labelSmoothing,
+            float gradientScale,
+            Tensor lossSum) {
 
         long count() {
             return to - from;
         }
 
         private Targets cut(long start, long end) {
-            return new Targets(start, end, lora, masks, gradientScale, lossSum);
+            return new Targets(start, end, lora, masks, labelSmoothing, gradientScale, lossSum);
         }
     }
 
     /** Adds the losses, in nats. */
     void forward(Tensor hidden, Batch batch, LoraGroup lora, Tensor lossSum) {
-        Targets all = new Targets(0, batch.targetRows().cols(), lora, null, 0f, lossSum);
+        Targets all = new Targets(0, batch.targetRows().cols(), lora, null, 0f, 0f, lossSum);
         for (List<Targets> chunk : chunks(List.of(all))) {
             long mark = pass.arena().mark();
             Tensor losses = losses(chunk);
@@ -86,7 +94,9 @@ record LossHead(Pass pass, OutputHead head) {
     private void losses(Targets piece, long first, Batch batch, Tensor logits, Tensor losses) {
         Tensor own = logits.rowRange(piece.from() - first, piece.to() - first);
         Tensor labels = batch.targetLabels().colRange(piece.from(), piece.to());
-        pass.ops().crossEntropy().forwardBackward(own, labels, softCap(), piece.gradientScale(), losses);
+        pass.ops()
+                .crossEntropy()
+                .forwardBackward(own, labels, softCap(), piece.labelSmoothing(), piece.gradientScale(), losses);
         pass.ops().gradientClip().addSum(losses, piece.lossSum());
     }
 

@@ -47,7 +47,7 @@ public record MicroBatch(Pass pass, BaseModel model, RopeTables rope, Recompute 
      */
     public void run(List<BatchPart> parts) {
         long mark = pass.arena().mark();
-        Batch batch = Batch.upload(pass, parts);
+        Batch batch = Batch.upload(pass, model.config().hiddenSize(), parts);
         recordings.run(new Shape(parts, mark), () -> issue(batch, parts, NOBODY));
         pass.arena().release(mark);
     }
@@ -59,7 +59,7 @@ public record MicroBatch(Pass pass, BaseModel model, RopeTables rope, Recompute 
      */
     public void run(List<BatchPart> parts, LayerSteps steps) {
         long mark = pass.arena().mark();
-        issue(Batch.upload(pass, parts), parts, steps);
+        issue(Batch.upload(pass, model.config().hiddenSize(), parts), parts, steps);
         pass.arena().release(mark);
     }
 
@@ -69,7 +69,7 @@ public record MicroBatch(Pass pass, BaseModel model, RopeTables rope, Recompute 
         RowAdapters adapters = adapters(batch, parts);
         LayerForward forward = forward(batch);
         List<Run> runs = new ArrayList<>();
-        Tensor hidden = forward(forward, batch, adapters, runs, steps);
+        Tensor hidden = forward(forward, batch, parts, adapters, runs, steps);
         Tensor gradient =
                 pass.arena().take(pass.dtype(), batch.tokens(), model.config().hiddenSize());
         LossHead head = new LossHead(pass, new OutputHead(pass, model));
@@ -104,6 +104,7 @@ public record MicroBatch(Pass pass, BaseModel model, RopeTables rope, Recompute 
                     to,
                     part.adapter().lmHead(),
                     batch.masks(i, part.draw()),
+                    part.labelSmoothing(),
                     part.gradientScale(),
                     part.lossSum()));
             from = to;
@@ -127,9 +128,16 @@ public record MicroBatch(Pass pass, BaseModel model, RopeTables rope, Recompute 
         return new LayerForward(pass, model.config(), rope, batch.positions(), call);
     }
 
-    private Tensor forward(LayerForward forward, Batch batch, RowAdapters adapters, List<Run> runs, LayerSteps steps) {
+    private Tensor forward(
+            LayerForward forward,
+            Batch batch,
+            List<BatchPart> parts,
+            RowAdapters adapters,
+            List<Run> runs,
+            LayerSteps steps) {
         long tokens = batch.tokens();
         Tensor hidden = ModelForward.embed(pass, model, batch.inputIds());
+        batch.addNoise(pass, parts, hidden);
         Shapes widest = ModelForward.widest(model, adapters, tokens);
         LayerActivations shared = LayerActivations.shared(pass, model.config(), widest, recompute);
         for (DecoderLayer layer : model.layers()) {

@@ -18,7 +18,7 @@ import java.util.List;
  * @param micro how one is run
  * @param adapter that is trained
  * @param collective of all ranks
- * @param arguments whose seed dropout has
+ * @param arguments whose seed random numbers have
  * @param dropout its probability
  * @param stepsDone updates made before
  * @param counts of all ranks
@@ -30,7 +30,7 @@ record Accumulation(
         ModelAdapter adapter,
         Collective collective,
         TrainingArguments arguments,
-        float dropout,
+        double dropout,
         long stepsDone,
         TokenCounts counts,
         Tensor lossSum,
@@ -73,7 +73,13 @@ record Accumulation(
     }
 
     private List<BatchPart> part(List<HostBatch> batches, int number) {
-        return List.of(new BatchPart(batches.get(number), adapter, draw(number), 1f / counts.targets(), lossSum));
+        return List.of(new BatchPart(
+                batches.get(number),
+                adapter,
+                draw(number),
+                (float) arguments.labelSmoothingFactor(),
+                1f / counts.targets(),
+                lossSum));
     }
 
     private LayerSteps gradients() {
@@ -101,6 +107,6 @@ record Accumulation(
 
     private DropoutMasks.Draw draw(int number) {
         int ofStep = number * collective.worldSize() + collective.rank();
-        return dropout > 0 ? new DropoutMasks.Draw(dropout, arguments.seed(), stepsDone, ofStep) : null;
+        return DropoutMasks.Draw.of(dropout, arguments, stepsDone, ofStep);
     }
 }

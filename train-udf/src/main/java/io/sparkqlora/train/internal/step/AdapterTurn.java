@@ -46,11 +46,15 @@ record AdapterTurn(int slot, TrainingArguments arguments, long stepsDone, List<H
         return new AdapterTurn(slot, arguments, stepsDone, batches, counts);
     }
 
-    /** Micro-batch {@code index} as it would be alone: its own dropout, normalised by all that this adapter's step counts. */
-    BatchPart part(int index, float dropout, AdapterSlot adapter, StepSums.Sums sums) {
-        DropoutMasks.Draw draw =
-                dropout > 0 ? new DropoutMasks.Draw(dropout, arguments.seed(), stepsDone, index) : null;
-        return new BatchPart(batches.get(index), adapter.views(), draw, 1f / counts.targets(), sums.loss());
+    /** Micro-batch {@code index} as it would be alone: its own random numbers, normalised by all that this adapter's step counts. */
+    BatchPart part(int index, double dropout, AdapterSlot adapter, StepSums.Sums sums) {
+        return new BatchPart(
+                batches.get(index),
+                adapter.views(),
+                DropoutMasks.Draw.of(dropout, arguments, stepsDone, index),
+                (float) arguments.labelSmoothingFactor(),
+                1f / counts.targets(),
+                sums.loss());
     }
 
     double learningRate() {

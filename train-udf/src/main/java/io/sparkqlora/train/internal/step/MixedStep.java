@@ -105,7 +105,7 @@ public record MixedStep(SessionSpec spec, SessionBuffers session, Pass pass, Pag
         Operations ops = pass.ops();
         turns.forEach(turn -> ops.elementwise().zero(buffers(turn).gradients()));
         MicroBatch micro = new MicroBatch(pass, session.model(), session.rope(), spec.recompute(), recordings);
-        float dropout = (float) spec.lora().loraDropout();
+        double dropout = spec.lora().loraDropout();
         for (List<MixedBatches.Member> batch :
                 MixedBatches.of(turns, spec.maxTokens()).batches()) {
             micro.run(batch.stream()

@@ -116,11 +116,12 @@ public record SessionPlan(
         Tensor lossSum = sums.loss();
         Pass pass = new Pass(planning, arena, spec.compute());
         float p = (float) spec.lora().loraDropout();
-        DropoutMasks.Draw draw = p > 0 ? new DropoutMasks.Draw(p, 0, 0, 0) : null;
+        // noise on embeddings takes a few bytes a token; a group may have it even if the job has not
+        DropoutMasks.Draw draw = new DropoutMasks.Draw(p, 1f, 0, 0, 0);
         Recordings none = new Recordings(planning);
         // rows of one adapter need the most: those of several are multiplied without room for low-rank columns
         new MicroBatch(pass, buffers.model(), buffers.rope(), spec.recompute(), none)
-                .run(List.of(new BatchPart(largest, slot.views(), draw, 1f, lossSum)));
+                .run(List.of(new BatchPart(largest, slot.views(), draw, 0f, 1f, lossSum)));
         MicroBatch.evaluate(new ModelForward(pass, buffers.model(), slot.views(), buffers.rope()), largest, lossSum);
         MicroBatch.evaluate(new ModelForward(pass, buffers.model(), null, buffers.rope()), largest, lossSum);
         if (spec.device().ownsMemory()) {

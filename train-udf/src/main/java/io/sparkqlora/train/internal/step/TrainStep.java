@@ -95,7 +95,7 @@ public record TrainStep(
             Tensor lossSum,
             GradientExchange.OfStep ranks) {
         MicroBatch micro = new MicroBatch(pass, session.model(), session.rope(), spec.recompute(), recordings);
-        float p = (float) spec.lora().loraDropout();
+        double p = spec.lora().loraDropout();
         pass.ops().elementwise().zero(session.slot().buffers().gradients());
         ModelAdapter adapter = session.slot().views();
         Accumulation all =

@@ -76,8 +76,12 @@ public final class TrainingKeys {
             1.0,
             "Gradients are scaled down to this 2-norm; 0: no clipping.");
 
-    public static final ConfigKey<Double> WEIGHT_DECAY =
-            of(TRAINING, "weight_decay", ConfigTypes.number(Range.atLeast(0)), 0.0, "AdamW's decoupled weight decay.");
+    public static final ConfigKey<Double> WEIGHT_DECAY = of(
+            TRAINING,
+            "weight_decay",
+            ConfigTypes.number(Range.atLeast(0)),
+            0.0,
+            "The optimizer's weight decay: decoupled of AdamW and Lion, part of the gradient of sgd.");
 
     public static final ConfigKey<Double> LABEL_SMOOTHING_FACTOR = of(
             TRAINING,
@@ -100,13 +104,30 @@ public final class TrainingKeys {
             "optim",
             ConfigTypes.oneOf(Optim.names().toArray(String[]::new)),
             Optim.ADAMW_TORCH.toString(),
-            "The optimizer: AdamW with its moments in 32 or 8 bits; paged: in the host's memory.");
+            "The optimizer: AdamW or Lion with moments in 32 or 8 bits (paged: in the host's memory), or SGD without momentum. "
+                    + "adamw_bnb_8bit is adamw_8bit, adamw_torch_fused adamw_torch, lion lion_32bit.");
 
-    public static final ConfigKey<Double> ADAM_BETA1 =
-            of(TRAINING, "adam_beta1", ConfigTypes.number(Range.halfOpen(0, 1)), 0.9, "Decay of AdamW's first moment.");
+    public static final ConfigKey<Double> LORAPLUS_LR_RATIO = of(
+            TRAINING,
+            "loraplus_lr_ratio",
+            ConfigTypes.number(Range.above(0)),
+            1.0,
+            "LoRA+ (peft's create_loraplus_optimizer): the learning rate of the B matrices by that of the A matrices, which is "
+                    + "learning_rate. weight_decay is that of both.");
+
+    public static final ConfigKey<Double> ADAM_BETA1 = of(
+            TRAINING,
+            "adam_beta1",
+            ConfigTypes.number(Range.halfOpen(0, 1)),
+            0.9,
+            "Decay of AdamW's first moment; of Lion's mean of moment and gradient.");
 
     public static final ConfigKey<Double> ADAM_BETA2 = of(
-            TRAINING, "adam_beta2", ConfigTypes.number(Range.halfOpen(0, 1)), 0.999, "Decay of AdamW's second moment.");
+            TRAINING,
+            "adam_beta2",
+            ConfigTypes.number(Range.halfOpen(0, 1)),
+            0.999,
+            "Decay of AdamW's second moment; of Lion's moment, for which its authors take 0.99.");
 
     public static final ConfigKey<Double> ADAM_EPSILON = of(
             TRAINING,
@@ -145,6 +166,7 @@ public final class TrainingKeys {
             LABEL_SMOOTHING_FACTOR,
             NEFTUNE_NOISE_ALPHA,
             OPTIM,
+            LORAPLUS_LR_RATIO,
             ADAM_BETA1,
             ADAM_BETA2,
             ADAM_EPSILON,

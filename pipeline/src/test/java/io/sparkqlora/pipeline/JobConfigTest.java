@@ -98,7 +98,7 @@ class JobConfigTest {
                 "backend: tpu|backend is \"tpu\"; allowed: one of auto, cpu, cuda",
                 "bias: all|bias is \"all\"; allowed: one of none",
                 "chat_template_date: 26.7.2024|allowed: a day, as 2024-07-26",
-                "optim: adamw_hf|allowed: one of adamw_torch, adamw_8bit, adamw_bnb_8bit, paged_adamw_8bit",
+                "optim: adamw_hf|allowed: one of adamw_torch, adamw_8bit, paged_adamw_8bit, paged_adamw_32bit, lion_32bit",
                 "max_steps: 0|max_steps is 0; allowed: a whole number of at least 1, or -1",
                 "lr_scheduler_kwargs: {power: high}|allowed: options of the schedule, as {num_cycles: 2}",
                 "lr_scheduler_kwargs: 3|allowed: options of the schedule",

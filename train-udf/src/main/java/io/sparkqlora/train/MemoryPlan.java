@@ -25,7 +25,7 @@ import java.util.Map;
  * @param adapter F32 masters of the adapter
  * @param shadowCopies the adapter rounded to the compute type
  * @param gradients of the adapter
- * @param optimizerState both moments of AdamW
+ * @param optimizerState the optimizer's moments
  * @param activations what the forward pass keeps and the layers' scratch
  * @param lossWorkspace what the logits add to that
  * @param dequantization what weights turned dense for a product add to that

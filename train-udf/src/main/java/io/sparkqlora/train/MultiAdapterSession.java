@@ -94,6 +94,7 @@ public final class MultiAdapterSession implements AutoCloseable {
         requireOneRank(arguments);
         require(slot, "optim", arguments.optim(), spec.optim());
         require(slot, "recompute", spelling(arguments.recompute()), spelling(spec.recompute()));
+        requireLearningRates(slot, arguments);
         started[slot] = null; // until it is whole
         loaded.buffers().slots().get(slot).initialize(device, arguments.seed());
         started[slot] = new Started(arguments, 0);
@@ -102,6 +103,12 @@ public final class MultiAdapterSession implements AutoCloseable {
     private static void require(int slot, String name, Object value, Object ofSession) {
         if (!value.equals(ofSession)) {
             throw SlotErrors.notTheSessions(slot, name, value, ofSession);
+        }
+    }
+
+    private void requireLearningRates(int slot, TrainingArguments arguments) {
+        if (arguments.loraplusLrRatio() != 1 && !spec.loraPlus()) {
+            throw SlotErrors.notTheSessions(slot, "loraplus_lr_ratio", arguments.loraplusLrRatio(), 1.0);
         }
     }
 

@@ -18,13 +18,14 @@ import java.util.Map;
  * @param numProcesses ranks that train together, accelerate's name
  * @param shardBase whether each rank keeps only its part of the decoder layers' quantised weights
  * @param maxGradNorm gradients are scaled down to this norm; 0 for no clipping
- * @param weightDecay AdamW's decoupled decay of all adapter parameters
+ * @param weightDecay the optimizer's weight decay; SGD's is part of the gradient
  * @param labelSmoothingFactor how much of a label's probability is spread over the vocabulary
  * @param neftuneNoiseAlpha noise on the embeddings while training, of ±alpha / √(sequence length · hidden size); 0 for none
  * @param adamBeta1 decay of the first moment
  * @param adamBeta2 decay of the second moment
  * @param adamEpsilon added to the root of the second moment
- * @param optim how AdamW's moments are held
+ * @param loraplusLrRatio LoRA+: the learning rate of {@code B} by that of {@code A}
+ * @param optim the optimizer
  * @param seed of initialisation, data order and dropout
  * @param recompute what is kept for backward; transformers' {@code gradient_checkpointing} is {@link Recompute#FULL}
  */
@@ -47,6 +48,7 @@ public record TrainingArguments(
         double adamBeta1,
         double adamBeta2,
         double adamEpsilon,
+        double loraplusLrRatio,
         Optim optim,
         long seed,
         Recompute recompute) {
@@ -86,6 +88,7 @@ public record TrainingArguments(
         check("adam_beta1", adamBeta1, adamBeta1 >= 0 && adamBeta1 < 1, "at least 0 and below 1");
         check("adam_beta2", adamBeta2, adamBeta2 >= 0 && adamBeta2 < 1, "at least 0 and below 1");
         check("adam_epsilon", adamEpsilon, adamEpsilon >= 0, "at least 0");
+        check("loraplus_lr_ratio", loraplusLrRatio, Double.isFinite(loraplusLrRatio) && loraplusLrRatio > 0, "above 0");
     }
 
     private static void check(String name, Object value, boolean valid, String expected) {

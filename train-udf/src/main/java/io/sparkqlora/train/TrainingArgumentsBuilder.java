@@ -24,6 +24,7 @@ public final class TrainingArgumentsBuilder {
     private double adamBeta1 = 0.9;
     private double adamBeta2 = 0.999;
     private double adamEpsilon = 1e-8;
+    private double loraplusLrRatio = 1;
     private Optim optim = Optim.ADAMW_TORCH;
     private long seed = 42;
     private Recompute recompute = Recompute.NONE;
@@ -49,6 +50,7 @@ public final class TrainingArgumentsBuilder {
         adamBeta1 = from.adamBeta1();
         adamBeta2 = from.adamBeta2();
         adamEpsilon = from.adamEpsilon();
+        loraplusLrRatio = from.loraplusLrRatio();
         optim = from.optim();
         seed = from.seed();
         recompute = from.recompute();
@@ -126,7 +128,7 @@ public final class TrainingArgumentsBuilder {
         return this;
     }
 
-    /** Decoupled weight decay; 0. */
+    /** Weight decay; 0. */
     public TrainingArgumentsBuilder weightDecay(double value) {
         weightDecay = value;
         return this;
@@ -162,7 +164,13 @@ public final class TrainingArgumentsBuilder {
         return this;
     }
 
-    /** How AdamW's moments are held; in 32 bits on the device. */
+    /** LoRA+: the learning rate of B by that of A; 1. */
+    public TrainingArgumentsBuilder loraplusLrRatio(double value) {
+        loraplusLrRatio = value;
+        return this;
+    }
+
+    /** The optimizer; AdamW with moments in 32 bits on the device. */
     public TrainingArgumentsBuilder optim(Optim value) {
         optim = value;
         return this;
@@ -205,6 +213,7 @@ public final class TrainingArgumentsBuilder {
                 adamBeta1,
                 adamBeta2,
                 adamEpsilon,
+                loraplusLrRatio,
                 optim,
                 seed,
                 recompute);

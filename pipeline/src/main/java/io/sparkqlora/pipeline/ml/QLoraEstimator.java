@@ -321,6 +321,11 @@ public final class QLoraEstimator extends Estimator<QLoraModel> implements QLora
         return with(optim(), value);
     }
 
+    /** {@link TrainingKeys#LORAPLUS_LR_RATIO}. */
+    public QLoraEstimator setLoraplusLrRatio(double value) {
+        return with(loraplusLrRatio(), value);
+    }
+
     /** {@link TrainingKeys#ADAM_BETA1}. */
     public QLoraEstimator setAdamBeta1(double value) {
         return with(adamBeta1(), value);

@@ -220,6 +220,11 @@ public interface QLoraParams extends Params {
         return keyParams().text(TrainingKeys.OPTIM);
     }
 
+    /** {@link TrainingKeys#LORAPLUS_LR_RATIO}. */
+    default DoubleParam loraplusLrRatio() {
+        return keyParams().number(TrainingKeys.LORAPLUS_LR_RATIO);
+    }
+
     /** {@link TrainingKeys#ADAM_BETA1}. */
     default DoubleParam adamBeta1() {
         return keyParams().number(TrainingKeys.ADAM_BETA1);

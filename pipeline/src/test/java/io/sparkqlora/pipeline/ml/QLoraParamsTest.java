@@ -73,8 +73,8 @@ class QLoraParamsTest {
     void aValueThatIsNotAllowedIsRefusedWithWhatIs() {
         assertThatThrownBy(() -> estimator.setLearningRate(-1))
                 .hasMessage("QLORA-P003: q: learningRate is -1.0; allowed: a number of at least 0.0");
-        assertThatThrownBy(() -> estimator.setOptim("sgd"))
-                .hasMessageStartingWith("QLORA-P003: q: optim is sgd; allowed: one of adamw_torch");
+        assertThatThrownBy(() -> estimator.setOptim("adafactor"))
+                .hasMessageStartingWith("QLORA-P003: q: optim is adafactor; allowed: one of adamw_torch");
         assertThatThrownBy(() -> new ParamMap().put(estimator.r().w(0)))
                 .hasMessage("QLORA-P003: q: r is 0; allowed: a whole number of at least 1");
         assertThatThrownBy(() -> estimator.setMaxNewTokens(0))

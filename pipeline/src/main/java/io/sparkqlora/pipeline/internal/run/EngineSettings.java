@@ -78,6 +78,7 @@ public final class EngineSettings {
                 .adamBeta1(config.get(TrainingKeys.ADAM_BETA1))
                 .adamBeta2(config.get(TrainingKeys.ADAM_BETA2))
                 .adamEpsilon(config.get(TrainingKeys.ADAM_EPSILON))
+                .loraplusLrRatio(config.get(TrainingKeys.LORAPLUS_LR_RATIO))
                 .optim(Optim.named(config.get(TrainingKeys.OPTIM)))
                 .seed(config.get(TrainingKeys.SEED))
                 .recompute(recompute(config.get(TrainingKeys.RECOMPUTE)))

@@ -48,9 +48,7 @@ public record MomentUpdate(Moments moments, PageQueue queue, List<List<Tensor>> 
     }
 
     private static List<Page> travelling(Moments moments) {
-        return moments.pages().stream()
-                .filter(page -> Moments.onHost(page.state().get(0)))
-                .toList();
+        return moments.pages().stream().filter(Page::travels).toList();
     }
 
     /** Has the first pages come, while the device is still busy with the step. */
@@ -68,12 +66,15 @@ public record MomentUpdate(Moments moments, PageQueue queue, List<List<Tensor>> 
         }
     }
 
-    /** Issues the update; after {@link #prefetch}. */
+    /**
+     * Issues the update; after {@link #prefetch}.
+     *
+     * @param factors a row for each group of parameters
+     */
     public void run(Device device, AdapterBuffers adapter, Tensor normAndScale, Tensor factors) {
-        Scalars scalars = new Scalars(normAndScale, factors);
         for (Page page : moments.pages()) {
-            if (!Moments.onHost(page.state().get(0))) {
-                update(device, adapter, page, page.state(), scalars);
+            if (!page.travels()) {
+                update(device, adapter, page, page.state(), scalars(page, normAndScale, factors));
             }
         }
         List<Page> pages = slots.isEmpty() ? List.of() : travelling(moments);
@@ -81,13 +82,17 @@ public record MomentUpdate(Moments moments, PageQueue queue, List<List<Tensor>> 
             int slot = i % slots.size();
             List<Tensor> here = here(pages, i);
             queue.await(slot);
-            update(device, adapter, pages.get(i), here, scalars);
+            update(device, adapter, pages.get(i), here, scalars(pages.get(i), normAndScale, factors));
             queue.out(slot, here, pages.get(i).state());
             if (i + slots.size() < pages.size()) {
                 in(pages, i + slots.size());
             }
         }
         abandon();
+    }
+
+    private static Scalars scalars(Page page, Tensor normAndScale, Tensor factors) {
+        return new Scalars(normAndScale, factors.rowRange(page.group(), page.group() + 1L));
     }
 
     private void in(List<Page> pages, int page) {

@@ -15,7 +15,7 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * AdamW's moments of an adapter.
+ * What an optimizer remembers of an adapter.
  *
  * @param pages in the order of the adapter's flat buffers
  * @param views each tensor's moments under their names
@@ -47,14 +47,20 @@ public record Moments(List<Page> pages, List<View> views, List<Tensor> buffers, 
     /**
      * Takes them, their contents undefined.
      *
+     * @param apart whether {@code B}s have a learning rate of their own
      * @param device what is always needed on the device
      * @param home where moments are kept: the same, or an arena of the host's memory
      */
-    public static Moments take(Optim optim, AdapterLayout layout, Arena device, Arena home) {
+    public static Moments take(Optim optim, AdapterLayout layout, boolean apart, Arena device, Arena home) {
         long pageBytes = home.kind() == Kind.HOST ? PAGE_BYTES : WHOLE_BYTES;
         return optim.in8bit()
-                ? Moments8bit.take(layout, device, home, pageBytes)
-                : Moments32bit.take(layout, home, pageBytes);
+                ? Moments8bit.take(optim.rule(), layout, apart, device, home, pageBytes)
+                : Moments32bit.take(optim.rule(), layout, ParameterRuns.of(layout, apart), home, pageBytes);
+    }
+
+    /** Groups of parameters, each with scalars of its own. */
+    public int groups() {
+        return 1 + pages.stream().mapToInt(Page::group).max().orElse(0);
     }
 
     /** Writes what updates need beside the moments; once. */

@@ -5,7 +5,9 @@ import io.sparkqlora.kernels.AdamW8bit;
 import io.sparkqlora.kernels.AdamW8bit.Moment;
 import io.sparkqlora.kernels.Arena;
 import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.Lion;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.train.Optim;
 import io.sparkqlora.train.TrainingState;
 import io.sparkqlora.train.internal.linear.AdapterLayout;
 import io.sparkqlora.train.internal.linear.AdapterLayout.Slot;
@@ -29,29 +31,37 @@ final class Moments8bit {
             List.of(TrainingState.EXP_AVG_ABSMAX, TrainingState.EXP_AVG_SQ_ABSMAX);
 
     /** A block of a tensor: its first element in the flat buffers, and how many it has. */
-    private record Block(long from, int count) {}
+    private record Block(long from, int count, int group) {}
 
+    private final Optim.Rule rule;
+    private final boolean apart;
     private final Arena device;
-    private final Tensor[] codes = new Tensor[2];
-    private final Tensor[] absmax = new Tensor[2];
+    private final Tensor[] codes;
+    private final Tensor[] absmax;
     private final List<Block> blocks = new ArrayList<>();
     private final List<Page> pages = new ArrayList<>();
     private final List<View> views = new ArrayList<>();
     private final List<Tensor> buffers = new ArrayList<>();
     private final List<Table> tables = new ArrayList<>();
 
-    private Moments8bit(Arena device) {
+    private Moments8bit(Optim.Rule rule, boolean apart, Arena device) {
+        this.rule = rule;
+        this.apart = apart;
         this.device = device;
+        this.codes = new Tensor[rule.moments()];
+        this.absmax = new Tensor[rule.moments()];
     }
 
-    static Moments take(AdapterLayout layout, Arena device, Arena home, long pageBytes) {
-        Moments8bit made = new Moments8bit(device);
+    /** @param apart whether {@code B}s have a learning rate of their own */
+    static Moments take(
+            Optim.Rule rule, AdapterLayout layout, boolean apart, Arena device, Arena home, long pageBytes) {
+        Moments8bit made = new Moments8bit(rule, apart, device);
         List<Slot> large = layout.slots().stream()
                 .filter(slot -> slot.size() >= LEAST_ELEMENTS)
                 .sorted((a, b) -> Long.compare(a.start(), b.start()))
                 .toList();
         large.forEach(made::cut);
-        for (int i = 0; i < 2 && !large.isEmpty(); i++) {
+        for (int i = 0; i < rule.moments() && !large.isEmpty(); i++) {
             made.codes[i] = home.take(DType.U8, 1, layout.size());
             made.absmax[i] = home.take(DType.F32, 1, made.blocks.size());
             made.buffers.addAll(List.of(made.codes[i], made.absmax[i]));
@@ -63,16 +73,18 @@ final class Moments8bit {
     }
 
     private void cut(Slot slot) {
+        int group = ParameterRuns.group(slot, apart);
         for (long at = 0; at < slot.size(); at += BLOCK) {
-            blocks.add(new Block(slot.start() + at, (int) Math.min(BLOCK, slot.size() - at)));
+            blocks.add(new Block(slot.start() + at, (int) Math.min(BLOCK, slot.size() - at), group));
         }
     }
 
     private void pages(long pageBytes) {
-        long most = pageBytes / 2; // codes of both moments; scales are little beside them
+        long most = pageBytes / rule.moments(); // codes; scales are little beside them
         int first = 0;
         for (int i = 1; i <= blocks.size(); i++) {
             if (i == blocks.size()
+                    || blocks.get(i).group() != blocks.get(first).group()
                     || blocks.get(i).from() + BLOCK - blocks.get(first).from() > most) {
                 page(first, i);
                 first = i;
@@ -90,24 +102,41 @@ final class Moments8bit {
         }
         Tensor table = device.take(DType.I32, end - first, 2);
         tables.add(new Table(table, places));
-        List<Tensor> state = List.of(
-                codes[0].colRange(from, to),
-                absmax[0].colRange(first, end),
-                codes[1].colRange(from, to),
-                absmax[1].colRange(first, end));
-        pages.add(new Page(from, to, state, (ops, parameter, gradient, s, scalars) -> ops.adamW8bit()
-                .update(
-                        parameter,
-                        gradient,
-                        new Moment(s.get(0), s.get(1)),
-                        new Moment(s.get(2), s.get(3)),
-                        table,
-                        scalars.normAndScale(),
-                        scalars.factors())));
+        List<Tensor> state = new ArrayList<>();
+        for (int i = 0; i < rule.moments(); i++) {
+            state.add(codes[i].colRange(from, to));
+            state.add(absmax[i].colRange(first, end));
+        }
+        pages.add(new Page(from, to, blocks.get(first).group(), state, update(table)));
+    }
+
+    private Page.Update update(Tensor blocks) {
+        return rule == Optim.Rule.LION
+                ? (ops, parameter, gradient, s, scalars) -> ops.lion8bit()
+                        .update(
+                                parameter,
+                                gradient,
+                                moment(s, 0),
+                                blocks,
+                                scalars.normAndScale(),
+                                scalars.first(Lion.FACTORS))
+                : (ops, parameter, gradient, s, scalars) -> ops.adamW8bit()
+                        .update(
+                                parameter,
+                                gradient,
+                                moment(s, 0),
+                                moment(s, 1),
+                                blocks,
+                                scalars.normAndScale(),
+                                scalars.factors());
+    }
+
+    private static Moment moment(List<Tensor> state, int number) {
+        return new Moment(state.get(2 * number), state.get(2 * number + 1));
     }
 
     private void views(List<Slot> slots) {
-        for (int i = 0; i < 2; i++) {
+        for (int i = 0; i < rule.moments(); i++) {
             long first = 0;
             for (Slot slot : slots) {
                 long end = first + (slot.size() + BLOCK - 1) / BLOCK;
@@ -121,12 +150,13 @@ final class Moments8bit {
     }
 
     private void small(Slot slot) {
-        Tensor[] moments = new Tensor[2];
-        for (int i = 0; i < 2; i++) {
-            moments[i] = device.take(DType.F32, 1, slot.size());
-            buffers.add(moments[i]);
-            views.add(new View(Moments.PREFIXES.get(i) + slot.name(), moments[i], ExpectedTensor.shape(slot)));
+        List<Tensor> moments = new ArrayList<>();
+        for (int i = 0; i < rule.moments(); i++) {
+            moments.add(device.take(DType.F32, 1, slot.size()));
+            views.add(new View(Moments.PREFIXES.get(i) + slot.name(), moments.get(i), ExpectedTensor.shape(slot)));
         }
-        pages.add(Moments32bit.page(slot.start(), slot.start() + slot.size(), moments[0], moments[1]));
+        buffers.addAll(moments);
+        int group = ParameterRuns.group(slot, apart);
+        pages.add(Moments32bit.page(rule, slot.start(), slot.start() + slot.size(), group, moments));
     }
 }

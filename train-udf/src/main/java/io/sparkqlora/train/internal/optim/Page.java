@@ -10,13 +10,25 @@ import java.util.List;
  *
  * @param from its first element in the adapter's flat buffers
  * @param to the element after its last
+ * @param group of parameters, which has its own scalars
  * @param state its moments, where they are kept
  * @param update how they are updated
  */
-record Page(long from, long to, List<Tensor> state, Update update) {
+record Page(long from, long to, int group, List<Tensor> state, Update update) {
 
-    /** What every page of an update gets: the norm and factor of clipping, the scalars of the step. */
-    record Scalars(Tensor normAndScale, Tensor factors) {}
+    /** What a page of an update gets: the norm and factor of clipping, the scalars of the step. */
+    record Scalars(Tensor normAndScale, Tensor factors) {
+
+        /** The first scalars, for an optimizer that has so many. */
+        Tensor first(int count) {
+            return factors.colRange(0, count);
+        }
+    }
+
+    /** Whether its moments have to be brought to the device to be updated. */
+    boolean travels() {
+        return !state.isEmpty() && Moments.onHost(state.get(0));
+    }
 
     /** An update of the page's parameters from its gradients. */
     interface Update {

@@ -32,7 +32,7 @@ public record AdapterSlot(AdapterBuffers buffers, Moments moments, ModelAdapter 
         Arena home = spec.optim().paged() ? arenas.hostOptimizerState() : arenas.optimizerState();
         return new AdapterSlot(
                 buffers,
-                Moments.take(spec.optim(), spec.adapter(), arenas.optimizerState(), home),
+                Moments.take(spec.optim(), spec.adapter(), spec.loraPlus(), arenas.optimizerState(), home),
                 ModelAdapter.of(spec.layout(), buffers, spec.lora().scaling()));
     }
 

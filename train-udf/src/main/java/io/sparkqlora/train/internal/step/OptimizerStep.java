@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train.internal.step;
 
-import io.sparkqlora.kernels.AdamW;
 import io.sparkqlora.kernels.Arena;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Device;
@@ -11,21 +10,22 @@ import io.sparkqlora.train.TrainingArguments;
 import io.sparkqlora.train.internal.linear.AdapterBuffers;
 import io.sparkqlora.train.internal.optim.MomentUpdate;
 import io.sparkqlora.train.internal.optim.Moments;
+import io.sparkqlora.train.internal.optim.UpdateFactors;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
 /**
- * The end of a step: gradient norm, clipping, AdamW. The norm is known before anything changes.
+ * The end of a step: gradient norm, clipping, the update. The norm is known before anything changes.
  *
  * @param sums where the norm goes
- * @param factors the update's scalars, F32 [{@link AdamW#FACTORS}]
+ * @param factors the update's scalars, F32 [groups of parameters, {@link UpdateFactors#MOST}]
  * @param update of the adapter and its moments
  */
 record OptimizerStep(StepSums.Sums sums, Tensor factors, MomentUpdate update) {
 
     /** @param queue for moments that are kept in the host's memory; null if none is needed */
     static OptimizerStep take(Arena arena, StepSums.Sums sums, Moments moments, PageQueue queue) {
-        Tensor factors = arena.take(DType.F32, 1, AdamW.FACTORS);
+        Tensor factors = arena.take(DType.F32, moments.groups(), UpdateFactors.MOST);
         return new OptimizerStep(sums, factors, MomentUpdate.take(moments, queue, arena));
     }
 
@@ -47,17 +47,22 @@ record OptimizerStep(StepSums.Sums sums, Tensor factors, MomentUpdate update) {
 
     /** Updates the adapter; after {@link #prefetch}. */
     void update(Device device, AdapterBuffers adapter, TrainingArguments args, double learningRate, long step) {
-        AdamW.Settings settings = new AdamW.Settings(
-                learningRate, args.adamBeta1(), args.adamBeta2(), args.adamEpsilon(), args.weightDecay(), step);
-        copyIn(device, settings.factors());
+        float[][] rows = new float[Math.toIntExact(factors.rows())][];
+        for (int group = 0; group < rows.length; group++) {
+            double own = group == 0 ? learningRate : learningRate * args.loraplusLrRatio();
+            rows[group] = UpdateFactors.of(args, own, step);
+        }
+        copyIn(device, rows);
         update.run(device, adapter, sums.normAndScale(), factors);
         adapter.refreshShadow(device);
     }
 
-    private void copyIn(Device device, float[] values) {
+    private void copyIn(Device device, float[][] rows) {
         ByteBuffer bytes =
-                ByteBuffer.allocateDirect(values.length * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
-        bytes.asFloatBuffer().put(values);
+                ByteBuffer.allocateDirect(Math.toIntExact(factors.bytes())).order(ByteOrder.LITTLE_ENDIAN);
+        for (int i = 0; i < rows.length; i++) {
+            bytes.asFloatBuffer().put(i * UpdateFactors.MOST, rows[i]);
+        }
         device.copyIn(bytes, factors);
     }
 }

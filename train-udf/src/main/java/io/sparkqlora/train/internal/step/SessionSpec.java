@@ -27,6 +27,7 @@ import java.util.List;
  * @param lora the adapter
  * @param recompute what is kept for backward
  * @param optim how the moments are held
+ * @param loraPlus whether {@code B}s have a learning rate of their own
  * @param shards parts that the layers' quantised weights are held in, each by a rank; 1: every rank has all of them
  * @param maxTokens the most tokens of a micro-batch
  * @param slots adapters that it has at once
@@ -40,6 +41,7 @@ public record SessionSpec(
         LoraConfig lora,
         Recompute recompute,
         Optim optim,
+        boolean loraPlus,
         int shards,
         int maxTokens,
         int slots,
@@ -70,6 +72,7 @@ public record SessionSpec(
                 lora,
                 arguments.recompute(),
                 arguments.optim(),
+                arguments.loraplusLrRatio() != 1,
                 arguments.shards(),
                 maxTokens,
                 slots,
@@ -106,6 +109,7 @@ public record SessionSpec(
                 lora,
                 recompute,
                 optim,
+                loraPlus,
                 1,
                 maxTokens,
                 slots,
@@ -121,7 +125,18 @@ public record SessionSpec(
     /** The same with a base in so many parts. */
     public SessionSpec sharded(int parts) {
         return new SessionSpec(
-                device, model, quantization, lora, recompute, optim, parts, maxTokens, slots, layout, adapter);
+                device,
+                model,
+                quantization,
+                lora,
+                recompute,
+                optim,
+                loraPlus,
+                parts,
+                maxTokens,
+                slots,
+                layout,
+                adapter);
     }
 
     /** Type of products and activations. */

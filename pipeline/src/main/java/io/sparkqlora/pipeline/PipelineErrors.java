@@ -9,7 +9,10 @@ import java.util.List;
 import java.util.Optional;
 import java.util.stream.Collectors;
 
-/** The errors of this module. Codes are never reused: P001–P029 are for configuration, P030–P069 for runs and tables. */
+/**
+ * The errors of this module. Codes are never reused: P001–P029 and P122 are for configuration, P030–P069
+ * for runs and tables.
+ */
 public final class PipelineErrors {
 
     private PipelineErrors() {}
@@ -67,6 +70,15 @@ public final class PipelineErrors {
     /** A {@code --set} without an equals sign. */
     public static QLoraException badOption(String option) {
         return config(9, "--set " + option + ": no value; write --set key=value", null);
+    }
+
+    /** A whole number that is another one, or another text, than it seems. */
+    public static QLoraException oddNumber(String where, String written, String read) {
+        return config(
+                122,
+                where + ": " + written + " is the number " + read + " to YAML; write a number in plain decimal digits,"
+                        + " and a text in quotes",
+                null);
     }
 
     // ---- P030–P069: runs and tables

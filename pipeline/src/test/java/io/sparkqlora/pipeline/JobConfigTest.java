@@ -110,6 +110,22 @@ class JobConfigTest {
         refused("QLORA-P003", message, line);
     }
 
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "r: 010|010 is the number 8 to YAML",
+                "r: 0x10|0x10 is the number 16 to YAML",
+                "run_id: 2024_01|2024_01 is the number 202401 to YAML; write a number in plain decimal digits, and a text in quotes",
+                "target_modules: [a, 010]|010 is the number 8"
+            })
+    void aNumberThatIsNotWhatItSeemsIsRefused(String line, String message) {
+        refused("QLORA-P122", message, line);
+        String[] option = line.split(": ");
+        assertThatThrownBy(() -> read(NEEDED, option[0] + "=" + option[1])).hasMessageContaining(message);
+        assertThat(read(NEEDED + "run_id: '010'\n").get(RunKeys.RUN_ID)).isEqualTo("010");
+    }
+
     @Test
     void aMissingKeyIsNamed() {
         Path file = write("dataset: data.jsonl\noutput_dir: out\n");

@@ -90,6 +90,18 @@ class DataSourceTest {
     }
 
     @Test
+    void readsCsvWithOddNamesAndHeaders() throws IOException {
+        write("a [1] {2}*.csv", "\uFEFF\r\n\"the \"\"prompt\"\"\n\",completion\r\n1,2\r\n");
+        SourceRows source = read(dir.resolve("a [1] {2}*.csv"), "auto");
+        assertThat(source.columns()).containsExactly("the \"prompt\"\n", "completion");
+        assertThat(source.rows().collectAsList())
+                .extracting(row -> row.getString(1))
+                .containsExactly("2");
+        write("b [1].csv", "\n\n");
+        assertThatThrownBy(() -> read(dir.resolve("b [1].csv"), "auto")).hasMessageStartingWith("QLORA-D055");
+    }
+
+    @Test
     void readsParquetAndNoticesChangedFiles() throws IOException {
         // a schema of many types travels from executor to driver
         spark.range(1)

@@ -3,8 +3,10 @@ package io.sparkqlora.tokenize.internal;
 
 import io.sparkqlora.tokenize.TokenizeErrors;
 import java.util.List;
+import org.apache.hadoop.fs.FileStatus;
 import org.apache.spark.sql.DataFrameReader;
 import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.DataTypes;
@@ -40,8 +42,11 @@ public record CsvReader(Dataset<Row> rows, List<String> columns) {
     }
 
     private static StructType header(SparkSession spark, SourceFiles files) {
-        for (String path : files.paths()) {
-            StructType header = reader(spark).csv(path).schema();
+        for (FileStatus file : files.files()) {
+            List<String> record = List.of(CsvHeader.record(spark, file));
+            StructType header = reader(spark)
+                    .csv(spark.createDataset(record, Encoders.STRING()))
+                    .schema();
             if (!String.join("", header.fieldNames()).isBlank()) {
                 return header;
             }

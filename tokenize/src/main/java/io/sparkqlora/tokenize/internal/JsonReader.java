@@ -10,10 +10,7 @@ import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
-import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
-import org.apache.hadoop.io.compress.CompressionCodec;
-import org.apache.hadoop.io.compress.CompressionCodecFactory;
 import org.apache.spark.api.java.function.FlatMapFunction;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
@@ -54,8 +51,8 @@ public record JsonReader(Dataset<Row> rows, List<String> columns) {
     private static List<String> firstLines(SparkSession spark, SourceFiles files) {
         List<String> lines = new ArrayList<>();
         for (FileStatus file : files.files()) {
-            try (BufferedReader reader = new BufferedReader(
-                    new InputStreamReader(open(SourceFiles.configuration(spark), file), StandardCharsets.UTF_8))) {
+            try (BufferedReader reader =
+                    new BufferedReader(new InputStreamReader(SourceFiles.open(spark, file), StandardCharsets.UTF_8))) {
                 String line = reader.readLine();
                 while (line != null && lines.size() < JsonColumns.LOOKED_AT) {
                     if (!line.isBlank()) {
@@ -76,7 +73,7 @@ public record JsonReader(Dataset<Row> rows, List<String> columns) {
     /** Whether the first character of the first file that has one opens an array. */
     private static boolean startsWithArray(SparkSession spark, SourceFiles files) {
         for (FileStatus file : files.files()) {
-            try (InputStream stream = open(SourceFiles.configuration(spark), file)) {
+            try (InputStream stream = SourceFiles.open(spark, file)) {
                 int first = stream.read();
                 while (first >= 0 && isBlankOrMark(first)) {
                     first = stream.read();
@@ -98,11 +95,5 @@ public record JsonReader(Dataset<Row> rows, List<String> columns) {
     /** Blanks, and the bytes of UTF-8's byte order mark. */
     private static boolean isBlankOrMark(int b) {
         return b <= ' ' || b == 0xEF || b == 0xBB || b == 0xBF;
-    }
-
-    private static InputStream open(Configuration configuration, FileStatus file) throws IOException {
-        InputStream raw = file.getPath().getFileSystem(configuration).open(file.getPath());
-        CompressionCodec codec = new CompressionCodecFactory(configuration).getCodec(file.getPath());
-        return codec == null ? raw : codec.createInputStream(raw);
     }
 }

@@ -5,6 +5,7 @@ import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.tokenize.TokenizeErrors;
 import java.io.FileNotFoundException;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -14,6 +15,8 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.io.compress.CompressionCodec;
+import org.apache.hadoop.io.compress.CompressionCodecFactory;
 import org.apache.spark.sql.SparkSession;
 
 /**
@@ -86,6 +89,14 @@ public record SourceFiles(String location, List<FileStatus> files) {
     /** Hadoop's configuration of the session, {@code spark.hadoop.*} included. */
     static Configuration configuration(SparkSession spark) {
         return spark.sparkContext().hadoopConfiguration();
+    }
+
+    /** A file's bytes, unpacked if its name says that they are packed. */
+    static InputStream open(SparkSession spark, FileStatus file) throws IOException {
+        Configuration configuration = configuration(spark);
+        InputStream raw = file.getPath().getFileSystem(configuration).open(file.getPath());
+        CompressionCodec codec = new CompressionCodecFactory(configuration).getCodec(file.getPath());
+        return codec == null ? raw : codec.createInputStream(raw);
     }
 
     /** The location with its scheme and from the root, as it is known wherever the job runs. */

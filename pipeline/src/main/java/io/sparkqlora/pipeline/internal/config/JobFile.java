@@ -10,11 +10,14 @@ import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import com.fasterxml.jackson.dataformat.yaml.YAMLParser;
 import io.sparkqlora.pipeline.PipelineErrors;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.IntFunction;
+import java.util.regex.Pattern;
 
 /** Reads the entries of a flat YAML mapping, remembering the line of each. */
 public final class JobFile {
@@ -22,6 +25,9 @@ public final class JobFile {
     private static final ObjectMapper YAML = new ObjectMapper(YAMLFactory.builder()
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
             .build());
+
+    /** How YAML and people write the same whole number. To YAML 1.1, 010 is eight, 0x10 sixteen and 2024_01 is 202401. */
+    private static final Pattern PLAIN = Pattern.compile("[-+]?(0|[1-9][0-9]*)");
 
     private JobFile() {}
 
@@ -55,18 +61,40 @@ public final class JobFile {
             throw PipelineErrors.badOption(option);
         }
         String key = option.substring(0, equals).strip();
-        return new Entry(key, value(option.substring(equals + 1)), "--set " + option);
+        String where = "--set " + option;
+        return new Entry(key, value(option.substring(equals + 1), where), where);
     }
 
-    private static JsonNode value(String text) {
+    private static JsonNode value(String text, String where) {
         try {
+            requirePlainNumbers(text, line -> where);
             JsonNode node = YAML.readTree(text);
             boolean plain = node == null || node.isMissingNode() || (node.isTextual() && !isQuoted(text.strip()));
             // plain text is all of it: to YAML, a # after a blank begins a comment
             return plain ? YAML.getNodeFactory().textNode(text.strip()) : node;
         } catch (JsonProcessingException e) {
             return YAML.getNodeFactory().textNode(text);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
+    }
+
+    /** Checks every whole number, those in lists and mappings too. */
+    private static void requirePlainNumbers(String text, IntFunction<String> where) throws IOException {
+        try (YAMLParser parser = parser(text)) {
+            for (JsonToken token = parser.nextToken(); token != null; token = parser.nextToken()) {
+                if (token == JsonToken.VALUE_NUMBER_INT
+                        && !PLAIN.matcher(parser.getText()).matches()) {
+                    int line = parser.currentTokenLocation().getLineNr();
+                    String read = parser.getBigIntegerValue().toString();
+                    throw PipelineErrors.oddNumber(where.apply(line), parser.getText(), read);
+                }
+            }
+        }
+    }
+
+    private static YAMLParser parser(String text) throws IOException {
+        return ((YAMLFactory) YAML.getFactory()).createParser(text);
     }
 
     private static boolean isQuoted(String text) {
@@ -75,7 +103,8 @@ public final class JobFile {
 
     private static List<Entry> parse(String text, String file) throws IOException {
         List<Entry> entries = new ArrayList<>();
-        try (YAMLParser parser = ((YAMLFactory) YAML.getFactory()).createParser(text)) {
+        requirePlainNumbers(text, line -> file + ":" + line);
+        try (YAMLParser parser = parser(text)) {
             JsonToken first = parser.nextToken();
             if (first != null && first != JsonToken.START_OBJECT) {
                 throw PipelineErrors.notMapping(file);

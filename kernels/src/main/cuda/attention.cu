@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Causal attention over sequences of different lengths, forward and backward, bf16, heads of up to 128 elements, for sm_80 and
-// up: see Attention.java for the contract. Heads of other widths than 64 and 128 are padded with zeros in shared memory.
+// Causal attention over sequences of different lengths, forward and backward, bf16, heads of up to 256 elements, for sm_80 and
+// up (over 128 where a block has the shared memory): see Attention.java for the contract. Heads of other widths than 64, 128 and 256
+// are padded with zeros in shared memory.
 //
 //   P = exp(scale · QKᵀ − logSumExp)   dP = dO · Vᵀ   dS = P ∘ (dP − delta), delta = Σ dO ∘ O a row
 //   dV = Pᵀ · dO    dK = scale · dSᵀ · Q    dQ = scale · dS · K
@@ -11,7 +12,8 @@
 // Traffic: forward q and out once, k and v once for every 64 queries of a head, from L2; backward likewise in both directions.
 //
 // A warp holds 16 rows (queries; keys for dK and dV) of its block's 64 and keeps scores and sums in registers: the result
-// fragment of one product is the operand fragment of the next (Dao, FlashAttention-2, 2023).
+// fragment of one product is the operand fragment of the next (Dao, FlashAttention-2, 2023). Sums of 256 columns would not fit the
+// registers: two warps take the same 16 rows then, each makes all scores and sums up half of the columns.
 #include "mma.cuh"
 #include "sequences.cuh"
 
@@ -19,8 +21,15 @@ namespace {
 
 using mma::bf16;
 
-constexpr int THREADS = 128;
 constexpr int ROWS = 64;  // of a block
+
+// Columns that a warp sums up, warps that share rows, and threads of a block.
+template <int D>
+constexpr int WIDTH = D < 128 ? D : 128;
+template <int D>
+constexpr int PARTS = D / WIDTH<D>;
+template <int D>
+constexpr int THREADS = 128 * PARTS<D>;
 constexpr float LOG2_E = 1.4426950408889634f;
 constexpr float LN_2 = 0.6931471805599453f;
 
@@ -44,9 +53,9 @@ using Block = mma::Tile<ROWS, D>;
 
 // Tiles of rows of one head; what is beyond the head's width is zeros.
 template <typename T>
-struct Head : mma::Loader<T, THREADS, true> {
+struct Head : mma::Loader<T, THREADS<T::COLS>, true> {
     __device__ __forceinline__ Head(const Rows& x, int head, int head_dim)
-        : mma::Loader<T, THREADS, true>(x.data + static_cast<long long>(head) * head_dim, x.stride, 0, head_dim, x.aligned) {}
+        : mma::Loader<T, THREADS<T::COLS>, true>(x.data + static_cast<long long>(head) * head_dim, x.stride, 0, head_dim, x.aligned) {}
 };
 
 // sum[16 × 8·N] += a · bᵀ: a's rows at `a_row` of one tile, b's rows 0 … 8·N of another, both with D columns.
@@ -68,9 +77,9 @@ __device__ __forceinline__ void multiply_rows(float (&sum)[N][4], uint32_t a_til
     }
 }
 
-// sum[16 × D] += p[16 × 8·N] · b, p in registers as scores left it, b's rows 0 … 8·N of a tile.
-template <typename B, int D, int N>
-__device__ __forceinline__ void multiply_scores(float (&sum)[D / 8][4], const float (&p)[N][4], uint32_t b_tile) {
+// sum[16 × W] += p[16 × 8·N] · b, p in registers as scores left it, b's rows 0 … 8·N and columns col … col + W of a tile.
+template <typename B, int W, int N>
+__device__ __forceinline__ void multiply_scores(float (&sum)[W / 8][4], const float (&p)[N][4], uint32_t b_tile, int col) {
     int lane = threadIdx.x % 32;
     int low = lane % 16, high = lane / 16 * 8;
 #pragma unroll
@@ -78,19 +87,19 @@ __device__ __forceinline__ void multiply_scores(float (&sum)[D / 8][4], const fl
         uint32_t a[4] = {mma::pack(p[2 * i][0], p[2 * i][1]), mma::pack(p[2 * i][2], p[2 * i][3]),
                          mma::pack(p[2 * i + 1][0], p[2 * i + 1][1]), mma::pack(p[2 * i + 1][2], p[2 * i + 1][3])};
 #pragma unroll
-        for (int j = 0; j < D / 16; j++) {
+        for (int j = 0; j < W / 16; j++) {
             uint32_t b[4];
-            mma::load_matrices_transposed(b, b_tile + B::offset(i * 16 + low, j * 16 + high));
+            mma::load_matrices_transposed(b, b_tile + B::offset(i * 16 + low, col + j * 16 + high));
             mma::multiply(sum[2 * j], a, b[0], b[1]);
             mma::multiply(sum[2 * j + 1], a, b[2], b[3]);
         }
     }
 }
 
-// Rows of a warp's result, times a factor each, to memory.
-template <int D>
-__device__ __forceinline__ void write_rows(const Rows& x, const float (&sum)[D / 8][4], int first, int rows, int start, int head,
-                                           int head_dim, const float (&factors)[2]) {
+// Rows of a warp's result, times a factor each, to memory from column `from` of the head on.
+template <int W>
+__device__ __forceinline__ void write_rows(const Rows& x, const float (&sum)[W / 8][4], int first, int rows, int start, int head,
+                                           int head_dim, int from, const float (&factors)[2]) {
     int lane = threadIdx.x % 32;
 #pragma unroll
     for (int half = 0; half < 2; half++) {
@@ -98,8 +107,8 @@ __device__ __forceinline__ void write_rows(const Rows& x, const float (&sum)[D /
         if (row >= rows) continue;
         bf16* to = x.data + (start + row) * x.stride + static_cast<long long>(head) * head_dim;
 #pragma unroll
-        for (int j = 0; j < D / 8; j++) {
-            int col = j * 8 + lane % 4 * 2;
+        for (int j = 0; j < W / 8; j++) {
+            int col = from + j * 8 + lane % 4 * 2;
             float a = sum[j][half * 2] * factors[half], b = sum[j][half * 2 + 1] * factors[half];
             if (x.aligned && col + 1 < head_dim) {
                 *reinterpret_cast<uint32_t*>(to + col) = mma::pack(a, b);
@@ -124,7 +133,7 @@ __device__ __forceinline__ float score(float product, const Problem& p) {
 template <int D>
 __device__ __forceinline__ void forward(const Problem& p) {
     using T = Block<D>;
-    constexpr int N = ROWS / 8;
+    constexpr int N = ROWS / 8, W = WIDTH<D>;
     extern __shared__ __align__(128) uint8_t memory[];
     uint8_t *q_tile = memory, *k_tiles = q_tile + T::BYTES, *v_tiles = k_tiles + 2 * T::BYTES;
     Tile tile = find_tile(gridDim.x - 1 - blockIdx.x, ROWS, p.query_starts, p.key_starts, p.sequences);
@@ -139,9 +148,9 @@ __device__ __forceinline__ void forward(const Problem& p) {
     keys.fetch(k_tiles, tile.key_start + first, key_end);
     values.fetch(v_tiles, tile.key_start + first, key_end);
     mma::commit();
-    int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    int warp = PARTS<D> == 1 ? threadIdx.x / 32 : threadIdx.x / 32 % 4, part = PARTS<D> == 1 ? 0 : threadIdx.x / 128, lane = threadIdx.x % 32;
     int row = tile.row + warp * 16 + lane / 4;  // and row + 8
-    float sum[D / 8][4] = {};
+    float sum[W / 8][4] = {};
     float max[2] = {-INFINITY, -INFINITY}, total[2] = {};
     int stage = 0;
     for (int key = first; key < last; key += ROWS, stage ^= 1) {
@@ -176,7 +185,7 @@ __device__ __forceinline__ void forward(const Problem& p) {
             max[half] = top;
             total[half] *= shrink;
 #pragma unroll
-            for (int j = 0; j < D / 8; j++) sum[j][half * 2] *= shrink, sum[j][half * 2 + 1] *= shrink;
+            for (int j = 0; j < W / 8; j++) sum[j][half * 2] *= shrink, sum[j][half * 2 + 1] *= shrink;
 #pragma unroll
             for (int j = 0; j < N; j++) {
 #pragma unroll
@@ -187,7 +196,7 @@ __device__ __forceinline__ void forward(const Problem& p) {
                 }
             }
         }
-        multiply_scores<T, D, N>(sum, s, mma::shared_address(v_tiles + stage * T::BYTES));
+        multiply_scores<T, W, N>(sum, s, mma::shared_address(v_tiles + stage * T::BYTES), part * W);
         __syncthreads();
     }
     float factors[2];
@@ -197,11 +206,11 @@ __device__ __forceinline__ void forward(const Problem& p) {
         total[half] += __shfl_xor_sync(~0u, total[half], 2);
         factors[half] = 1.f / total[half];
         int query = row + half * 8;
-        if (lane % 4 == 0 && query < tile.queries) {
+        if (part == 0 && lane % 4 == 0 && query < tile.queries) {
             p.log_sum_exp[static_cast<long long>(head) * p.queries + tile.query_start + query] = LN_2 * max[half] + logf(total[half]);
         }
     }
-    write_rows<D>(p.out, sum, tile.row + warp * 16, tile.queries, tile.query_start, head, p.head_dim, factors);
+    write_rows<W>(p.out, sum, tile.row + warp * 16, tile.queries, tile.query_start, head, p.head_dim, part * W, factors);
 }
 
 // P and dS of one element, in place of the product of q and k and of dP.
@@ -219,7 +228,7 @@ __device__ __forceinline__ void differentiate(float& s, float& dp, bool seen, fl
 template <int D>
 __device__ __forceinline__ void backward_queries(const Problem& p) {
     using T = Block<D>;
-    constexpr int N = ROWS / 8;
+    constexpr int N = ROWS / 8, W = WIDTH<D>;
     extern __shared__ __align__(128) uint8_t memory[];
     uint8_t *q_tile = memory, *d_tile = q_tile + T::BYTES, *k_tiles = d_tile + T::BYTES, *v_tiles = k_tiles + 2 * T::BYTES;
     Tile tile = find_tile(gridDim.x - 1 - blockIdx.x, ROWS, p.query_starts, p.key_starts, p.sequences);
@@ -235,7 +244,7 @@ __device__ __forceinline__ void backward_queries(const Problem& p) {
     keys.fetch(k_tiles, tile.key_start + first, key_end);
     values.fetch(v_tiles, tile.key_start + first, key_end);
     mma::commit();
-    int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    int warp = PARTS<D> == 1 ? threadIdx.x / 32 : threadIdx.x / 32 % 4, part = PARTS<D> == 1 ? 0 : threadIdx.x / 128, lane = threadIdx.x % 32;
     int row = tile.row + warp * 16 + lane / 4;
     float log_sum_exp[2] = {}, delta[2] = {};
     for (int half = 0; half < 2; half++) {
@@ -245,7 +254,7 @@ __device__ __forceinline__ void backward_queries(const Problem& p) {
         log_sum_exp[half] = p.log_sum_exp[at];
         delta[half] = p.delta[at];
     }
-    float sum[D / 8][4] = {};
+    float sum[W / 8][4] = {};
     int stage = 0;
     for (int key = first; key < last; key += ROWS, stage ^= 1) {
         if (key + ROWS < last) {
@@ -268,11 +277,11 @@ __device__ __forceinline__ void backward_queries(const Problem& p) {
                 differentiate(s[j][i], dp[j][i], seen, log_sum_exp[half], delta[half], p);
             }
         }
-        multiply_scores<T, D, N>(sum, dp, k_tile);
+        multiply_scores<T, W, N>(sum, dp, k_tile, part * W);
         __syncthreads();
     }
     float factors[2] = {p.scale, p.scale};
-    write_rows<D>(p.dq, sum, tile.row + warp * 16, tile.queries, tile.query_start, head, p.head_dim, factors);
+    write_rows<W>(p.dq, sum, tile.row + warp * 16, tile.queries, tile.query_start, head, p.head_dim, part * W, factors);
 }
 
 // A block takes 64 keys of one key/value head, and the queries of its group 32 at a time, head after head.
@@ -281,7 +290,7 @@ __device__ __forceinline__ void backward_keys(const Problem& p) {
     constexpr int QUERIES = 32;
     using T = Block<D>;
     using Q = mma::Tile<QUERIES, D>;
-    constexpr int N = QUERIES / 8;
+    constexpr int N = QUERIES / 8, W = WIDTH<D>;
     extern __shared__ __align__(128) uint8_t memory[];
     uint8_t *k_tile = memory, *v_tile = k_tile + T::BYTES, *q_tiles = v_tile + T::BYTES, *d_tiles = q_tiles + 2 * Q::BYTES;
     Tile tile = find_tile(blockIdx.x, ROWS, p.query_starts, p.key_starts, p.sequences, true);
@@ -302,9 +311,9 @@ __device__ __forceinline__ void backward_keys(const Problem& p) {
     };
     if (steps > 0) fetch_step(0, 0);
     mma::commit();
-    int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    int warp = PARTS<D> == 1 ? threadIdx.x / 32 : threadIdx.x / 32 % 4, part = PARTS<D> == 1 ? 0 : threadIdx.x / 128, lane = threadIdx.x % 32;
     int key = tile.row + warp * 16 + lane / 4;
-    float dk[D / 8][4] = {}, dv[D / 8][4] = {};
+    float dk[W / 8][4] = {}, dv[W / 8][4] = {};
     for (int step = 0; step < steps; step++) {
         int stage = step % 2;
         if (step + 1 < steps) fetch_step(step + 1, stage ^ 1);
@@ -331,28 +340,29 @@ __device__ __forceinline__ void backward_keys(const Problem& p) {
                 }
             }
         }
-        multiply_scores<Q, D, N>(dv, s, d_tile);
-        multiply_scores<Q, D, N>(dk, dp, q_tile);
+        multiply_scores<Q, W, N>(dv, s, d_tile, part * W);
+        multiply_scores<Q, W, N>(dk, dp, q_tile, part * W);
         __syncthreads();
     }
     mma::wait<0>();
     float ones[2] = {1.f, 1.f}, factors[2] = {p.scale, p.scale};
-    write_rows<D>(p.dv, dv, tile.row + warp * 16, tile.keys, tile.key_start, kv_head, p.head_dim, ones);
-    write_rows<D>(p.dk, dk, tile.row + warp * 16, tile.keys, tile.key_start, kv_head, p.head_dim, factors);
+    write_rows<W>(p.dv, dv, tile.row + warp * 16, tile.keys, tile.key_start, kv_head, p.head_dim, part * W, ones);
+    write_rows<W>(p.dk, dk, tile.row + warp * 16, tile.keys, tile.key_start, kv_head, p.head_dim, part * W, factors);
 }
 
 }  // namespace
 
-#define ATTENTION(D)                                                                                                     \
-    extern "C" __global__ void __launch_bounds__(THREADS) attention_forward_##D(const __grid_constant__ Problem p) {     \
-        forward<D>(p);                                                                                                   \
-    }                                                                                                                    \
-    extern "C" __global__ void __launch_bounds__(THREADS) attention_backward_queries_##D(const __grid_constant__ Problem p) { \
-        backward_queries<D>(p);                                                                                          \
-    }                                                                                                                    \
-    extern "C" __global__ void __launch_bounds__(THREADS) attention_backward_keys_##D(const __grid_constant__ Problem p) { \
-        backward_keys<D>(p);                                                                                             \
+#define ATTENTION(D)                                                                                                        \
+    extern "C" __global__ void __launch_bounds__(THREADS<D>) attention_forward_##D(const __grid_constant__ Problem p) {     \
+        forward<D>(p);                                                                                                      \
+    }                                                                                                                       \
+    extern "C" __global__ void __launch_bounds__(THREADS<D>) attention_backward_queries_##D(const __grid_constant__ Problem p) {\
+        backward_queries<D>(p);                                                                                             \
+    }                                                                                                                       \
+    extern "C" __global__ void __launch_bounds__(THREADS<D>) attention_backward_keys_##D(const __grid_constant__ Problem p) {\
+        backward_keys<D>(p);                                                                                                \
     }
 
 ATTENTION(64)
 ATTENTION(128)
+ATTENTION(256)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Causal attention on the ordinary units in f32: for runs with bf16 off, and for heads of more than 128 elements. See
-// Attention.java for the contract.
+// Causal attention on the ordinary units in f32: for runs with bf16 off, and for heads of more than 128 elements where a block has
+// not the shared memory that attention.cu takes. See Attention.java for the contract.
 //
 // Operations as in attention.cu; a warp takes one query of one head (backward of keys: one key of a key/value head) and walks
 // the keys (the queries of the group) in order, so every sum has one owner and one order. Traffic: k and v once a query, from

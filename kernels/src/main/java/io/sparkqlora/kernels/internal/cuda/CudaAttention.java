@@ -2,7 +2,6 @@
 package io.sparkqlora.kernels.internal.cuda;
 
 import io.sparkqlora.kernels.Attention;
-import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.KernelErrors;
 import io.sparkqlora.kernels.Tensor;
 
@@ -10,7 +9,6 @@ import io.sparkqlora.kernels.Tensor;
 final class CudaAttention implements Attention {
 
     private static final int WIDEST = 256;
-    private static final int WIDEST_GENERAL = 128;
 
     private final HopperAttention hopper;
     private final GeneralAttention general;
@@ -18,16 +16,17 @@ final class CudaAttention implements Attention {
 
     /** @param maps null where the chip is no Hopper */
     CudaAttention(
-            int multiprocessors,
+            CudaContext context,
             Launcher launcher,
             CudaKernel.Library library,
             Workspace workspace,
             TensorMaps maps,
             Handles.Stream stream) {
         this.plain = new PlainAttention(launcher, library, workspace);
-        this.general = new GeneralAttention(launcher, library, plain);
-        this.hopper =
-                maps == null ? null : new HopperAttention(multiprocessors, launcher, library, workspace, maps, stream);
+        this.general = new GeneralAttention(launcher, library, plain, context.sharedBytes());
+        this.hopper = maps == null
+                ? null
+                : new HopperAttention(context.multiprocessors(), launcher, library, workspace, maps, stream);
     }
 
     @Override
@@ -37,7 +36,7 @@ final class CudaAttention implements Attention {
         check(settings);
         if (hopper != null && hopper.fits(call)) {
             hopper.forward(call);
-        } else if (general(call)) {
+        } else if (general.fits(call)) {
             general.forward(call);
         } else {
             plain.forward(call);
@@ -61,15 +60,11 @@ final class CudaAttention implements Attention {
         check(settings);
         if (hopper != null && hopper.fits(call)) {
             hopper.backward(call);
-        } else if (general(call)) {
+        } else if (general.fits(call)) {
             general.backward(call);
         } else {
             plain.backward(call);
         }
-    }
-
-    private static boolean general(AttentionCall call) {
-        return call.q().dtype() == DType.BF16 && call.settings().headDim() <= WIDEST_GENERAL;
     }
 
     private static void check(Settings settings) {

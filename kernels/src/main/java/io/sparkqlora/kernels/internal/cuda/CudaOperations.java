@@ -86,7 +86,7 @@ record CudaOperations(
                 new CudaRmsNorm(launcher, library),
                 new CudaHeadNorm(launcher, library),
                 new CudaRope(launcher, library),
-                new CudaAttention(context.multiprocessors(), launcher, library, workspace, maps, stream),
+                new CudaAttention(context, launcher, library, workspace, maps, stream),
                 new CudaGatedActivation(launcher, library),
                 new CudaRowSelect(launcher, library),
                 new CudaCrossEntropy(launcher, library),

@@ -2,59 +2,83 @@
 package io.sparkqlora.kernels.internal.cuda;
 
 import io.sparkqlora.kernels.Attention.Settings;
+import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Tensor;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
 
-/** Attention by attention.cu: bf16, heads of up to 128 elements, any chip since sm_80. */
+/** Attention by attention.cu: bf16, heads of up to 256 elements, any chip since sm_80 whose blocks have the shared memory. */
 final class GeneralAttention {
 
     private static final String FILE = "attention";
     private static final int ROWS = 64; // of a block
     private static final int QUERIES = 32; // at a time, for the gradients of keys
-    private static final int THREADS = 128;
+    private static final int COLUMNS = 128; // that a warp sums up
+    private static final int THREADS = 128; // for each such part of a head
 
     private final Launcher launcher;
     private final PlainAttention plain;
-    private final Width narrow;
-    private final Width wide;
+    private final int sharedBytes;
+    private final List<Width> widths;
 
     /** The kernels for heads of up to {@code size} elements. */
-    private record Width(CudaKernel forward, CudaKernel backwardQueries, CudaKernel backwardKeys) {
+    private record Width(int size, CudaKernel forward, CudaKernel backwardQueries, CudaKernel backwardKeys) {
 
         static Width of(CudaKernel.Library library, int size) {
             int tile = ROWS * size * 2;
             return new Width(
+                    size,
                     library.kernel(FILE, "attention_forward_" + size, 5 * tile),
                     library.kernel(FILE, "attention_backward_queries_" + size, 6 * tile),
                     library.kernel(FILE, "attention_backward_keys_" + size, 2 * tile + 4 * QUERIES * size * 2));
         }
+
+        int threads() {
+            return THREADS * Math.max(1, size / COLUMNS);
+        }
+
+        boolean fits(int headDim, int available) {
+            return headDim <= size && backwardQueries.sharedBytes() <= available;
+        }
     }
 
-    GeneralAttention(Launcher launcher, CudaKernel.Library library, PlainAttention plain) {
+    /** @param sharedBytes that a block may have */
+    GeneralAttention(Launcher launcher, CudaKernel.Library library, PlainAttention plain, int sharedBytes) {
         this.launcher = launcher;
         this.plain = plain;
-        this.narrow = Width.of(library, 64);
-        this.wide = Width.of(library, 128);
+        this.sharedBytes = sharedBytes;
+        this.widths =
+                Stream.of(64, 128, 256).map(size -> Width.of(library, size)).toList();
     }
 
-    private Width width(AttentionCall call) {
-        return call.settings().headDim() <= 64 ? narrow : wide;
+    boolean fits(AttentionCall call) {
+        return call.q().dtype() == DType.BF16 && find(call).isPresent();
+    }
+
+    private Optional<Width> find(AttentionCall call) {
+        return widths.stream()
+                .filter(width -> width.fits(call.settings().headDim(), sharedBytes))
+                .findFirst();
     }
 
     void forward(AttentionCall call) {
-        problem(width(call).forward(), call, 0)
+        Width width = find(call).orElseThrow();
+        problem(width.forward(), call, 0)
                 .work(call.flops(2), call.forwardBytes(), call.queries(), call.count(), 0)
-                .over(call.queryTiles(ROWS), call.settings().heads(), 1, THREADS);
+                .over(call.queryTiles(ROWS), call.settings().heads(), 1, width.threads());
     }
 
     void backward(AttentionCall call) {
         long delta = plain.delta(call);
         Settings settings = call.settings();
-        problem(width(call).backwardQueries(), call, delta)
+        Width width = find(call).orElseThrow();
+        problem(width.backwardQueries(), call, delta)
                 .work(call.flops(3), call.backwardBytes(), call.queries(), call.count(), 0)
-                .over(call.queryTiles(ROWS), settings.heads(), 1, THREADS);
-        problem(width(call).backwardKeys(), call, delta)
+                .over(call.queryTiles(ROWS), settings.heads(), 1, width.threads());
+        problem(width.backwardKeys(), call, delta)
                 .work(call.flops(4), call.backwardBytes(), call.queries(), call.count(), 0)
-                .over(call.keyTiles(ROWS), settings.kvHeads(), 1, THREADS);
+                .over(call.keyTiles(ROWS), settings.kvHeads(), 1, width.threads());
     }
 
     private Launcher problem(CudaKernel kernel, AttentionCall call, long delta) {

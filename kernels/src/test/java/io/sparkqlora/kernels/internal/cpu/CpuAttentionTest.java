@@ -114,7 +114,8 @@ class CpuAttentionTest {
         "3, 1, 24, 0, 5",
         "1, 1, 5, 3, 0",
         "2, 1, 96, 70, 0",
-        "2, 1, 256, 60, 50"
+        "2, 1, 256, 60, 50",
+        "1, 1, 140, 0, 0"
     })
     void sequencesOfAllLengthsAgreeWithDoublePrecision(int heads, int kvHeads, int dim, int window, float softCap) {
         var settings = new Attention.Settings(heads, kvHeads, dim, (float) (1 / Math.sqrt(dim)), window, softCap);
@@ -130,7 +131,9 @@ class CpuAttentionTest {
         "4, 2, 128, 0, 0",
         "2, 1, 128, 100, 0",
         "2, 2, 64, 40, 15",
-        "3, 1, 128, 0, 20"
+        "3, 1, 128, 0, 20",
+        "4, 2, 256, 0, 0",
+        "2, 1, 256, 100, 50"
     })
     void alignedSequencesOfAllLengthsAgreeWithDoublePrecision(
             int heads, int kvHeads, int dim, int window, float softCap) {
@@ -221,7 +224,7 @@ class CpuAttentionTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"9, 3, 64, false", "9, 3, 64, true", "4, 1, 128, true"})
+    @CsvSource({"9, 3, 64, false", "9, 3, 64, true", "4, 1, 128, true", "2, 1, 256, true"})
     void theSameCallGivesTheSameBits(int heads, int kvHeads, int dim, boolean aligned) {
         var settings = new Attention.Settings(heads, kvHeads, dim, 0.125f, 0, 0f);
         int[] starts = {0, 300, 650, 700};

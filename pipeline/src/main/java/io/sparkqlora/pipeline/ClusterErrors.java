@@ -4,7 +4,6 @@ package io.sparkqlora.pipeline;
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.kernels.QLoraException.Kind;
 import java.util.List;
-import java.util.Locale;
 
 /**
  * What a cluster's settings get wrong, found before data is read. Codes P070–P089 and P120–P129; the rest of this module's errors is in
@@ -72,16 +71,26 @@ public final class ClusterErrors {
     }
 
     /** Too little is left beside RAPIDS. */
-    public static QLoraException rapidsPool(String device, long need, long have, long pool, double fraction) {
-        String fix = fraction > 0
-                ? String.format(Locale.ROOT, "set spark.rapids.memory.gpu.allocFraction to at most %.2f", fraction)
-                : "run the data stage without the plugin (spark.plugins), or make training smaller";
+    public static QLoraException rapidsPool(String device, long need, long have, double fraction) {
         return new QLoraException(
                 "QLORA-P075",
                 Kind.RESOURCES,
-                "not enough memory on " + device + " beside RAPIDS: training needs " + need + " bytes, of " + have
-                        + " the plugin's pool takes up to " + pool + "; " + fix,
+                "not enough memory on " + device + " beside RAPIDS: training needs " + need + " bytes, " + have
+                        + " are free beside the plugin's pool (spark.rapids.memory.gpu.allocFraction is " + fraction
+                        + "); set that to at most 1 - " + need + " / the GPU's bytes, or run the data stage without the"
+                        + " plugin (spark.plugins)",
                 null);
+    }
+
+    /** Kryo as the plugin can't use it. */
+    public static QLoraException rapidsClasses(boolean strict, String registrators, String wanted) {
+        String both = registrators.contains(wanted) ? registrators : (wanted + "," + registrators).replaceAll(",$", "");
+        return config(
+                122,
+                "spark.plugins has the RAPIDS Accelerator, whose batches Kryo can't send: spark.kryo.registrationRequired is "
+                        + strict + " and spark.kryo.registrator is "
+                        + (registrators.isEmpty() ? "not set" : registrators)
+                        + "; set spark.kryo.registrationRequired=false and spark.kryo.registrator=" + both);
     }
 
     /** A base that executors don't see. */

@@ -19,6 +19,7 @@ public final class ClusterPreflight {
      */
     public static void checkTasks(SparkContext spark) {
         BarrierSettings.requireResourcesExist(spark.getConf());
+        Rapids.requireItsClasses(spark.getConf());
     }
 
     /**
@@ -28,6 +29,7 @@ public final class ClusterPreflight {
      */
     public static void check(SparkContext spark, BaseModel base) {
         BarrierSettings.requireResourcesExist(spark.getConf());
+        Rapids.requireItsClasses(spark.getConf());
         BaseOnExecutors.check(spark, base);
     }
 
@@ -50,6 +52,7 @@ public final class ClusterPreflight {
      */
     public static void check(SparkContext spark, BaseModel base, JobConfig config) {
         BarrierSettings.require(spark.getConf(), config);
+        Rapids.requireItsClasses(spark.getConf());
         if (!config.has(GroupKeys.GROUP_BY)) {
             Slots.require(spark, config.get(ExecutorKeys.NUM_PROCESSES));
         }

@@ -5,7 +5,7 @@ import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.internal.cluster.ClusterPreflight;
-import io.sparkqlora.pipeline.internal.cluster.RapidsPool;
+import io.sparkqlora.pipeline.internal.cluster.Rapids;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.data.DataPart;
 import io.sparkqlora.pipeline.internal.data.TokenData;
@@ -71,13 +71,13 @@ public final class TrainJob {
                 () -> ClusterPreflight.devices(work.spark().sparkContext()));
     }
 
-    /** On the device, and there beside what RAPIDS may take. */
+    /** On the device, and there beside what RAPIDS has taken. */
     private static void requireMemory(Workspace work, BaseModel base, RunDevice device, int longestRow) {
-        JobInputs.requireMemory(work.config(), base, device, longestRow);
         if (device.backend().equals(RunDevices.CUDA)) {
             long need =
                     JobInputs.memory(work.config(), base, device, longestRow).total();
-            RapidsPool.requireRoom(work.spark().sparkContext().getConf(), device.name(), need, device.availableBytes());
+            Rapids.requireRoom(work.spark().sparkContext().getConf(), device.name(), need, device.availableBytes());
         }
+        JobInputs.requireMemory(work.config(), base, device, longestRow);
     }
 }

@@ -152,27 +152,44 @@ class ClusterPreflightTest {
         refused(
                         "QLORA-P075",
                         QLoraException.Kind.RESOURCES,
-                        () -> RapidsPool.requireRoom(conf, "cuda:0", bytes(60), bytes(100)))
-                .hasMessageContaining(
-                        "needs 60" + GB + " bytes, of 100" + GB + " the plugin's pool takes up to 99328911360")
-                .hasMessageEndingWith("set spark.rapids.memory.gpu.allocFraction to at most 0.40");
-        conf.set("spark.rapids.memory.gpu.allocFraction", "0.4");
-        assertThatCode(() -> RapidsPool.requireRoom(conf, "cuda:0", bytes(60), bytes(100)))
+                        () -> Rapids.requireRoom(conf, "cuda:0", bytes(60), bytes(50)))
+                .hasMessageContaining("needs 60" + GB + " bytes, 50" + GB + " are free beside the plugin's pool")
+                .hasMessageContaining("allocFraction is 1.0")
+                .hasMessageContaining("set that to at most 1 - 60" + GB);
+        assertThatCode(() -> Rapids.requireRoom(conf, "cuda:0", bytes(60), bytes(60)))
                 .doesNotThrowAnyException();
-        refused(
-                        "QLORA-P075",
-                        QLoraException.Kind.RESOURCES,
-                        () -> RapidsPool.requireRoom(conf, "cuda:0", bytes(101), bytes(100)))
-                .hasMessageContaining("make training smaller");
     }
 
     @Test
-    void withoutThePluginOrItsGrowingPoolFreeMemoryIsFree() {
+    void withoutThePluginOrItsPoolTheUsualCheckSpeaks() {
         SparkConf none = conf("spark.rapids.memory.gpu.allocFraction", "1");
-        SparkConf arena = conf("spark.plugins", "com.nvidia.spark.SQLPlugin", "spark.rapids.memory.gpu.pool", "ARENA");
-        for (SparkConf conf : List.of(none, arena)) {
-            assertThatCode(() -> RapidsPool.requireRoom(conf, "cuda:0", bytes(60), bytes(100)))
+        SparkConf unpooled =
+                conf("spark.plugins", "com.nvidia.spark.SQLPlugin", "spark.rapids.memory.gpu.pool", "NONE");
+        for (SparkConf conf : List.of(none, unpooled)) {
+            assertThatCode(() -> Rapids.requireRoom(conf, "cuda:0", bytes(60), bytes(50)))
                     .doesNotThrowAnyException();
+        }
+    }
+
+    @Test
+    void kryoThatCannotSendThePluginsBatchesIsRefused() {
+        SparkConf conf = conf("spark.plugins", "com.nvidia.spark.SQLPlugin", "spark.kryo.registrator", "a.Ours")
+                .set("spark.serializer", "org.apache.spark.serializer.KryoSerializer")
+                .set("spark.kryo.registrationRequired", "true");
+        String both = "com.nvidia.spark.rapids.GpuKryoRegistrator,a.Ours";
+        refused("QLORA-P122", QLoraException.Kind.CONFIG, () -> Rapids.requireItsClasses(conf))
+                .hasMessageContaining("registrationRequired is true")
+                .hasMessageEndingWith("registrationRequired=false and spark.kryo.registrator=" + both);
+        conf.set("spark.kryo.registrationRequired", "false");
+        refused("QLORA-P122", QLoraException.Kind.CONFIG, () -> Rapids.requireItsClasses(conf))
+                .hasMessageContaining("spark.kryo.registrator is a.Ours");
+        conf.set("spark.kryo.registrator", both);
+        assertThatCode(() -> Rapids.requireItsClasses(conf)).doesNotThrowAnyException();
+        SparkConf explained =
+                conf.clone().set("spark.kryo.registrationRequired", "true").set("spark.rapids.sql.mode", "explainOnly");
+        SparkConf java = conf.clone().set("spark.serializer", "org.apache.spark.serializer.JavaSerializer");
+        for (SparkConf other : List.of(explained, java)) {
+            assertThatCode(() -> Rapids.requireItsClasses(other)).doesNotThrowAnyException();
         }
     }
 

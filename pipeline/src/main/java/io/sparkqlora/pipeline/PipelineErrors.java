@@ -10,7 +10,7 @@ import java.util.Optional;
 import java.util.stream.Collectors;
 
 /**
- * The errors of this module. Codes are never reused: P001–P029 and P122 are for configuration, P030–P069
+ * The errors of this module. Codes are never reused: P001–P029 and P124 are for configuration, P030–P069
  * for runs and tables.
  */
 public final class PipelineErrors {
@@ -75,7 +75,7 @@ public final class PipelineErrors {
     /** A whole number that is another one, or another text, than it seems. */
     public static QLoraException oddNumber(String where, String written, String read) {
         return config(
-                122,
+                124,
                 where + ": " + written + " is the number " + read + " to YAML; write a number in plain decimal digits,"
                         + " and a text in quotes",
                 null);

@@ -120,7 +120,7 @@ class JobConfigTest {
                 "target_modules: [a, 010]|010 is the number 8"
             })
     void aNumberThatIsNotWhatItSeemsIsRefused(String line, String message) {
-        refused("QLORA-P122", message, line);
+        refused("QLORA-P124", message, line);
         String[] option = line.split(": ");
         assertThatThrownBy(() -> read(NEEDED, option[0] + "=" + option[1])).hasMessageContaining(message);
         assertThat(read(NEEDED + "run_id: '010'\n").get(RunKeys.RUN_ID)).isEqualTo("010");

@@ -34,8 +34,8 @@ class ClusterRanksTest {
 
     private static final int STEPS = 12;
     private static final int RANKS = 4;
-    /** {@code -Dqlora.test.kills=10}: so many runs of which each loses an executor at a random moment. */
-    private static final int KILLS = Integer.getInteger("qlora.test.kills", 1);
+    /** So many runs of which each loses an executor at a random moment; another number: {@code -Dqlora.test.kills}. */
+    private static final int KILLS = Integer.getInteger("qlora.test.kills", 10);
 
     @RegisterExtension
     static final StandaloneCluster CLUSTER = StandaloneCluster.of(RANKS, 1, 0);

@@ -40,13 +40,51 @@ public final class AdapterKeys {
                             + "one regular expression for the whole name. PEFT's default depends on the family.")
             .alias("lora_target_modules");
 
+    public static final ConfigKey<TargetModules> EXCLUDE_MODULES = of(
+            LORA,
+            "exclude_modules",
+            TargetModulesType.EXCLUDED,
+            null,
+            "Which of them get none after all: a list of names or ends of names, or one regular expression for the whole name.");
+
+    public static final ConfigKey<List<Integer>> LAYERS_TO_TRANSFORM = of(
+            LORA,
+            "layers_to_transform",
+            ConfigTypes.integers("a layer's number, from 0 on, or a list of them"),
+            null,
+            "The decoder layers whose modules get an adapter. Without it, all do.");
+
+    public static final ConfigKey<List<String>> LAYERS_PATTERN = of(
+            LORA,
+            "layers_pattern",
+            ConfigTypes.texts("a regular expression or a list of them"),
+            null,
+            "What stands before the layer's number in a module's name, such as layers; for layers_to_transform alone.");
+
+    public static final ConfigKey<String> INIT_LORA_WEIGHTS = of(
+            LORA,
+            "init_lora_weights",
+            ConfigTypes.oneOf("true", "gaussian"),
+            "true",
+            "How A begins: true is uniform in ±1/√in_features, gaussian normal with deviation 1/r. B begins as zeros.");
+
     public static final ConfigKey<Boolean> USE_RSLORA =
             of(LORA, "use_rslora", ConfigTypes.bool(), false, "Whether the scale is lora_alpha / √r instead.");
 
     public static final ConfigKey<String> BIAS =
             of(LORA, "bias", ConfigTypes.oneOf("none"), "none", "Which biases are trained. Only none in this version.");
 
-    static final List<ConfigKey<?>> ALL = List.of(R, LORA_ALPHA, LORA_DROPOUT, TARGET_MODULES, USE_RSLORA, BIAS);
+    static final List<ConfigKey<?>> ALL = List.of(
+            R,
+            LORA_ALPHA,
+            LORA_DROPOUT,
+            TARGET_MODULES,
+            EXCLUDE_MODULES,
+            LAYERS_TO_TRANSFORM,
+            LAYERS_PATTERN,
+            INIT_LORA_WEIGHTS,
+            USE_RSLORA,
+            BIAS);
 
     private AdapterKeys() {}
 }

@@ -8,9 +8,18 @@ package io.sparkqlora.train;
  * @param loraAlpha numerator of the scaling
  * @param loraDropout probability of dropping an element of the adapter's input while training, in [0, 1)
  * @param targetModules which linear layers get an adapter
+ * @param layers which of those do
+ * @param initLoraWeights how a fresh one begins
  * @param useRslora whether the scaling is {@code loraAlpha / √r} (Kalajdzievski, 2023) instead of {@code loraAlpha / r}
  */
-public record LoraConfig(int r, double loraAlpha, double loraDropout, TargetModules targetModules, boolean useRslora) {
+public record LoraConfig(
+        int r,
+        double loraAlpha,
+        double loraDropout,
+        TargetModules targetModules,
+        LayerChoice layers,
+        InitLoraWeights initLoraWeights,
+        boolean useRslora) {
 
     public LoraConfig {
         if (r < 1) {
@@ -22,6 +31,10 @@ public record LoraConfig(int r, double loraAlpha, double loraDropout, TargetModu
         if (!(loraDropout >= 0 && loraDropout < 1)) {
             throw TrainErrors.badArgument("lora_dropout", loraDropout, "at least 0 and below 1");
         }
+        if (targetModules.kind() == TargetModules.Kind.REGEX
+                && !layers.layersToTransform().isEmpty()) {
+            throw OptionErrors.layersBesideExpression(targetModules.values().get(0));
+        }
     }
 
     /** The factor on the low-rank product. */
@@ -31,7 +44,7 @@ public record LoraConfig(int r, double loraAlpha, double loraDropout, TargetModu
 
     /** The same adapter on other modules. */
     public LoraConfig withTargetModules(TargetModules other) {
-        return new LoraConfig(r, loraAlpha, loraDropout, other, useRslora);
+        return new LoraConfig(r, loraAlpha, loraDropout, other, layers, initLoraWeights, useRslora);
     }
 
     /** A builder with PEFT's defaults. */
@@ -46,6 +59,8 @@ public record LoraConfig(int r, double loraAlpha, double loraDropout, TargetModu
         private double loraAlpha = 8;
         private double loraDropout;
         private TargetModules targetModules = TargetModules.names("q_proj", "v_proj");
+        private LayerChoice layers = LayerChoice.ALL;
+        private InitLoraWeights initLoraWeights = InitLoraWeights.TRUE;
         private boolean useRslora;
 
         private Builder() {}
@@ -74,6 +89,18 @@ public record LoraConfig(int r, double loraAlpha, double loraDropout, TargetModu
             return this;
         }
 
+        /** Which of those layers; all. */
+        public Builder layers(LayerChoice value) {
+            layers = value;
+            return this;
+        }
+
+        /** How a fresh adapter begins; as PEFT's {@code true}. */
+        public Builder initLoraWeights(InitLoraWeights value) {
+            initLoraWeights = value;
+            return this;
+        }
+
         /** Rank-stabilised scaling; false. */
         public Builder useRslora(boolean value) {
             useRslora = value;
@@ -86,7 +113,7 @@ public record LoraConfig(int r, double loraAlpha, double loraDropout, TargetModu
          * @throws io.sparkqlora.kernels.QLoraException CONFIG for a value out of range
          */
         public LoraConfig build() {
-            return new LoraConfig(r, loraAlpha, loraDropout, targetModules, useRslora);
+            return new LoraConfig(r, loraAlpha, loraDropout, targetModules, layers, initLoraWeights, useRslora);
         }
     }
 }

@@ -3,6 +3,7 @@ package io.sparkqlora.train;
 
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.train.internal.model.Recordings;
+import io.sparkqlora.train.internal.step.AdapterSlot;
 import io.sparkqlora.train.internal.step.LoadedSession;
 import io.sparkqlora.train.internal.step.MixedStep;
 import io.sparkqlora.train.internal.step.SessionPlan;
@@ -96,7 +97,8 @@ public final class MultiAdapterSession implements AutoCloseable {
         require(slot, "recompute", spelling(arguments.recompute()), spelling(spec.recompute()));
         requireLearningRates(slot, arguments);
         started[slot] = null; // until it is whole
-        loaded.buffers().slots().get(slot).initialize(device, arguments.seed());
+        AdapterSlot fresh = loaded.buffers().slots().get(slot);
+        fresh.initialize(device, spec.lora().initLoraWeights(), arguments.seed());
         started[slot] = new Started(arguments, 0);
     }
 

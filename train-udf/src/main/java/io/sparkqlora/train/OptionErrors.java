@@ -8,10 +8,48 @@ import java.util.Collection;
 /** Errors of options that don't go together, of training and of adapters. Codes are never reused: T130–T149. */
 public final class OptionErrors {
 
+    private static final int MOST_NAMES = 8;
+
     private OptionErrors() {}
 
     private static QLoraException config(int code, String message) {
         return new QLoraException(String.format("QLORA-T%03d", code), Kind.CONFIG, message, null);
+    }
+
+    /** A pattern of layers, but no layers. */
+    static QLoraException patternWithoutLayers(Collection<String> patterns) {
+        return config(
+                131,
+                "layers_pattern is " + patterns
+                        + " without layers_to_transform, which says which of these layers; set that, "
+                        + "or remove layers_pattern");
+    }
+
+    /** Layers are chosen by number beside one expression for whole names. */
+    static QLoraException layersBesideExpression(String expression) {
+        return config(
+                132,
+                "layers_to_transform stands beside target_modules " + expression
+                        + ", a regular expression for whole names, as in PEFT; say the layers in the expression, or name the "
+                        + "modules in a list");
+    }
+
+    /** An entry of an option about modules that no targeted module has. */
+    public static QLoraException choosesNothing(String option, Object entry, Collection<String> targeted) {
+        return config(
+                133,
+                option + ": " + entry + " is of no module that target_modules means; those are "
+                        + String.join(", ", targeted.stream().limit(MOST_NAMES).toList())
+                        + (targeted.size() > MOST_NAMES ? " and " + (targeted.size() - MOST_NAMES) + " more" : "")
+                        + "; correct or remove it");
+    }
+
+    /** Nothing is left to train. */
+    public static QLoraException nothingLeft() {
+        return config(
+                134,
+                "exclude_modules and layers_to_transform leave no module of those that target_modules means; the adapter "
+                        + "would be empty: choose others");
     }
 
     /** An option of a schedule that has no such option. */

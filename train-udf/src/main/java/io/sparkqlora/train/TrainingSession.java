@@ -77,7 +77,7 @@ public final class TrainingSession implements AutoCloseable {
         MemoryPlan.requireFits(spec, plan, arguments.numProcesses(), device);
         LoadedSession loaded = LoadedSession.load(device, spec, plan, weights, part);
         try {
-            loaded.buffers().slot().initialize(device, arguments.seed());
+            loaded.buffers().slot().initialize(device, lora.initLoraWeights(), arguments.seed());
             return new TrainingSession(device, spec, loaded, step(device, spec, loaded, arguments, part));
         } catch (RuntimeException | Error e) {
             loaded.arenas().close();

@@ -70,6 +70,25 @@ class AdapterFilesTest {
     }
 
     @Test
+    void whatLeavesModulesOutIsWrittenAsPeftWritesIt() throws IOException {
+        LoraConfig config = LoraConfig.builder()
+                .r(4)
+                .targetModules(TargetModules.names("q_proj"))
+                .layers(new LayerChoice(TargetModules.of(".*layers\\.3.*"), List.of(0, 2), List.of("layers")))
+                .initLoraWeights(InitLoraWeights.GAUSSIAN)
+                .build();
+        Adapter adapter = new Adapter(config, "base", adapter().tensors());
+        AdapterFiles.write(adapter, temp);
+        assertThat(AdapterFiles.read(temp)).isEqualTo(adapter);
+        JsonNode json =
+                new ObjectMapper().readTree(temp.resolve("adapter_config.json").toFile());
+        assertThat(json.path("exclude_modules").asText()).isEqualTo(".*layers\\.3.*");
+        assertThat(json.path("layers_to_transform")).hasToString("[0,2]");
+        assertThat(json.path("layers_pattern")).hasToString("[\"layers\"]");
+        assertThat(json.path("init_lora_weights").asText()).isEqualTo("gaussian");
+    }
+
+    @Test
     void readsWhatPeftWroteAndWritesItAgainWithTheSameKeysAndBytes() throws IOException {
         Adapter adapter = AdapterFiles.read(PEFT);
         assertThat(adapter.config().r()).isEqualTo(8);

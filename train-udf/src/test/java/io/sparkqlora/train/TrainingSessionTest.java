@@ -213,6 +213,34 @@ class TrainingSessionTest {
         }
     }
 
+    /** Normal, of deviation 1/r: mean, variance and fourth moment of some ten thousand numbers; B is zero. */
+    @Test
+    void aGaussianAdapterBeginsAsPeftInitialisesIt() {
+        LoraConfig gaussian = LoraConfig.builder()
+                .r(128)
+                .targetModules(TargetModules.names("q_proj", "down_proj"))
+                .layers(new LayerChoice(null, List.of(1), List.of()))
+                .initLoraWeights(InitLoraWeights.GAUSSIAN)
+                .build();
+        try (TrainingSession session = TestSessions.open(device, gaussian, TestSessions.ARGUMENTS)) {
+            assertThat(session.adapter().tensors()).hasSize(4).allMatch(tensor -> tensor.name()
+                    .contains("layers.1."));
+            for (NamedTensor tensor : session.adapter().tensors()) {
+                float[] values = ParityModel.floats(tensor);
+                double[] moments = new double[5];
+                for (float value : values) {
+                    for (int i = 1; i < moments.length; i++) {
+                        moments[i] += Math.pow(value * 128, i) / values.length;
+                    }
+                }
+                boolean a = tensor.name().contains("lora_A");
+                assertThat(moments[1]).isCloseTo(0, within(a ? 0.05 : 0));
+                assertThat(moments[2]).isCloseTo(a ? 1 : 0, within(a ? 0.06 : 0));
+                assertThat(moments[4]).isCloseTo(a ? 3 : 0, within(a ? 0.5 : 0));
+            }
+        }
+    }
+
     @Test
     void trainingLowersTheLossAndLeavesTheBaseAlone() {
         try (TrainingSession session = TestSessions.open(device, TestSessions.LORA, TestSessions.ARGUMENTS)) {

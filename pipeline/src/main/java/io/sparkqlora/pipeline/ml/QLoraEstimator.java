@@ -246,6 +246,26 @@ public final class QLoraEstimator extends Estimator<QLoraModel> implements QLora
         return with(targetModules(), value);
     }
 
+    /** {@link AdapterKeys#EXCLUDE_MODULES}. */
+    public QLoraEstimator setExcludeModules(String value) {
+        return with(excludeModules(), value);
+    }
+
+    /** {@link AdapterKeys#LAYERS_TO_TRANSFORM}. */
+    public QLoraEstimator setLayersToTransform(String value) {
+        return with(layersToTransform(), value);
+    }
+
+    /** {@link AdapterKeys#LAYERS_PATTERN}. */
+    public QLoraEstimator setLayersPattern(String value) {
+        return with(layersPattern(), value);
+    }
+
+    /** {@link AdapterKeys#INIT_LORA_WEIGHTS}. */
+    public QLoraEstimator setInitLoraWeights(String value) {
+        return with(initLoraWeights(), value);
+    }
+
     /** {@link AdapterKeys#USE_RSLORA}. */
     public QLoraEstimator setUseRslora(boolean value) {
         return with(useRslora(), value);

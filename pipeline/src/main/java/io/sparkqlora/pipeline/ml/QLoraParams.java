@@ -145,6 +145,26 @@ public interface QLoraParams extends Params {
         return keyParams().text(AdapterKeys.TARGET_MODULES);
     }
 
+    /** {@link AdapterKeys#EXCLUDE_MODULES}. */
+    default Param<String> excludeModules() {
+        return keyParams().text(AdapterKeys.EXCLUDE_MODULES);
+    }
+
+    /** {@link AdapterKeys#LAYERS_TO_TRANSFORM}. */
+    default Param<String> layersToTransform() {
+        return keyParams().text(AdapterKeys.LAYERS_TO_TRANSFORM);
+    }
+
+    /** {@link AdapterKeys#LAYERS_PATTERN}. */
+    default Param<String> layersPattern() {
+        return keyParams().text(AdapterKeys.LAYERS_PATTERN);
+    }
+
+    /** {@link AdapterKeys#INIT_LORA_WEIGHTS}. */
+    default Param<String> initLoraWeights() {
+        return keyParams().text(AdapterKeys.INIT_LORA_WEIGHTS);
+    }
+
     /** {@link AdapterKeys#USE_RSLORA}. */
     default BooleanParam useRslora() {
         return keyParams().bool(AdapterKeys.USE_RSLORA);

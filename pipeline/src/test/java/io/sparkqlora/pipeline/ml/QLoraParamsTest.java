@@ -126,6 +126,8 @@ class QLoraParamsTest {
                 .setSeed(7)
                 .setPacking(false)
                 .setTargetModules("[q_proj, v_proj]")
+                .setExcludeModules("[v_proj]")
+                .setLayersToTransform("[0, 2]")
                 .setGroupsPerDevice(2);
         estimator.save(dir.resolve("e").toString());
         same(QLoraEstimator.load(dir.resolve("e").toString()), estimator);

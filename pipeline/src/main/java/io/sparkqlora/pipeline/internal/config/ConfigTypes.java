@@ -93,6 +93,27 @@ public final class ConfigTypes {
         return new ConfigType<>("string or list of strings", allowed, ConfigTypes::strings, list -> !list.isEmpty());
     }
 
+    /** Whole numbers from 0 on: one, a list, or the text of one as YAML has it. */
+    public static ConfigType<List<Integer>> integers(String allowed) {
+        return new ConfigType<>(
+                "integer or list of integers",
+                allowed,
+                ConfigTypes::integers,
+                list -> !list.isEmpty() && list.stream().allMatch(v -> v >= 0));
+    }
+
+    private static Optional<List<Integer>> integers(JsonNode node) {
+        JsonNode items =
+                node.isTextual() ? JobFile.option("list=" + node.asText()).value() : node;
+        List<Integer> values = new ArrayList<>();
+        for (JsonNode item : items.isArray() ? items : List.of(items)) {
+            integer(item).ifPresent(values::add);
+        }
+        return values.size() == (items.isArray() ? items.size() : 1)
+                ? Optional.of(List.copyOf(values))
+                : Optional.empty();
+    }
+
     /** Names with a number each: a mapping, or the text of one as YAML has it. */
     public static ConfigType<Map<String, Double>> numbers(String allowed) {
         return new ConfigType<>("mapping", allowed, ConfigTypes::numbers, map -> true);

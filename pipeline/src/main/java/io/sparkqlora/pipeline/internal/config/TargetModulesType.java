@@ -17,6 +17,15 @@ public final class TargetModulesType {
     public static final ConfigType<TargetModules> TYPE =
             new ConfigType<>("string or list of strings", WORDS, TargetModulesType::read, targets -> true);
 
+    private static final String EXCLUDED_WORDS = "a list of module names, or a regular expression";
+
+    /** The same for modules that are left out, of which there is no word for all. */
+    public static final ConfigType<TargetModules> EXCLUDED = new ConfigType<>(
+            "string or list of strings",
+            EXCLUDED_WORDS,
+            TargetModulesType::read,
+            targets -> targets.kind() != TargetModules.Kind.ALL_LINEAR);
+
     private TargetModulesType() {}
 
     private static Optional<TargetModules> read(JsonNode node) {

@@ -33,19 +33,11 @@ public final class UnsupportedKeys {
         put(reasons, PRECISION, "fp16", "bf16", "tf32", "torch_dtype", "dtype", "bf16_full_eval", "fp16_full_eval");
         put(reasons, PRECISION, "autocast_adapter_dtype", "fp16_opt_level", "bnb_4bit_quant_storage");
         put(reasons, "4-bit is the only quantisation (load_in_4bit)", "load_in_8bit", "quantization_config");
-        put(
-                reasons,
-                VARIANT,
-                "use_dora",
-                "use_qalora",
-                "init_lora_weights",
-                "loftq_config",
-                "eva_config",
-                "corda_config");
+        put(reasons, VARIANT, "use_dora", "use_qalora", "loftq_config", "eva_config", "corda_config");
         put(reasons, VARIANT, "peft_type", "trainable_token_indices", "lora_bias", "megatron_config", "arrow_config");
         put(reasons, "only the adapter's matrices are trained", "modules_to_save", "fan_in_fan_out", "task_type");
-        put(reasons, LAYERS, "layers_to_transform", "layers_pattern", "rank_pattern", "alpha_pattern");
-        put(reasons, LAYERS, "exclude_modules", "target_parameters", "layer_replication");
+        put(reasons, LAYERS, "rank_pattern", "alpha_pattern");
+        put(reasons, LAYERS, "target_parameters", "layer_replication");
         put(reasons, SPARK, "deepspeed", "fsdp", "fsdp_config", "ddp_backend", "local_rank");
         put(
                 reasons,

@@ -4,6 +4,8 @@ package io.sparkqlora.pipeline.internal.kryo;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.tokenize.KryoClasses;
 import io.sparkqlora.train.Adapter;
+import io.sparkqlora.train.InitLoraWeights;
+import io.sparkqlora.train.LayerChoice;
 import io.sparkqlora.train.LoraConfig;
 import io.sparkqlora.train.NamedTensor;
 import io.sparkqlora.train.PackedRow;
@@ -35,10 +37,12 @@ final class RegisteredClasses {
             LoraConfig.class,
             Adapter.class,
             PackedRow.class,
-            StepMetrics.class);
+            StepMetrics.class,
+            LayerChoice.class);
 
     /** What those records hold. */
-    static final List<Class<? extends Enum<?>>> ENUMS = List.of(DType.class, TargetModules.Kind.class);
+    static final List<Class<? extends Enum<?>>> ENUMS =
+            List.of(DType.class, TargetModules.Kind.class, InitLoraWeights.class);
 
     private RegisteredClasses() {}
 

@@ -14,6 +14,7 @@ import io.sparkqlora.train.TargetModules;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
 import java.util.function.Predicate;
@@ -32,6 +33,9 @@ import org.apache.spark.ml.param.Params;
 public final class KeyParams {
 
     private static final ObjectMapper JSON = new ObjectMapper();
+
+    private static final Set<ConfigKey<?>> LISTS =
+            Set.of(AdapterKeys.TARGET_MODULES, AdapterKeys.EXCLUDE_MODULES, AdapterKeys.LAYERS_PATTERN);
 
     private final String uid;
     private final Map<String, Param<?>> params = new ConcurrentHashMap<>();
@@ -121,9 +125,7 @@ public final class KeyParams {
 
     /** Which modules get an adapter may be a list, which is written as a job file has it: {@code [q_proj, v_proj]}. */
     private static JsonNode node(ConfigKey<?> key, Object value) {
-        return key.equals(AdapterKeys.TARGET_MODULES)
-                ? JobFile.option(key.name() + "=" + value).value()
-                : JSON.valueToTree(value);
+        return LISTS.contains(key) ? JobFile.option(key.name() + "=" + value).value() : JSON.valueToTree(value);
     }
 
     /** Gives a new stage the keys' defaults. */

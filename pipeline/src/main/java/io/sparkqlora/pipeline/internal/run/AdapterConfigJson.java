@@ -2,9 +2,12 @@
 package io.sparkqlora.pipeline.internal.run;
 
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
+import io.sparkqlora.train.InitLoraWeights;
+import io.sparkqlora.train.LayerChoice;
 import io.sparkqlora.train.LoraConfig;
 import io.sparkqlora.train.TargetModules;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 
@@ -21,7 +24,23 @@ public final class AdapterConfigJson {
         values.put("lora_dropout", config.loraDropout());
         values.put("use_rslora", config.useRslora());
         values.put("target_modules", config.targetModules().toConfigValue());
+        put(values, config.layers());
+        if (config.initLoraWeights() != InitLoraWeights.TRUE) {
+            values.put("init_lora_weights", config.initLoraWeights().name().toLowerCase(Locale.ROOT));
+        }
         return ConfigJson.text(values);
+    }
+
+    private static void put(Map<String, Object> values, LayerChoice layers) {
+        if (layers.excludeModules() != null) {
+            values.put("exclude_modules", layers.excludeModules().toConfigValue());
+        }
+        if (!layers.layersToTransform().isEmpty()) {
+            values.put("layers_to_transform", layers.layersToTransform());
+        }
+        if (!layers.layersPattern().isEmpty()) {
+            values.put("layers_pattern", layers.layersPattern());
+        }
     }
 
     /** What {@link #write} wrote. */
@@ -33,7 +52,20 @@ public final class AdapterConfigJson {
                 .loraDropout(((Number) values.get("lora_dropout")).doubleValue())
                 .useRslora((Boolean) values.get("use_rslora"))
                 .targetModules(targets(values.get("target_modules")))
+                .layers(layers(values))
+                .initLoraWeights(
+                        values.containsKey("init_lora_weights") ? InitLoraWeights.GAUSSIAN : InitLoraWeights.TRUE)
                 .build();
+    }
+
+    private static LayerChoice layers(Map<String, Object> values) {
+        Object excluded = values.get("exclude_modules");
+        List<?> layers = (List<?>) values.getOrDefault("layers_to_transform", List.of());
+        List<?> patterns = (List<?>) values.getOrDefault("layers_pattern", List.of());
+        return new LayerChoice(
+                excluded == null ? null : targets(excluded),
+                layers.stream().map(layer -> ((Number) layer).intValue()).toList(),
+                patterns.stream().map(String::valueOf).toList());
     }
 
     private static TargetModules targets(Object value) {

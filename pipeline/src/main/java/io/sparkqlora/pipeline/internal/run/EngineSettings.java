@@ -10,6 +10,8 @@ import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.QuantizationKeys;
 import io.sparkqlora.pipeline.TrainingKeys;
 import io.sparkqlora.train.ComputeType;
+import io.sparkqlora.train.InitLoraWeights;
+import io.sparkqlora.train.LayerChoice;
 import io.sparkqlora.train.LoraConfig;
 import io.sparkqlora.train.LrSchedulerType;
 import io.sparkqlora.train.MemoryPlan;
@@ -18,6 +20,7 @@ import io.sparkqlora.train.Optim;
 import io.sparkqlora.train.QuantizationConfig;
 import io.sparkqlora.train.Recompute;
 import io.sparkqlora.train.TrainingArguments;
+import java.util.List;
 import java.util.Locale;
 
 /** A job's configuration in the engine's terms. */
@@ -53,6 +56,11 @@ public final class EngineSettings {
                 .loraAlpha(config.get(AdapterKeys.LORA_ALPHA))
                 .loraDropout(config.get(AdapterKeys.LORA_DROPOUT))
                 .targetModules(config.get(AdapterKeys.TARGET_MODULES))
+                .layers(new LayerChoice(
+                        config.get(AdapterKeys.EXCLUDE_MODULES),
+                        orNone(config.get(AdapterKeys.LAYERS_TO_TRANSFORM)),
+                        orNone(config.get(AdapterKeys.LAYERS_PATTERN))))
+                .initLoraWeights(InitLoraWeights.valueOf(upper(config.get(AdapterKeys.INIT_LORA_WEIGHTS))))
                 .useRslora(config.get(AdapterKeys.USE_RSLORA))
                 .build();
     }
@@ -89,6 +97,10 @@ public final class EngineSettings {
     public static MemoryPlan memory(JobConfig config, DeviceTraits device, ModelConfig model, int maxTokens) {
         int adapters = config.get(GroupKeys.GROUPS_PER_DEVICE);
         return MemoryPlan.of(device, model, quantization(config), lora(config), arguments(config), maxTokens, adapters);
+    }
+
+    private static <T> List<T> orNone(List<T> list) {
+        return list == null ? List.of() : list;
     }
 
     private static String upper(String name) {

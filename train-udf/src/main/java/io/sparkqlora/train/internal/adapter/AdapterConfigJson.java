@@ -6,6 +6,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sparkqlora.train.Adapter;
+import io.sparkqlora.train.InitLoraWeights;
+import io.sparkqlora.train.LayerChoice;
 import io.sparkqlora.train.LoraConfig;
 import io.sparkqlora.train.TargetModules;
 import io.sparkqlora.train.internal.json.JsonFields;
@@ -32,6 +34,10 @@ public record AdapterConfigJson(LoraConfig lora, String baseModelNameOrPath) {
         root.put("r", lora.r());
         root.put("lora_dropout", lora.loraDropout());
         root.put("use_rslora", lora.useRslora());
+        write(lora.layers(), root);
+        if (lora.initLoraWeights() == InitLoraWeights.GAUSSIAN) {
+            root.put("init_lora_weights", "gaussian");
+        }
         root.set("target_modules", JSON.valueToTree(lora.targetModules().toConfigValue()));
         if (lora.loraAlpha() == Math.rint(lora.loraAlpha()) && Math.abs(lora.loraAlpha()) < Integer.MAX_VALUE) {
             root.put("lora_alpha", (int) lora.loraAlpha());
@@ -42,6 +48,18 @@ public record AdapterConfigJson(LoraConfig lora, String baseModelNameOrPath) {
             return JSON.writerWithDefaultPrettyPrinter().writeValueAsString(root);
         } catch (JsonProcessingException e) {
             throw new UncheckedIOException(e);
+        }
+    }
+
+    private static void write(LayerChoice layers, ObjectNode root) {
+        if (layers.excludeModules() != null) {
+            root.set("exclude_modules", JSON.valueToTree(layers.excludeModules().toConfigValue()));
+        }
+        if (!layers.layersToTransform().isEmpty()) {
+            root.set("layers_to_transform", JSON.valueToTree(layers.layersToTransform()));
+        }
+        if (!layers.layersPattern().isEmpty()) {
+            root.set("layers_pattern", JSON.valueToTree(layers.layersPattern()));
         }
     }
 
@@ -61,6 +79,11 @@ public record AdapterConfigJson(LoraConfig lora, String baseModelNameOrPath) {
                 .loraDropout(number(fields, "lora_dropout", 0, Math.nextDown(1.0)))
                 .useRslora(fields.flag("use_rslora"))
                 .targetModules(targetModules(fields))
+                .layers(LayerChoiceJson.read(fields))
+                .initLoraWeights(
+                        fields.json().path("init_lora_weights").asText().equals("gaussian")
+                                ? InitLoraWeights.GAUSSIAN
+                                : InitLoraWeights.TRUE)
                 .build();
     }
 

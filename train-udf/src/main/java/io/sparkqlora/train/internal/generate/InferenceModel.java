@@ -71,7 +71,7 @@ public record InferenceModel(BaseModel model, ModelAdapter adapter) {
         if (adapter == null) {
             return new AdapterLayout(layout.groups(), Set.of(), 1);
         }
-        Set<String> targets = LoraTargets.resolve(adapter.config().targetModules(), layout.moduleNames());
+        Set<String> targets = LoraTargets.resolve(adapter.config(), layout.moduleNames());
         return new AdapterLayout(layout.groups(), targets, adapter.config().r());
     }
 

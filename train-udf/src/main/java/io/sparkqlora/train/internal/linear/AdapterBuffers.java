@@ -5,6 +5,7 @@ import io.sparkqlora.kernels.Arena;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.train.InitLoraWeights;
 import io.sparkqlora.train.NamedTensor;
 import io.sparkqlora.train.internal.linear.AdapterLayout.Slot;
 import java.util.List;
@@ -32,12 +33,12 @@ public record AdapterBuffers(AdapterLayout layout, Tensor parameters, Tensor sha
         return layout.group(spec, (float) scaling, shadow, gradients);
     }
 
-    /** Fresh parameters as PEFT initialises them; a function of {@code seed} alone. */
-    public void initialize(Device device, long seed) {
+    /** Fresh parameters as PEFT initialises them; a function of these. */
+    public void initialize(Device device, InitLoraWeights init, long seed) {
         device.ops().elementwise().zero(parameters);
         for (Slot slot : layout.slots()) {
             if (slot.low()) {
-                device.copyIn(LoraInit.kaimingUniform(slot, seed), slot.in(parameters));
+                device.copyIn(LoraInit.of(init, slot, seed), slot.in(parameters));
             }
         }
         refreshShadow(device);

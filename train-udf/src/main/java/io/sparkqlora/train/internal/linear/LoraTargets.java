@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train.internal.linear;
 
+import io.sparkqlora.train.LayerChoice;
+import io.sparkqlora.train.LoraConfig;
+import io.sparkqlora.train.OptionErrors;
 import io.sparkqlora.train.TargetModules;
 import io.sparkqlora.train.TrainErrors;
 import java.util.Collection;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.Set;
 
 /** Finds the linear layers that {@code target_modules} means, as PEFT does. */
@@ -31,6 +35,43 @@ public final class LoraTargets {
             throw TrainErrors.targetMatchesNothing(String.valueOf(targets.toConfigValue()), lastNames(modules));
         }
         return matched;
+    }
+
+    /**
+     * The same, less what the configuration leaves out.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException CONFIG if an entry is of no module, or nothing is left
+     */
+    public static Set<String> resolve(LoraConfig lora, Collection<String> modules) {
+        Set<String> targeted = resolve(lora.targetModules(), modules);
+        LayerChoice layers = lora.layers();
+        requireUsed(layers, targeted);
+        Set<String> exact = lora.targetModules().kind() == TargetModules.Kind.NAMES
+                ? Set.copyOf(lora.targetModules().values())
+                : Set.of();
+        Set<String> left = new LinkedHashSet<>(targeted);
+        // a module that is named in full needs no layer, as in PEFT
+        left.removeIf(name -> layers.excludes(name) || !(exact.contains(name) || layers.takes(name)));
+        if (left.isEmpty()) {
+            throw OptionErrors.nothingLeft();
+        }
+        return left;
+    }
+
+    private static void requireUsed(LayerChoice layers, Set<String> targeted) {
+        if (layers.excludeModules() != null) {
+            for (String entry : layers.excludeModules().values()) {
+                TargetModules own = new TargetModules(layers.excludeModules().kind(), List.of(entry));
+                if (targeted.stream().noneMatch(own::matches)) {
+                    throw OptionErrors.choosesNothing("exclude_modules", entry, targeted);
+                }
+            }
+        }
+        for (int layer : layers.layersToTransform()) {
+            if (targeted.stream().map(layers::layer).noneMatch(l -> l.equals(OptionalInt.of(layer)))) {
+                throw OptionErrors.choosesNothing("layers_to_transform", layer, targeted);
+            }
+        }
     }
 
     /** The targets as PEFT saves them: {@code all-linear} spelt out as names. */

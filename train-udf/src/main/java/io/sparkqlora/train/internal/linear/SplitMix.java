@@ -27,6 +27,13 @@ final class SplitMix {
         return (mix(state) >>> 40) * 0x1p-24f;
     }
 
+    /** Normal, by Box and Muller's transform of two uniform numbers, in Java's strict functions: the same on every machine. */
+    double nextNormal() {
+        double u = 1 - nextFloat(); // above 0
+        double angle = 2 * Math.PI * nextFloat();
+        return StrictMath.sqrt(-2 * StrictMath.log(u)) * StrictMath.cos(angle);
+    }
+
     private static long mix(long z) {
         long a = (z ^ (z >>> 30)) * 0xBF58476D1CE4E5B9L;
         long b = (a ^ (a >>> 27)) * 0x94D049BB133111EBL;

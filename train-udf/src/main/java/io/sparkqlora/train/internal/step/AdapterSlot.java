@@ -4,6 +4,7 @@ package io.sparkqlora.train.internal.step;
 import io.sparkqlora.kernels.Arena;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.train.Adapter;
+import io.sparkqlora.train.InitLoraWeights;
 import io.sparkqlora.train.NamedTensor;
 import io.sparkqlora.train.TargetModules;
 import io.sparkqlora.train.TrainingState;
@@ -41,9 +42,9 @@ public record AdapterSlot(AdapterBuffers buffers, Moments moments, ModelAdapter 
         moments.prepare(device);
     }
 
-    /** A fresh adapter, a function of {@code seed} alone, and an optimizer that has made no step. */
-    public void initialize(Device device, long seed) {
-        buffers.initialize(device, seed);
+    /** A fresh adapter, a function of these, and an optimizer that has made no step. */
+    public void initialize(Device device, InitLoraWeights init, long seed) {
+        buffers.initialize(device, init, seed);
         moments.reset(device);
     }
 

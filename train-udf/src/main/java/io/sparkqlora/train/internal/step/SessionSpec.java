@@ -63,8 +63,8 @@ public record SessionSpec(
             int slots) {
         requireShardable(quantization, arguments);
         ModelLayout layout = ModelLayout.of(model);
-        AdapterLayout adapter = new AdapterLayout(
-                layout.groups(), LoraTargets.resolve(lora.targetModules(), layout.moduleNames()), lora.r());
+        AdapterLayout adapter =
+                new AdapterLayout(layout.groups(), LoraTargets.resolve(lora, layout.moduleNames()), lora.r());
         return new SessionSpec(
                 device,
                 model,

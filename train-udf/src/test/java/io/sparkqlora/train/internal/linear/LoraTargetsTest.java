@@ -4,6 +4,8 @@ package io.sparkqlora.train.internal.linear;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.sparkqlora.train.LayerChoice;
+import io.sparkqlora.train.LoraConfig;
 import io.sparkqlora.train.TargetModules;
 import io.sparkqlora.train.TinyModels;
 import io.sparkqlora.train.internal.model.ModelLayout;
@@ -64,6 +66,55 @@ class LoraTargetsTest {
     void aBrokenExpressionIsRefused() {
         assertThatThrownBy(() -> TargetModules.of("(q|v"))
                 .hasMessageStartingWith("QLORA-T051: target_modules (q|v is not a regular expression: Unclosed group");
+    }
+
+    @Test
+    void excludedModulesGetNone() {
+        LoraConfig config = config(TargetModules.allLinear(), TargetModules.names("v_proj", "mlp.up_proj"), List.of());
+        assertThat(LoraTargets.resolve(config, MODULES)).hasSize(10).noneMatch(name -> name.endsWith("v_proj"));
+        config = config(TargetModules.names("q_proj", "k_proj"), TargetModules.of(".*\\.0\\..*"), List.of());
+        assertThat(LoraTargets.resolve(config, MODULES))
+                .containsExactly("model.layers.1.self_attn.q_proj", "model.layers.1.self_attn.k_proj");
+    }
+
+    @Test
+    void layersAreChosenByNumber() {
+        LoraConfig config = config(TargetModules.names("q_proj"), null, List.of(1));
+        assertThat(LoraTargets.resolve(config, MODULES)).containsExactly("model.layers.1.self_attn.q_proj");
+        config = config(TargetModules.names("q_proj"), null, List.of(1), "layers");
+        assertThat(LoraTargets.resolve(config, MODULES)).containsExactly("model.layers.1.self_attn.q_proj");
+        // what is named in full needs no layer, as in PEFT
+        config = config(TargetModules.names("k_proj", "model.layers.0.mlp.up_proj"), null, List.of(1));
+        assertThat(LoraTargets.resolve(config, MODULES))
+                .containsExactly("model.layers.0.mlp.up_proj", "model.layers.1.self_attn.k_proj");
+    }
+
+    @Test
+    void choicesThatChooseNothingAreRefused() {
+        TargetModules q = TargetModules.names("q_proj");
+        assertThatThrownBy(() -> LoraTargets.resolve(config(q, TargetModules.names("v_proj"), List.of()), MODULES))
+                .hasMessage("QLORA-T133: exclude_modules: v_proj is of no module that target_modules means; those are "
+                        + "model.layers.0.self_attn.q_proj, model.layers.1.self_attn.q_proj; correct or remove it");
+        assertThatThrownBy(() -> LoraTargets.resolve(config(q, null, List.of(0, 2)), MODULES))
+                .hasMessageStartingWith("QLORA-T133: layers_to_transform: 2 is of no module");
+        assertThatThrownBy(() -> LoraTargets.resolve(config(q, null, List.of(1), "blocks"), MODULES))
+                .hasMessageStartingWith("QLORA-T133: layers_to_transform: 1 is of no module");
+        assertThatThrownBy(() -> LoraTargets.resolve(config(q, q, List.of()), MODULES))
+                .hasMessageStartingWith("QLORA-T134: exclude_modules and layers_to_transform leave no module");
+        assertThatThrownBy(() -> config(q, null, List.of(), "layers"))
+                .hasMessageStartingWith("QLORA-T131: layers_pattern is [layers] without layers_to_transform");
+        assertThatThrownBy(() -> config(TargetModules.of(".*q_proj"), null, List.of(1)))
+                .hasMessageStartingWith("QLORA-T132: layers_to_transform stands beside target_modules .*q_proj");
+        assertThatThrownBy(() -> config(q, null, List.of(1), "(layers"))
+                .hasMessageContaining("layers_pattern is (layers, expected a regular expression");
+    }
+
+    private static LoraConfig config(
+            TargetModules targets, TargetModules excluded, List<Integer> layers, String... patterns) {
+        return LoraConfig.builder()
+                .targetModules(targets)
+                .layers(new LayerChoice(excluded, layers, List.of(patterns)))
+                .build();
     }
 
     private static Set<String> resolve(TargetModules targets) {

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.run;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.TestJobs;
+import io.sparkqlora.train.InitLoraWeights;
+import io.sparkqlora.train.LayerChoice;
+import io.sparkqlora.train.LoraConfig;
+import io.sparkqlora.train.TargetModules;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class AdapterConfigJsonTest {
+
+    /** From the job's keys to the table and back; --set and a param of a stage give lists as text. */
+    @Test
+    void whatAJobSaysOfTheAdapterIsRecordedAndRead() {
+        JobConfig job = TestJobs.small(Path.of("out"))
+                .set("target_modules", List.of("q_proj", "v_proj"))
+                .set("init_lora_weights", "gaussian")
+                .addOptions(
+                        List.of("exclude_modules=.*[.]3[.].*", "layers_to_transform=[0, 2]", "layers_pattern=layers"))
+                .build();
+        LoraConfig lora = EngineSettings.lora(job);
+        assertThat(lora.layers())
+                .isEqualTo(new LayerChoice(TargetModules.of(".*[.]3[.].*"), List.of(0, 2), List.of("layers")));
+        assertThat(lora.initLoraWeights()).isEqualTo(InitLoraWeights.GAUSSIAN);
+        assertThat(AdapterConfigJson.read(AdapterConfigJson.write(lora))).isEqualTo(lora);
+    }
+
+    @Test
+    void whatIsNotSaidIsNotRecorded() {
+        LoraConfig lora = EngineSettings.lora(TestJobs.small(Path.of("out")).build());
+        String json = AdapterConfigJson.write(lora);
+        assertThat(json).doesNotContain("exclude", "layers_", "init_lora");
+        assertThat(AdapterConfigJson.read(json)).isEqualTo(lora);
+    }
+}

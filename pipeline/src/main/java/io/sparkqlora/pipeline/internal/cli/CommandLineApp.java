@@ -25,7 +25,8 @@ import picocli.CommandLine.Command;
             GenerateCommand.class,
             ExportCommand.class,
             BenchCommand.class,
-            PlanCommand.class
+            PlanCommand.class,
+            DoctorCommand.class
         },
         footer = {
             "%nThe last line on stdout is a JSON object with the outcome.",

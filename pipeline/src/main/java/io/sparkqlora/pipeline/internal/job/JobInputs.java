@@ -30,7 +30,7 @@ public final class JobInputs {
      *
      * @throws io.sparkqlora.kernels.QLoraException INPUT or CONFIG, with what is wrong and the fix
      */
-    static BaseModel check(JobConfig config) {
+    public static BaseModel check(JobConfig config) {
         BaseModel base = BaseModel.open(Path.of(config.get(ModelKeys.MODEL_NAME_OR_PATH)));
         try (TextTokenizer tokenizer = TextTokenizer.open(base.folder())) {
             tokenizer.agreesWith(base.config().vocabSize());
@@ -96,7 +96,7 @@ public final class JobInputs {
     }
 
     /** What micro-batches of rows of so many tokens take. */
-    static MemoryPlan memory(JobConfig config, BaseModel base, RunDevice device, int longestRow) {
+    public static MemoryPlan memory(JobConfig config, BaseModel base, RunDevice device, int longestRow) {
         return EngineSettings.memory(config, device.traits(), base.config(), batchTokens(config, longestRow));
     }
 

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.doctor;
+
+import io.sparkqlora.pipeline.DataKeys;
+import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.ModelKeys;
+import io.sparkqlora.pipeline.RunKeys;
+import io.sparkqlora.pipeline.internal.data.BaseModel;
+import io.sparkqlora.pipeline.internal.doctor.Doctor.Check;
+import io.sparkqlora.pipeline.internal.job.JobInputs;
+import io.sparkqlora.pipeline.internal.run.RunDevice;
+import io.sparkqlora.pipeline.internal.run.RunDevices;
+import java.io.IOException;
+import java.util.List;
+import java.util.Locale;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.UnsupportedFileSystemException;
+import org.apache.hadoop.fs.permission.FsAction;
+
+/** What a job names: its checkpoint, its filesystems, and whether its training fits. */
+final class JobParts {
+
+    private static final double GIB = 1L << 30;
+
+    private JobParts() {}
+
+    static List<Check> checks(JobConfig job) {
+        return List.of(
+                new Check("checkpoint", () -> checkpoint(job)),
+                new Check("dataset", () -> dataset(job.get(DataKeys.DATASET))),
+                new Check("output_dir", () -> output(job.get(RunKeys.OUTPUT_DIR))));
+    }
+
+    private static Finding checkpoint(JobConfig job) {
+        BaseModel base = JobInputs.check(job);
+        RunDevice device = RunDevices.here(job.get(ModelKeys.BACKEND));
+        long need = JobInputs.memory(job, base, device, job.get(DataKeys.MAX_SEQ_LENGTH))
+                .total();
+        String says = String.format(
+                Locale.ROOT,
+                "%s, training takes %.1f GiB of %.1f on %s",
+                job.get(ModelKeys.MODEL_NAME_OR_PATH),
+                need / GIB,
+                device.availableBytes() / GIB,
+                device.name());
+        return need <= device.availableBytes()
+                ? Finding.ok("checkpoint", says)
+                : Finding.wrong(
+                        "checkpoint",
+                        says + "; lower per_device_train_batch_size or max_seq_length, or recompute: full");
+    }
+
+    /** A path that exists, or else perhaps a table's name. */
+    private static Finding dataset(String name) {
+        Path path = new Path(name);
+        try {
+            FileSystem files = path.getFileSystem(new Configuration());
+            if (files.globStatus(path) != null && files.globStatus(path).length > 0) {
+                return Finding.ok("dataset", files.makeQualified(path).toString());
+            }
+        } catch (IOException e) {
+            return unreachable("dataset", path, e);
+        }
+        return name.matches("[\\w`.]+")
+                ? Finding.ok("dataset", name + " is no path, so a table's name; only a session can look for it")
+                : Finding.wrong("dataset", name + " does not exist; correct the key dataset");
+    }
+
+    /** The folder, or the nearest one above it that there is, can be written. */
+    private static Finding output(String name) {
+        Path path = new Path(name);
+        try {
+            FileSystem files = path.getFileSystem(new Configuration());
+            Path there = files.makeQualified(path);
+            while (!files.exists(there) && there.getParent() != null) {
+                there = there.getParent();
+            }
+            files.access(there, FsAction.WRITE);
+            return Finding.ok("output_dir", files.makeQualified(path).toString());
+        } catch (IOException e) {
+            return unreachable("output_dir", path, e);
+        }
+    }
+
+    private static Finding unreachable(String part, Path path, IOException e) {
+        String problem = e.getMessage() == null
+                ? e.toString()
+                : e.getMessage().lines().findFirst().orElse("");
+        return Finding.wrong(
+                part,
+                e instanceof UnsupportedFileSystemException
+                        ? path + ": " + problem
+                                + "; add the connector's jar (for s3a org.apache.hadoop:hadoop-aws of Hadoop's version)"
+                                + " to Spark's (spark.jars.packages)"
+                        : path + " can't be reached: " + problem
+                                + "; check the path, its permissions and the credentials");
+    }
+}

@@ -3,9 +3,11 @@ package io.sparkqlora.pipeline;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.sparkqlora.kernels.DType;
 import io.sparkqlora.pipeline.Cli.Ended;
 import io.sparkqlora.pipeline.internal.cli.CommandLineApp;
 import io.sparkqlora.train.AdapterFiles;
+import io.sparkqlora.train.Checkpoint;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -87,6 +89,20 @@ class CommandLineTest {
         assertThat(exported.code()).as(exported.err()).isZero();
         assertThat(AdapterFiles.read(adapter).tensors())
                 .hasSize(exported.outcome().get("tensors").asInt());
+
+        Path merged = dir.resolve("merged");
+        Ended whole = run("export", "--merge=float32", "--out", merged.toString());
+        assertThat(whole.code()).as(whole.err()).isZero();
+        assertThat(whole.outcome().get("merged").asBoolean()).isTrue();
+        try (Checkpoint checkpoint = Checkpoint.open(merged)) {
+            assertThat(checkpoint.weights().info("model.norm.weight").dtype()).isEqualTo(DType.F32);
+            assertThat(merged.resolve("tokenizer.json")).exists();
+        }
+        assertThat(run("export", "--merge", "--out", merged.toString()).err())
+                .contains("QLORA-T136")
+                .contains("holds config.json");
+        assertThat(run("export", "--merge=int8", "--out", merged.toString()).err())
+                .contains("--merge is int8; allowed: one of bfloat16, float32");
 
         Ended generated = run("generate", "--prompt", "say 3", "--max-new-tokens", "5");
         assertThat(generated.code()).as(generated.err()).isZero();

@@ -8,6 +8,7 @@ import io.sparkqlora.train.internal.config.ConfigParser;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 
 /**
  * A Hugging Face checkpoint: a folder with {@code config.json} and {@code model.safetensors}, or shards with
@@ -70,6 +71,11 @@ public final class Checkpoint implements AutoCloseable {
     /** The weights; readable until this is closed. */
     public WeightSource weights() {
         return weights;
+    }
+
+    /** Names of the weights' files, each with its tensors. */
+    Map<String, List<String>> tensorsByFile() {
+        return weights.tensorsByFile();
     }
 
     /**

@@ -3,6 +3,7 @@ package io.sparkqlora.train;
 
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.kernels.QLoraException.Kind;
+import java.nio.file.Path;
 import java.util.Collection;
 
 /** Errors of options that don't go together, of training and of adapters. Codes are never reused: T130–T149. */
@@ -50,6 +51,23 @@ public final class OptionErrors {
                 134,
                 "exclude_modules and layers_to_transform leave no module of those that target_modules means; the adapter "
                         + "would be empty: choose others");
+    }
+
+    /** An adapter of the output projection can't be merged into a weight that is the token embedding too. */
+    static QLoraException mergeIntoTied(String module) {
+        return config(
+                135,
+                "the adapter has " + module
+                        + ", whose weight is the token embedding too (tie_word_embeddings); merged into it, "
+                        + "it would change the embedding: keep the adapter apart, or train without it on that layer");
+    }
+
+    /** A merged checkpoint would lie among files of another one. */
+    static QLoraException foreignWeights(Path folder, String file) {
+        return config(
+                136,
+                folder + " holds " + file
+                        + ", which is not part of the checkpoint that is written there; give a folder of its " + "own");
     }
 
     /** An option of a schedule that has no such option. */

@@ -4,6 +4,7 @@ package io.sparkqlora.pipeline.internal.cli;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.internal.job.RunChoice;
 import io.sparkqlora.pipeline.internal.job.Workspace;
+import io.sparkqlora.pipeline.internal.run.EngineSettings;
 import io.sparkqlora.pipeline.internal.run.RunObserver;
 import io.sparkqlora.train.AdapterFiles;
 import java.nio.file.Path;
@@ -17,7 +18,9 @@ import picocli.CommandLine.Option;
 /** {@code qlora export}. */
 @Command(
         name = "export",
-        description = "Writes an adapter as PEFT saves it: adapter_config.json and adapter_model.safetensors.")
+        description =
+                "Writes an adapter as PEFT saves it: adapter_config.json and adapter_model.safetensors; or, with --merge, "
+                        + "the whole model with the adapter in it.")
 final class ExportCommand extends JobCommand {
 
     @Mixin
@@ -26,19 +29,35 @@ final class ExportCommand extends JobCommand {
     @Option(names = "--out", required = true, paramLabel = "FOLDER", description = "Where to; made if need be.")
     Path out;
 
+    @Option(
+            names = "--merge",
+            arity = "0..1",
+            fallbackValue = "bfloat16",
+            paramLabel = "DTYPE",
+            description =
+                    "Write the whole model instead, the adapter merged into its base, for transformers alone: weights "
+                            + "in bfloat16 (the default) or float32. The base is taken as it was trained with, dequantised.")
+    String merge;
+
     ExportCommand(Console console) {
         super(console);
     }
 
     @Override
     Map<String, Object> execute(SparkSession spark, JobConfig config) {
+        String dtype = merge == null ? null : Choices.of("--merge", merge, "bfloat16", "float32");
         RunChoice choice = adapter.choose(Workspace.open(spark, config, RunObserver.NONE));
-        AdapterFiles.write(choice.adapter(), out);
+        if (dtype == null) {
+            AdapterFiles.write(choice.adapter(), out);
+        } else {
+            choice.merge(EngineSettings.computeType(dtype), out);
+        }
         console.err().println(choice.adapterId() + " is in " + out);
         Map<String, Object> outcome = new LinkedHashMap<>();
         outcome.put("run_id", choice.run().inputs().runId());
         outcome.put("adapter_id", choice.adapterId());
         outcome.put("step", choice.step());
+        outcome.put("merged", merge != null);
         outcome.put("tensors", choice.adapter().tensors().size());
         outcome.put("path", out.toAbsolutePath().toString());
         return outcome;

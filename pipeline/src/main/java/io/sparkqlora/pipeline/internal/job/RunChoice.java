@@ -3,6 +3,8 @@ package io.sparkqlora.pipeline.internal.job;
 
 import static org.apache.spark.sql.functions.col;
 
+import io.sparkqlora.kernels.Device;
+import io.sparkqlora.kernels.Devices;
 import io.sparkqlora.pipeline.ConfigKey;
 import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.GroupKeys;
@@ -13,10 +15,16 @@ import io.sparkqlora.pipeline.PipelineErrors;
 import io.sparkqlora.pipeline.RunKeys;
 import io.sparkqlora.pipeline.TrainingKeys;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
+import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.run.AdapterStore;
+import io.sparkqlora.pipeline.internal.run.EngineSettings;
 import io.sparkqlora.pipeline.internal.run.RunRecord;
 import io.sparkqlora.pipeline.internal.tables.Table;
 import io.sparkqlora.train.Adapter;
+import io.sparkqlora.train.Checkpoint;
+import io.sparkqlora.train.ComputeType;
+import io.sparkqlora.train.MergedCheckpoint;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import org.apache.spark.sql.Row;
@@ -75,6 +83,19 @@ public record RunChoice(RunRecord run, JobConfig config, String group, long step
     RunChoice withBackend(String backend) {
         JobConfig found = config.toBuilder().set(ModelKeys.BACKEND, backend).build();
         return new RunChoice(run, found, group, step, adapter);
+    }
+
+    /**
+     * Writes the base with the adapter merged into it, on the processor, whose 4-bit weights are those of a GPU.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException INPUT if the base is not the run's; CONFIG if the folder can't be written
+     */
+    public void merge(ComputeType dtype, Path out) {
+        try (Checkpoint base = Checkpoint.open(Path.of(config.get(ModelKeys.MODEL_NAME_OR_PATH)));
+                Device device = Devices.open("cpu")) {
+            BaseModel.requireSame(base, run.inputs().fingerprint());
+            MergedCheckpoint.write(device, base, EngineSettings.quantization(config), adapter, dtype, out);
+        }
     }
 
     /** The adapter's id: run_id@step, or run_id/group_key@step. */

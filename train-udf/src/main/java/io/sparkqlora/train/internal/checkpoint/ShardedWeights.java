@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -86,6 +87,17 @@ public final class ShardedWeights implements WeightSource, AutoCloseable {
             return file.path().toString();
         }
         return (files.size() == 1 ? files.values().iterator().next().path() : folder).toString();
+    }
+
+    /** Names of the files, each with its tensors in the order of their storage; of an index, those that it names. */
+    public Map<String, List<String>> tensorsByFile() {
+        Map<String, List<String>> tensors = new TreeMap<>();
+        files.forEach((name, file) -> tensors.put(
+                name,
+                file.names().stream()
+                        .filter(tensor -> byTensor.get(tensor) == file)
+                        .toList()));
+        return tensors;
     }
 
     /** The files, in the order of their names. */

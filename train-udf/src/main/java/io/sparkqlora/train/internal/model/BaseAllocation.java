@@ -118,13 +118,13 @@ public final class BaseAllocation {
     private BaseWeight quantized(GroupSpec spec, Arena home) {
         List<QuantizedMatrix> parts = new ArrayList<>();
         for (GroupSpec.Part part : spec.parts()) {
-            parts.add(matrix(part.outFeatures(), spec.inFeatures(), home));
+            parts.add(matrix(quantization.format(), part.outFeatures(), spec.inFeatures(), home));
         }
         return new BaseWeight.Quantized(parts);
     }
 
-    private QuantizedMatrix matrix(long rows, long cols, Arena home) {
-        QuantFormat format = quantization.format();
+    /** Takes the tensors of a weight in 4 bits, their contents undefined. */
+    public static QuantizedMatrix matrix(QuantFormat format, long rows, long cols, Arena home) {
         Tensor packed = home.take(DType.U8, 1, (rows * cols + 1) / 2);
         long blocks = format.blocks(rows * cols);
         if (!format.doubleQuant()) {

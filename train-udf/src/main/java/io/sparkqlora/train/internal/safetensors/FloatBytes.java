@@ -31,6 +31,19 @@ public final class FloatBytes {
         return out.array();
     }
 
+    /** BF16 of little-endian F32, rounded to nearest even; what is no number stays none. */
+    public static byte[] toBf16(byte[] f32) {
+        ByteBuffer in = ByteBuffer.wrap(f32).order(ByteOrder.LITTLE_ENDIAN);
+        ByteBuffer out = ByteBuffer.allocate(f32.length / 2).order(ByteOrder.LITTLE_ENDIAN);
+        while (in.hasRemaining()) {
+            int bits = in.getInt();
+            boolean number = (bits & Integer.MAX_VALUE) <= 0x7f800000;
+            out.putShort(
+                    (short) ((number ? bits + 0x7fff + (bits >>> Short.SIZE & 1) : bits | 0x400000) >>> Short.SIZE));
+        }
+        return out.array();
+    }
+
     /** IEEE 754 binary16. */
     static float f16(short bits) {
         int exponent = bits >> F16_MANTISSA_BITS & 0x1F;

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sparkqlora.train.NamedTensor;
+import io.sparkqlora.train.TensorInfo;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -13,7 +14,9 @@ import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -32,26 +35,60 @@ public final class SafetensorsWriter {
                 .sorted(Comparator.<NamedTensor>comparingInt(t -> -t.dtype().bytes())
                         .thenComparing(NamedTensor::name))
                 .toList();
+        Map<String, TensorInfo> infos = new LinkedHashMap<>();
+        ordered.forEach(t -> infos.put(
+                t.name(),
+                new TensorInfo(t.dtype(), Arrays.stream(t.shape()).boxed().toList())));
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
-            writeFully(channel, header(ordered, metadata));
+            writeFully(channel, header(infos, metadata));
             for (NamedTensor tensor : ordered) {
                 writeFully(channel, ByteBuffer.wrap(tensor.data()));
             }
         }
     }
 
-    private static ByteBuffer header(List<NamedTensor> tensors, Map<String, String> metadata) {
+    /** Writes the bytes of one tensor after another. */
+    public interface Body {
+        /** All bytes of the tensor, in pieces of any size. */
+        void write(String tensor, Sink sink) throws IOException;
+    }
+
+    /** Takes bytes. */
+    public interface Sink {
+        /** Takes all that remains. */
+        void write(ByteBuffer bytes) throws IOException;
+    }
+
+    /** Writes a new file of tensors that need not be there at once, in the map's order. */
+    public static void write(Path file, Map<String, TensorInfo> tensors, Map<String, String> metadata, Body body)
+            throws IOException {
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+            writeFully(channel, header(tensors, metadata));
+            long end = channel.position();
+            for (Map.Entry<String, TensorInfo> tensor : tensors.entrySet()) {
+                body.write(tensor.getKey(), bytes -> writeFully(channel, bytes));
+                end += tensor.getValue().bytes();
+                if (channel.position() != end) {
+                    throw new IllegalStateException(
+                            tensor.getKey() + " ends at " + channel.position() + ", not " + end);
+                }
+            }
+        }
+    }
+
+    private static ByteBuffer header(Map<String, TensorInfo> tensors, Map<String, String> metadata) {
         ObjectNode root = JSON.createObjectNode();
         if (!metadata.isEmpty()) {
             root.set("__metadata__", JSON.valueToTree(new TreeMap<>(metadata)));
         }
         long offset = 0;
-        for (NamedTensor tensor : tensors) {
-            ObjectNode entry = root.putObject(tensor.name());
-            entry.put("dtype", tensor.dtype().name());
-            entry.set("shape", JSON.valueToTree(tensor.shape()));
-            entry.putArray("data_offsets").add(offset).add(offset + tensor.data().length);
-            offset += tensor.data().length;
+        for (Map.Entry<String, TensorInfo> tensor : tensors.entrySet()) {
+            TensorInfo info = tensor.getValue();
+            ObjectNode entry = root.putObject(tensor.getKey());
+            entry.put("dtype", info.dtype().name());
+            entry.set("shape", JSON.valueToTree(info.shape()));
+            entry.putArray("data_offsets").add(offset).add(offset + info.bytes());
+            offset += info.bytes();
         }
         return padded(json(root).getBytes(StandardCharsets.UTF_8));
     }

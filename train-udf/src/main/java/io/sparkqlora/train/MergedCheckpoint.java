@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.train;
+
+import io.sparkqlora.kernels.Device;
+import io.sparkqlora.train.internal.linear.AdapterCheck;
+import io.sparkqlora.train.internal.linear.AdapterLayout;
+import io.sparkqlora.train.internal.linear.GroupSpec;
+import io.sparkqlora.train.internal.linear.LoraTargets;
+import io.sparkqlora.train.internal.merge.CheckpointMerge;
+import io.sparkqlora.train.internal.model.ModelLayout;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/**
+ * A base with an adapter merged into it, as a checkpoint that transformers loads without peft.
+ *
+ * @param folder where it lies
+ * @param mergedWeights weights that the adapter was added to
+ * @param bytes of all weights
+ */
+public record MergedCheckpoint(Path folder, int mergedWeights, long bytes) {
+
+    private static final String PREFIX = "base_model.model.";
+    private static final String A = ".lora_A.weight";
+    private static final String B = ".lora_B.weight";
+
+    /**
+     * Writes {@code W + scaling · B·A} for each linear layer of the base, {@code W} being what the adapter was trained with: the
+     * weight quantised and dequantised where {@code quantization} says so, else the weight itself. Weights are added to in F32
+     * and rounded once. The base's files keep their names and number, tokenizer and generation options are copied. Beside the
+     * adapter it needs memory for one tensor at a time.
+     *
+     * @param device that quantises and multiplies; the processor's numbers are those of a GPU to rounding
+     * @param quantization of the run that trained the adapter
+     * @param dtype of the weights that are written
+     * @param folder which is made if need be; whatever interrupts this, it holds no {@code config.json} of a part
+     * @throws io.sparkqlora.kernels.QLoraException INPUT if the adapter is not of this base; CONFIG if it can't be merged, or
+     *     the folder can't be written or holds other weights
+     */
+    public static MergedCheckpoint write(
+            Device device,
+            Checkpoint base,
+            QuantizationConfig quantization,
+            Adapter adapter,
+            ComputeType dtype,
+            Path folder) {
+        ModelLayout layout = ModelLayout.of(base.config());
+        Set<String> quantized = quantization.loadIn4bit() ? quantizable(layout) : Set.of();
+        CheckpointMerge merge =
+                new CheckpointMerge(device, base.weights(), dtype.dtype(), quantization.format(), quantized);
+        add(base.config(), layout, adapter, merge);
+        try {
+            Files.createDirectories(folder);
+            Map<String, List<String>> files = base.tensorsByFile();
+            requireOwn(folder, files.keySet());
+            return new MergedCheckpoint(folder, merge.updated().size(), merge.write(base.folder(), files, folder));
+        } catch (IOException e) {
+            throw CheckpointErrors.unwritable(folder, e);
+        }
+    }
+
+    private static Set<String> quantizable(ModelLayout layout) {
+        return layout.groups().stream()
+                .filter(GroupSpec::quantizable)
+                .flatMap(group -> group.parts().stream())
+                .map(GroupSpec.Part::weightName)
+                .collect(Collectors.toSet());
+    }
+
+    private static void add(ModelConfig config, ModelLayout layout, Adapter adapter, CheckpointMerge merge) {
+        Set<String> targets = LoraTargets.resolve(adapter.config(), layout.moduleNames());
+        AdapterLayout own =
+                new AdapterLayout(layout.groups(), targets, adapter.config().r());
+        Map<String, NamedTensor> tensors = AdapterCheck.byName("the adapter", own, List.of(), adapter.tensors());
+        for (String module : targets) {
+            if (config.tieWordEmbeddings() && module.equals("lm_head")) {
+                throw OptionErrors.mergeIntoTied(module);
+            }
+            merge.add(
+                    module + ".weight",
+                    tensors.get(PREFIX + module + A),
+                    tensors.get(PREFIX + module + B),
+                    adapter.config().scaling());
+        }
+    }
+
+    /** Weights of another checkpoint there would be loaded with these, or in their place. */
+    private static void requireOwn(Path folder, Set<String> files) throws IOException {
+        if (Files.exists(folder.resolve("config.json"))) {
+            throw OptionErrors.foreignWeights(folder, "config.json");
+        }
+        try (Stream<Path> there = Files.list(folder)) {
+            there.map(file -> file.getFileName().toString())
+                    .filter(name -> name.endsWith(".safetensors") || name.endsWith(".index.json"))
+                    .filter(name -> !files.contains(name))
+                    .findFirst()
+                    .ifPresent(name -> {
+                        throw OptionErrors.foreignWeights(folder, name);
+                    });
+        }
+    }
+}

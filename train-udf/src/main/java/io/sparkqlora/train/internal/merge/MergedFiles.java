@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.train.internal.merge;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sparkqlora.kernels.DType;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+
+/** What a checkpoint has beside its weights. */
+final class MergedFiles {
+
+    static final String CONFIG = "config.json";
+    static final String INDEX = "model.safetensors.index.json";
+
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final List<String> SMALL = List.of(".json", ".jinja", ".txt", ".model");
+
+    private MergedFiles() {}
+
+    /** The configuration with the type that is written, under the names that transformers 4 and 5 have for it. */
+    static String config(Path base, DType out) throws IOException {
+        ObjectNode root = (ObjectNode) JSON.readTree(base.resolve(CONFIG).toFile());
+        String type = out == DType.BF16 ? "bfloat16" : "float32";
+        root.put(root.has("dtype") ? "dtype" : "torch_dtype", type);
+        return JSON.writerWithDefaultPrettyPrinter().writeValueAsString(root);
+    }
+
+    /** The index of several files. */
+    static String index(Map<String, List<String>> tensorsByFile, long bytes) throws IOException {
+        ObjectNode root = JSON.createObjectNode();
+        root.putObject("metadata").put("total_size", bytes);
+        Map<String, String> fileOf = new TreeMap<>();
+        tensorsByFile.forEach((file, tensors) -> tensors.forEach(tensor -> fileOf.put(tensor, file)));
+        root.set("weight_map", JSON.valueToTree(fileOf));
+        return JSON.writerWithDefaultPrettyPrinter().writeValueAsString(root);
+    }
+
+    /** The tokenizer's and generation's files, which are copied. */
+    static List<Path> copied(Path base) throws IOException {
+        try (Stream<Path> files = Files.list(base)) {
+            return files.filter(Files::isRegularFile)
+                    .filter(MergedFiles::isCopied)
+                    .sorted()
+                    .toList();
+        }
+    }
+
+    private static boolean isCopied(Path file) {
+        String name = file.getFileName().toString();
+        return SMALL.stream().anyMatch(name::endsWith)
+                && !name.equals(CONFIG)
+                && !name.endsWith(".index.json")
+                && !name.startsWith("adapter_");
+    }
+}

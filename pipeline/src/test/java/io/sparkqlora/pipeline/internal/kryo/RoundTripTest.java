@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.train.Adapter;
+import io.sparkqlora.train.InitLoraWeights;
+import io.sparkqlora.train.LayerChoice;
 import io.sparkqlora.train.LoraConfig;
 import io.sparkqlora.train.NamedTensor;
 import io.sparkqlora.train.PackedRow;
@@ -53,6 +55,11 @@ class RoundTripTest {
                 TargetModules.of("all-linear"),
                 TargetModules.names(List.of("q_proj", "v_proj")),
                 LoraConfig.builder().r(4).build(),
+                new LayerChoice(TargetModules.names("k_proj"), List.of(0, 2), List.of("layers")),
+                LoraConfig.builder()
+                        .layers(new LayerChoice(null, List.of(1), List.of()))
+                        .initLoraWeights(InitLoraWeights.GAUSSIAN)
+                        .build(),
                 new StepMetrics(3, 1.5, 1e-4, Double.NaN, 77, 33, 0.25),
                 List.of(),
                 List.of("one"),

@@ -34,6 +34,58 @@ public final class DataErrors {
                         + " sources; give one number for " + "each, in their order");
     }
 
+    /** Keys that say what follows from evaluations that nobody asked for. */
+    public static QLoraException needsEvaluations(String key, Object value) {
+        return error(
+                133,
+                key + " is " + value
+                        + " and nothing is evaluated during the run; set eval_strategy to steps, or remove it");
+    }
+
+    /** Evaluations without rows. */
+    public static QLoraException nothingToMeasureOn() {
+        return error(
+                134,
+                "eval_strategy is steps and no row is held out; set eval_dataset, or validation_split_percentage to a part of "
+                        + "dataset");
+    }
+
+    /** Evaluations of a base in parts. */
+    public static QLoraException notWithShards() {
+        return error(
+                135,
+                "eval_strategy is steps and shard_base is true, and one rank evaluates, which needs the whole base; set one of "
+                        + "them back, and measure with the command evaluate");
+    }
+
+    /** What trackers are to show can't be written. */
+    public static QLoraException reportNotWritten(String where, Exception cause) {
+        String problem = cause.getMessage() == null ? cause.toString() : cause.getMessage();
+        return new QLoraException(
+                "QLORA-P136",
+                Kind.CONFIG,
+                where + " can't be written: " + problem.lines().findFirst().orElse("no reason given")
+                        + "; name another folder or set report_to to none, and run the command again: the run goes on from its "
+                        + "last commit",
+                cause);
+    }
+
+    /** Rows that hold no question. */
+    public static QLoraException nothingToAnswer(String dataset) {
+        return error(
+                137,
+                "no row of " + dataset + " has tokens before those that count, so there is nothing to answer; evaluate "
+                        + "conversations or prompts with completions, or leave out --predict-with-generate");
+    }
+
+    /** A conversation that has no room for another answer. */
+    public static QLoraException conversationTooLong(int tokens, int maxNewTokens, int maxLength) {
+        return error(
+                138,
+                "the conversation has " + tokens + " tokens, with max_new_tokens " + maxNewTokens + " more than "
+                        + maxLength + "; begin another with /reset, or raise --max-length or lower --max-new-tokens");
+    }
+
     private static QLoraException error(int code, String message) {
         return new QLoraException(String.format("QLORA-P%03d", code), Kind.CONFIG, message, null);
     }

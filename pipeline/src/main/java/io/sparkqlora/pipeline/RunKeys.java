@@ -60,8 +60,26 @@ public final class RunKeys {
             1,
             "A row of metrics every so many steps; its loss is the mean since the row before. transformers' default is 500.");
 
+    public static final ConfigKey<String> REPORT_TO = of(
+                    RUN,
+                    "report_to",
+                    ConfigTypes.oneOf("none", "tensorboard"),
+                    "none",
+                    "What is told of metrics beside the table: tensorboard gets an event file with each commit. transformers' "
+                            + "default is all that is installed.")
+            .operational();
+
+    public static final ConfigKey<String> LOGGING_DIR = of(
+                    RUN,
+                    "logging_dir",
+                    ConfigTypes.text("a path"),
+                    null,
+                    "Folder of TensorBoard's event files, one folder below it a run, on any Hadoop filesystem. Without it, "
+                            + "tensorboard in output_dir.")
+            .operational();
+
     static final List<ConfigKey<?>> ALL =
-            List.of(OUTPUT_DIR, RUN_ID, RESUME, SAVE_STEPS, SAVE_TOTAL_LIMIT, LOGGING_STEPS);
+            List.of(OUTPUT_DIR, RUN_ID, RESUME, SAVE_STEPS, SAVE_TOTAL_LIMIT, LOGGING_STEPS, REPORT_TO, LOGGING_DIR);
 
     private RunKeys() {}
 }

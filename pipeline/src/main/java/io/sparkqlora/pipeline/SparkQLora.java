@@ -51,13 +51,14 @@ public final class SparkQLora {
 
     /** Tokenises, if need be, and trains or goes on training, until the run is finished. */
     public RunResult train(SparkSession spark) {
-        return RunResult.of(TrainJob.train(open(spark)), config.get(RunKeys.OUTPUT_DIR));
+        Workspace work = open(spark);
+        return RunResult.of(TrainJob.train(work), work.tables(), config.get(RunKeys.OUTPUT_DIR));
     }
 
-    /** Loss of the run's last adapter and of its base on {@code eval_dataset}, or on {@code dataset}. */
+    /** Loss of the run's adapter and of its base on {@code eval_dataset}, or on {@code dataset}. */
     public Evaluation evaluate(SparkSession spark, RunResult run) {
         Workspace work = open(spark);
-        return EvaluateJob.run(work, RunChoice.of(work, run.runId(), null, run.steps()));
+        return EvaluateJob.run(work, RunChoice.of(work, run.runId(), null, run.adapterStep()));
     }
 
     /** As {@link #evaluate(SparkSession, RunResult)}, of a group's adapter on the rows of its group. */
@@ -66,9 +67,9 @@ public final class SparkQLora {
         return EvaluateJob.run(work, RunChoice.of(work, run.runId(), group, null));
     }
 
-    /** The run's last adapter. */
+    /** The run's adapter: the last, or the best with {@code load_best_model_at_end}. */
     public Adapter adapter(SparkSession spark, RunResult run) {
-        return RunChoice.of(open(spark), run.runId(), null, run.steps()).adapter();
+        return RunChoice.of(open(spark), run.runId(), null, run.adapterStep()).adapter();
     }
 
     /** The adapter of a group of a run with {@code group_by}. */
@@ -76,7 +77,7 @@ public final class SparkQLora {
         return RunChoice.of(open(spark), run.runId(), group, null).adapter();
     }
 
-    /** Writes the run's last adapter as PEFT saves it: adapter_config.json and adapter_model.safetensors. */
+    /** Writes the run's adapter as PEFT saves it: adapter_config.json and adapter_model.safetensors. */
     public void export(SparkSession spark, RunResult run, Path folder) {
         AdapterFiles.write(adapter(spark, run), folder);
     }

@@ -2,6 +2,7 @@
 package io.sparkqlora.pipeline;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import io.sparkqlora.pipeline.Cli.Ended;
 import java.nio.file.Path;
@@ -66,12 +67,16 @@ class DataPartsTest {
         String held = "validation_split_percentage=30";
         Ended training = tokenize(data, held);
         assertThat(sequences(training)).isBetween(20L, 36L);
-        JobConfig job = job(data, held, "max_steps=1");
+        JobConfig job = job(data, held, "max_steps=1", "eval_strategy=steps", "load_best_model_at_end=true");
         Ended trained = Cli.run("train", job).done();
         assertThat(trained.text("dataset_id")).isEqualTo(training.text("dataset_id"));
         Ended measured = Cli.run("evaluate", job).done();
-        assertThat(sequences(measured)).isEqualTo(40 - sequences(training));
+        // the rest was tokenised for the evaluations during the run
+        assertThat(sequences(trained)).isEqualTo(40 - sequences(training));
         assertThat(measured.text("dataset_id")).isNotEqualTo(training.text("dataset_id"));
+        assertThat(measured.text("adapter_id")).isEqualTo(trained.text("adapter_id"));
+        assertThat(measured.outcome().get("loss").asDouble())
+                .isCloseTo(trained.outcome().get("eval_loss").asDouble(), within(1e-5));
     }
 
     @Test
@@ -79,6 +84,27 @@ class DataPartsTest {
         JobConfig job = job(
                 "dataset=" + chats(), "packing_strategy=wrapped", "max_seq_length=24", "max_steps=1", "save_steps=1");
         assertThat(Cli.run("train", job).done().outcome().get("steps").asLong()).isOne();
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "eval_strategy=steps|QLORA-P134: eval_strategy is steps and no row is held out|set eval_dataset",
+                "eval_steps=5|QLORA-P133: eval_steps is 5 and nothing is evaluated|set eval_strategy to steps",
+                "load_best_model_at_end=true|QLORA-P133: load_best_model_at_end is true|or remove it",
+                "early_stopping_patience=2|QLORA-P133: early_stopping_patience is 2|or remove it",
+                "eval_strategy=steps validation_split_percentage=9 shard_base=true num_processes=2|QLORA-P135|the whole base",
+                "eval_strategy=steps validation_split_percentage=9 group_by=role|QLORA-P09|a group is trained in one go",
+                "report_to=tensorboard group_by=role|QLORA-P09|thousands of curves",
+                "eval_strategy=epoch|QLORA-P003|one of no, steps",
+                "report_to=wandb|QLORA-P003|one of none, tensorboard",
+                "eval_delay=3|QLORA-P002|an evaluation every eval_steps",
+            })
+    void whatCanNotBeDoneDuringARunIsRefused(String settings, String problem, String fix) {
+        String[] more = ("dataset=" + chats() + " " + settings).split(" ");
+        Cli.run("train", job(), more).refused(2, problem, fix);
+        assertThat(Cli.files(dir.resolve("out"))).isEmpty();
     }
 
     @ParameterizedTest

@@ -69,7 +69,7 @@ class DeviceFailureTest {
     }
 
     private RunResult result(String runId) {
-        return RunResult.of(RunRecord.find(tables, runId).orElseThrow(), tables.root());
+        return RunResult.of(RunRecord.find(tables, runId).orElseThrow(), tables, tables.root());
     }
 
     private String steps(Table table) {

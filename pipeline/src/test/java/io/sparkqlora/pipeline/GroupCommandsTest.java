@@ -61,7 +61,7 @@ class GroupCommandsTest {
         Ended exported = Cli.run("export", job, "--group", "tenant 1", "--out", out.toString())
                 .done();
         assertThat(exported.text("adapter_id")).isEqualTo(run + "/tenant 1@5");
-        RunResult result = new RunResult(run, null, "partial", 10, null, job.get(RunKeys.OUTPUT_DIR));
+        RunResult result = new RunResult(run, null, "partial", 10, 10, null, job.get(RunKeys.OUTPUT_DIR));
         assertThat(AdapterFiles.read(out).tensors())
                 .isEqualTo(
                         SparkQLora.job(job).adapter(spark, result, "tenant 1").tensors());

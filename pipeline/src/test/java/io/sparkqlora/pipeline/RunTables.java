@@ -28,7 +28,7 @@ public final class RunTables {
     }
 
     RunResult result(String runId) {
-        return RunResult.of(find(runId).orElseThrow(), tables.root());
+        return RunResult.of(find(runId).orElseThrow(), tables, tables.root());
     }
 
     /** The run's metrics by step, without what differs from run to run: times, speed, memory. */

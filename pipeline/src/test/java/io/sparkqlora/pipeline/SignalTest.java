@@ -61,7 +61,7 @@ class SignalTest {
                         .count())
                 .isEqualTo(1);
         assertThat(stopped(train).lastStep()).isGreaterThan(first);
-        RunResult kept = RunResult.of(stopped(train), train.get(RunKeys.OUTPUT_DIR));
+        RunResult kept = RunResult.of(stopped(train), tables, train.get(RunKeys.OUTPUT_DIR));
         assertThat(SparkQLora.job(train).adapter(TestSpark.session(), kept).tensors())
                 .isNotEmpty();
     }

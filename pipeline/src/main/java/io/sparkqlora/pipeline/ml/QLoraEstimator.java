@@ -3,6 +3,7 @@ package io.sparkqlora.pipeline.ml;
 
 import io.sparkqlora.pipeline.AdapterKeys;
 import io.sparkqlora.pipeline.DataKeys;
+import io.sparkqlora.pipeline.EvaluationKeys;
 import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.ModelKeys;
@@ -379,6 +380,51 @@ public final class QLoraEstimator extends Estimator<QLoraModel> implements QLora
     /** {@link RunKeys#RESUME}. */
     public QLoraEstimator setResume(boolean value) {
         return with(resume(), value);
+    }
+
+    /** {@link EvaluationKeys#EVAL_STRATEGY}. */
+    public QLoraEstimator setEvalStrategy(String value) {
+        return with(evalStrategy(), value);
+    }
+
+    /** {@link EvaluationKeys#EVAL_STEPS}. */
+    public QLoraEstimator setEvalSteps(int value) {
+        return with(evalSteps(), value);
+    }
+
+    /** {@link EvaluationKeys#LOAD_BEST_MODEL_AT_END}. */
+    public QLoraEstimator setLoadBestModelAtEnd(boolean value) {
+        return with(loadBestModelAtEnd(), value);
+    }
+
+    /** {@link EvaluationKeys#METRIC_FOR_BEST_MODEL}. */
+    public QLoraEstimator setMetricForBestModel(String value) {
+        return with(metricForBestModel(), value);
+    }
+
+    /** {@link EvaluationKeys#GREATER_IS_BETTER}. */
+    public QLoraEstimator setGreaterIsBetter(boolean value) {
+        return with(greaterIsBetter(), value);
+    }
+
+    /** {@link EvaluationKeys#EARLY_STOPPING_PATIENCE}. */
+    public QLoraEstimator setEarlyStoppingPatience(int value) {
+        return with(earlyStoppingPatience(), value);
+    }
+
+    /** {@link EvaluationKeys#EARLY_STOPPING_THRESHOLD}. */
+    public QLoraEstimator setEarlyStoppingThreshold(double value) {
+        return with(earlyStoppingThreshold(), value);
+    }
+
+    /** {@link RunKeys#REPORT_TO}. */
+    public QLoraEstimator setReportTo(String value) {
+        return with(reportTo(), value);
+    }
+
+    /** {@link RunKeys#LOGGING_DIR}. */
+    public QLoraEstimator setLoggingDir(String value) {
+        return with(loggingDir(), value);
     }
 
     /** {@link RunKeys#SAVE_STEPS}. */

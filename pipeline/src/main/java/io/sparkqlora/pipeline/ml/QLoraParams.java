@@ -3,6 +3,7 @@ package io.sparkqlora.pipeline.ml;
 
 import io.sparkqlora.pipeline.AdapterKeys;
 import io.sparkqlora.pipeline.DataKeys;
+import io.sparkqlora.pipeline.EvaluationKeys;
 import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.ModelKeys;
@@ -290,9 +291,54 @@ public interface QLoraParams extends Params {
         return keyParams().integer(RunKeys.SAVE_TOTAL_LIMIT);
     }
 
+    /** {@link EvaluationKeys#EVAL_STRATEGY}. */
+    default Param<String> evalStrategy() {
+        return keyParams().text(EvaluationKeys.EVAL_STRATEGY);
+    }
+
+    /** {@link EvaluationKeys#EVAL_STEPS}. */
+    default IntParam evalSteps() {
+        return keyParams().integer(EvaluationKeys.EVAL_STEPS);
+    }
+
+    /** {@link EvaluationKeys#LOAD_BEST_MODEL_AT_END}. */
+    default BooleanParam loadBestModelAtEnd() {
+        return keyParams().bool(EvaluationKeys.LOAD_BEST_MODEL_AT_END);
+    }
+
+    /** {@link EvaluationKeys#METRIC_FOR_BEST_MODEL}. */
+    default Param<String> metricForBestModel() {
+        return keyParams().text(EvaluationKeys.METRIC_FOR_BEST_MODEL);
+    }
+
+    /** {@link EvaluationKeys#GREATER_IS_BETTER}. */
+    default BooleanParam greaterIsBetter() {
+        return keyParams().bool(EvaluationKeys.GREATER_IS_BETTER);
+    }
+
+    /** {@link EvaluationKeys#EARLY_STOPPING_PATIENCE}. */
+    default IntParam earlyStoppingPatience() {
+        return keyParams().integer(EvaluationKeys.EARLY_STOPPING_PATIENCE);
+    }
+
+    /** {@link EvaluationKeys#EARLY_STOPPING_THRESHOLD}. */
+    default DoubleParam earlyStoppingThreshold() {
+        return keyParams().number(EvaluationKeys.EARLY_STOPPING_THRESHOLD);
+    }
+
     /** {@link RunKeys#LOGGING_STEPS}. */
     default IntParam loggingSteps() {
         return keyParams().integer(RunKeys.LOGGING_STEPS);
+    }
+
+    /** {@link RunKeys#REPORT_TO}. */
+    default Param<String> reportTo() {
+        return keyParams().text(RunKeys.REPORT_TO);
+    }
+
+    /** {@link RunKeys#LOGGING_DIR}. */
+    default Param<String> loggingDir() {
+        return keyParams().text(RunKeys.LOGGING_DIR);
     }
 
     /** {@link ExecutorKeys#NUM_PROCESSES}. */

@@ -14,7 +14,10 @@ final class AdapterOptions {
             description = "The run. Default: the job's run_id, else the run that was started last.")
     String runId;
 
-    @Option(names = "--step", paramLabel = "N", description = "The step. Default: the last that is committed.")
+    @Option(
+            names = "--step",
+            paramLabel = "N",
+            description = "The step. Default: the last that is committed, or the best with load_best_model_at_end.")
     Long step;
 
     @Option(names = "--group", paramLabel = "KEY", description = "The group, in a run with group_by.")

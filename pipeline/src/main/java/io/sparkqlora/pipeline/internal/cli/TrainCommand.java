@@ -5,6 +5,7 @@ import static org.apache.spark.sql.functions.col;
 
 import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.internal.job.RunChoice;
 import io.sparkqlora.pipeline.internal.job.TrainJob;
 import io.sparkqlora.pipeline.internal.job.Workspace;
 import io.sparkqlora.pipeline.internal.run.RunRecord;
@@ -53,20 +54,27 @@ final class TrainCommand extends JobCommand {
         Row last = work.tables()
                 .read(Table.METRICS)
                 .where(col("run_id").equalTo(run.inputs().runId()))
+                .where(col("loss").isNotNull())
                 .orderBy(col("step").desc())
                 .select("loss", "grad_norm", "tokens_per_second")
                 .first();
         Map<String, Object> outcome = new LinkedHashMap<>();
         outcome.put("run_id", run.inputs().runId());
         outcome.put("run_status", run.status());
-        outcome.put("adapter_id", run.inputs().runId() + "@" + run.lastStep());
+        outcome.put("adapter_id", run.inputs().runId() + "@" + adapterStep(work, run));
         outcome.put("steps", run.lastStep());
         outcome.put("loss", last.getDouble(0));
         outcome.put("grad_norm", last.getDouble(1));
         outcome.put("tokens_per_second", last.getDouble(2));
+        RunChoice.lastEvaluation(work.tables(), run).ifPresent(e -> outcome.put("eval_loss", e.loss()));
         outcome.put("device", run.inputs().device());
         outcome.put("dataset_id", run.inputs().datasetId());
         outcome.put("output_dir", work.tables().root());
         return outcome;
+    }
+
+    private static long adapterStep(Workspace work, RunRecord run) {
+        Long best = RunChoice.bestStep(work.tables(), run);
+        return best == null ? run.lastStep() : best;
     }
 }

@@ -84,8 +84,13 @@ public final class ConfigTypes {
         return new ConfigType<>(
                 "string",
                 "one of " + String.join(", ", allowed),
-                node -> string(node).map(s -> s.toLowerCase(Locale.ROOT)),
+                node -> string(node).map(s -> s.toLowerCase(Locale.ROOT)).map(s -> no(s, allowed)),
                 allowed::contains);
+    }
+
+    /** YAML 1.1 takes a plain {@code no} for false. */
+    private static String no(String value, List<String> allowed) {
+        return value.equals("false") && allowed.contains("no") ? "no" : value;
     }
 
     /** A text or a list of texts, kept as a list. */

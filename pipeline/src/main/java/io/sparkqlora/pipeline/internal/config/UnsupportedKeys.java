@@ -17,7 +17,8 @@ public final class UnsupportedKeys {
     private static final String LAYERS = "say which layers with target_modules; every one has the same rank";
     private static final String SPARK = "Spark distributes the work";
     private static final String TABLES = "results go to the Delta tables under output_dir";
-    private static final String STRATEGY = "a commit is made every save_steps steps and evaluate is a command";
+    private static final String STRATEGY =
+            "a commit is made every save_steps steps, and an evaluation every eval_steps (eval_strategy)";
 
     private static final Map<String, String> REASONS = reasons();
 
@@ -47,9 +48,8 @@ public final class UnsupportedKeys {
                 "dataloader_pin_memory",
                 "no_cuda",
                 "use_cpu");
-        put(reasons, TABLES, "report_to", "run_name", "logging_dir", "push_to_hub", "hub_model_id", "disable_tqdm");
-        put(reasons, STRATEGY, "save_strategy", "eval_strategy", "evaluation_strategy", "logging_strategy");
-        put(reasons, STRATEGY, "eval_steps", "load_best_model_at_end", "metric_for_best_model", "greater_is_better");
+        put(reasons, TABLES, "run_name", "push_to_hub", "hub_model_id", "disable_tqdm");
+        put(reasons, STRATEGY, "save_strategy", "logging_strategy", "eval_on_start", "eval_delay");
         put(
                 reasons,
                 STRATEGY,

@@ -5,6 +5,8 @@ import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.GroupErrors;
 import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.RunKeys;
+import io.sparkqlora.pipeline.internal.report.Reports;
 import java.util.List;
 
 /** What of a job doesn't go together with groups. */
@@ -39,6 +41,12 @@ public final class GroupChecks {
                     ExecutorKeys.SHARD_BASE.name(),
                     true,
                     "each group is trained on one device, which holds the whole base");
+        }
+        if (Reports.wanted(config)) {
+            throw GroupErrors.notWithGroups(
+                    RunKeys.REPORT_TO.name(),
+                    config.get(RunKeys.REPORT_TO),
+                    "thousands of curves are no chart; the table metrics has them by group_key");
         }
         int ranks = config.get(ExecutorKeys.NUM_PROCESSES);
         if (ranks > 1) {

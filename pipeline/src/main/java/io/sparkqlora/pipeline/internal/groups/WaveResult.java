@@ -65,7 +65,11 @@ final class WaveResult {
         if (done.isEmpty()) {
             return;
         }
-        append(Table.METRICS, of(WaveRows.METRIC, done));
+        append(
+                Table.METRICS,
+                of(WaveRows.METRIC, done)
+                        .withColumn("eval_loss", lit(null).cast("double"))
+                        .withColumn("eval_runtime", lit(null).cast("double")));
         append(
                 Table.ADAPTERS,
                 of(WaveRows.ADAPTER, done)

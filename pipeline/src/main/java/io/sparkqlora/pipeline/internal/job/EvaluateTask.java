@@ -34,8 +34,6 @@ import org.apache.spark.sql.Row;
 record EvaluateTask(String configJson, String adapterConfig, int maxTokens)
         implements FlatMapFunction2<Iterator<Row>, Iterator<Row>, double[]>, Serializable {
 
-    private static final int BATCH = 64;
-
     /** One result: loss sum with the adapter, loss sum without, counted tokens, rows. */
     @Override
     public Iterator<double[]> call(Iterator<Row> tokenRows, Iterator<Row> adapterRows) {
@@ -68,10 +66,7 @@ record EvaluateTask(String configJson, String adapterConfig, int maxTokens)
         LossSum base = LossSum.ZERO;
         long rows = 0;
         while (tokenRows.hasNext()) {
-            List<PackedRow> batch = new ArrayList<>();
-            while (tokenRows.hasNext() && batch.size() < BATCH) {
-                batch.add(PackedRows.of(tokenRows.next()));
-            }
+            List<PackedRow> batch = PackedRows.next(tokenRows);
             tuned = tuned.plus(session.evaluate(batch, true));
             base = base.plus(session.evaluate(batch, false));
             rows += batch.size();

@@ -6,6 +6,7 @@ import static org.apache.spark.sql.functions.col;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.Devices;
 import io.sparkqlora.pipeline.ConfigKey;
+import io.sparkqlora.pipeline.EvaluationKeys;
 import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
@@ -18,7 +19,9 @@ import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.run.AdapterStore;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
+import io.sparkqlora.pipeline.internal.run.EvalHistory;
 import io.sparkqlora.pipeline.internal.run.RunRecord;
+import io.sparkqlora.pipeline.internal.tables.JobTables;
 import io.sparkqlora.pipeline.internal.tables.Table;
 import io.sparkqlora.train.Adapter;
 import io.sparkqlora.train.Checkpoint;
@@ -52,8 +55,27 @@ public record RunChoice(RunRecord run, JobConfig config, String group, long step
                 .orElseThrow(() -> PipelineErrors.noRun(wanted, work.tables().root(), known(work)));
         AdapterStore adapters = new AdapterStore(work.tables());
         GroupChoice.check(work.tables(), run, group);
-        long at = adapters.step(run.inputs().runId(), group, step);
+        long at = adapters.step(run.inputs().runId(), group, step == null ? bestStep(work.tables(), run) : step);
         return new RunChoice(run, config(run, work.config()), group, at, adapters.read(run, group, at));
+    }
+
+    /** The step of a run's best adapter, where the run is to give that one; null: it gives its last. */
+    public static Long bestStep(JobTables tables, RunRecord run) {
+        JobConfig config = ConfigJson.read(run.inputs().config());
+        if (!config.get(EvaluationKeys.LOAD_BEST_MODEL_AT_END)) {
+            return null;
+        }
+        return EvalHistory.read(tables, config, run.inputs().runId(), run.lastStep())
+                .best()
+                .map(EvalHistory.Evaluated::step)
+                .orElse(null);
+    }
+
+    /** What was measured last while the run went on. */
+    public static Optional<EvalHistory.Evaluated> lastEvaluation(JobTables tables, RunRecord run) {
+        JobConfig config = ConfigJson.read(run.inputs().config());
+        return EvalHistory.read(tables, config, run.inputs().runId(), run.lastStep())
+                .last();
     }
 
     /**
@@ -80,7 +102,7 @@ public record RunChoice(RunRecord run, JobConfig config, String group, long step
     }
 
     /** The same with a backend that was found, in place of {@code auto}. */
-    RunChoice withBackend(String backend) {
+    public RunChoice withBackend(String backend) {
         JobConfig found = config.toBuilder().set(ModelKeys.BACKEND, backend).build();
         return new RunChoice(run, found, group, step, adapter);
     }

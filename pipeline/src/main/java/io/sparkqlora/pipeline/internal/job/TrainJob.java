@@ -16,7 +16,6 @@ import io.sparkqlora.pipeline.internal.run.RunDevices;
 import io.sparkqlora.pipeline.internal.run.RunDriver;
 import io.sparkqlora.pipeline.internal.run.RunRecord;
 import io.sparkqlora.tokenize.SourceRows;
-import java.util.function.BiFunction;
 import java.util.function.IntConsumer;
 
 /** Tokenises, if need be, and trains. */
@@ -35,16 +34,23 @@ public final class TrainJob {
     /** A job's run, to its end. */
     public static RunRecord train(Workspace given) {
         DataPart.check(given.config());
-        return train(given, (work, check) -> TokenDatasets.prepare(work, DataPart.TRAINING, check));
+        return train(given, TokenDatasets::prepare);
     }
 
     /** As {@link #train(Workspace)}, on rows that are at hand. */
     public static RunRecord train(Workspace given, SourceRows rows) {
-        return train(given, (work, check) -> TokenDatasets.prepare(work, DataPart.TRAINING, rows, check));
+        return train(given, (work, part, check) -> TokenDatasets.prepare(work, part, rows, check));
     }
 
-    private static RunRecord train(Workspace given, BiFunction<Workspace, IntConsumer, TokenData> prepare) {
+    /** Sees to it that a part of a job's rows is in token_shards. */
+    private interface Preparing {
+
+        TokenData prepare(Workspace work, DataPart part, IntConsumer check);
+    }
+
+    private static RunRecord train(Workspace given, Preparing rows) {
         GroupChecks.check(given.config());
+        EvalChecks.check(given.config());
         BaseModel base = JobInputs.check(given.config());
         boolean grouped = given.config().has(GroupKeys.GROUP_BY);
         ClusterPreflight.check(given.spark().sparkContext(), base, given.config());
@@ -57,9 +63,14 @@ public final class TrainJob {
         JobConfig config = work.config();
         // the shortest rows that there can be; the exact need is known with the data
         requireMemory(work, base, device, 1);
-        TokenData data = prepare.apply(work, longest -> requireMemory(work, base, device, longest));
+        TokenData data = rows.prepare(work, DataPart.TRAINING, longest -> requireMemory(work, base, device, longest));
+        TokenData heldOut = EvalChecks.wanted(config)
+                ? rows.prepare(work, DataPart.EVALUATION, longest -> requireMemory(work, base, device, longest))
+                : null;
         RunDriver driver = new RunDriver(work.tables(), config, work.observer());
-        return grouped ? driver.train(base, data, device, groups(work, data)) : driver.train(base, data, device);
+        return grouped
+                ? driver.train(base, data, device, groups(work, data))
+                : driver.train(base, data, heldOut, device);
     }
 
     private static GroupedTraining groups(Workspace work, TokenData data) {

@@ -4,6 +4,8 @@ package io.sparkqlora.pipeline.internal.ml;
 import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.internal.groups.GroupChecks;
+import io.sparkqlora.pipeline.internal.job.EvalChecks;
+import io.sparkqlora.pipeline.internal.report.Reports;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import org.apache.spark.sql.Dataset;
@@ -32,9 +34,12 @@ public record Fit(Dataset<Row> rows, JobConfig job, int atOnce) {
         return shared;
     }
 
-    /** Whether it may be trained beside others: each on one device, which has the whole base. */
+    /** Whether it may be trained beside others: each on one device, which has the whole base, in one go. */
     boolean groupable() {
-        return job.get(ExecutorKeys.NUM_PROCESSES) == 1 && !job.get(ExecutorKeys.SHARD_BASE);
+        return job.get(ExecutorKeys.NUM_PROCESSES) == 1
+                && !job.get(ExecutorKeys.SHARD_BASE)
+                && !EvalChecks.wanted(job)
+                && !Reports.wanted(job);
     }
 
     /** Whether both can be one run. */

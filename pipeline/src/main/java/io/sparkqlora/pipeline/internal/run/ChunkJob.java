@@ -3,6 +3,7 @@ package io.sparkqlora.pipeline.internal.run;
 
 import static org.apache.spark.sql.functions.broadcast;
 import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.udf;
 
 import io.sparkqlora.pipeline.JobConfig;
@@ -10,6 +11,7 @@ import io.sparkqlora.pipeline.TrainingKeys;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.tables.JobTables;
 import io.sparkqlora.pipeline.internal.tables.Table;
+import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
 import org.apache.spark.api.java.JavaRDD;
@@ -41,7 +43,9 @@ final class ChunkJob {
 
     /** Trains a chunk; the rows of the result are {@link ChunkRows}. */
     ChunkResult run(ChunkSpec chunk, StepChannel channel) {
-        JavaRDD<ChunkFeed> feed = tokenRows(chunk).zipPartitions(stateRows(chunk), ChunkJob::feed);
+        JavaRDD<ChunkFeed> feed = tokenRows(chunk)
+                .zipPartitions(stateRows(chunk), ChunkJob::feed)
+                .zipPartitions(evalRows(chunk), ChunkJob::with);
         ClassTag<Row> rowTag = ClassTag$.MODULE$.apply(Row.class);
         RDD<Row> trained = feed.rdd().barrier().mapPartitions(new ChunkTask(chunk, channel), true, rowTag);
         Dataset<Row> shuffled = spark.createDataFrame(new JavaRDD<>(trained, rowTag), ChunkRows.SCHEMA)
@@ -50,7 +54,30 @@ final class ChunkJob {
     }
 
     private static Iterator<ChunkFeed> feed(Iterator<Row> tokenRows, Iterator<Row> stateRows) {
-        return List.of(new ChunkFeed(tokenRows, stateRows)).iterator();
+        return List.of(new ChunkFeed(tokenRows, stateRows, Collections.emptyIterator()))
+                .iterator();
+    }
+
+    private static Iterator<ChunkFeed> with(Iterator<ChunkFeed> feeds, Iterator<Row> evalRows) {
+        ChunkFeed feed = feeds.next();
+        return List.of(new ChunkFeed(feed.tokenRows(), feed.stateRows(), evalRows))
+                .iterator();
+    }
+
+    /** The rows that are held out, for rank 0, in their order. */
+    private JavaRDD<Row> evalRows(ChunkSpec chunk) {
+        if (!chunk.evaluates()) {
+            return none();
+        }
+        Dataset<Row> rows = tables.read(Table.TOKEN_SHARDS)
+                .where(col("dataset_id").equalTo(chunk.run().evaluation().datasetId()))
+                .select("row_index", "sequence_lengths", "input_ids", "labels")
+                .withColumn(RankKeys.COLUMN, lit(ranks.keys()[0]));
+        return ranks.partitioned(rows).sortWithinPartitions("row_index").javaRDD();
+    }
+
+    private JavaRDD<Row> none() {
+        return new JavaSparkContext(spark.sparkContext()).parallelize(List.of(), ranks.keys().length);
     }
 
     /** The rows of the chunk's places, each rank's sorted by place. */
@@ -74,7 +101,7 @@ final class ChunkJob {
     /** The committed state for each rank: a rank that holds it already leaves its copy unread. */
     private JavaRDD<Row> stateRows(ChunkSpec chunk) {
         if (chunk.startStep() == 0) {
-            return new JavaSparkContext(spark.sparkContext()).parallelize(List.of(), ranks.keys().length);
+            return none();
         }
         Dataset<Row> state = tables.read(Table.TRAINING_STATE)
                 .where(col("run_id")

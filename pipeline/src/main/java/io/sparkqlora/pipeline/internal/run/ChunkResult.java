@@ -50,6 +50,19 @@ final class ChunkResult {
         return Optional.ofNullable(failure).map(ChunkRows::error);
     }
 
+    /** Its rows of metrics. */
+    List<Row> metrics() {
+        return metrics;
+    }
+
+    /** What was measured at its end. */
+    Optional<EvalHistory.Evaluated> evaluated() {
+        return metrics.stream()
+                .filter(row -> row.getAs("eval_loss") != null)
+                .map(row -> new EvalHistory.Evaluated(row.getAs("step"), row.<Double>getAs("eval_loss")))
+                .findFirst();
+    }
+
     /** Steps that are done; there is something to commit if that is more than the chunk's first. */
     long step() {
         return failure == null ? chunk.endStep() : failure.<Long>getAs("step");

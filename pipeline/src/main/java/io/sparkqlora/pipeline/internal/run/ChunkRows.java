@@ -2,6 +2,7 @@
 package io.sparkqlora.pipeline.internal.run;
 
 import io.sparkqlora.kernels.QLoraException;
+import io.sparkqlora.train.LossSum;
 import io.sparkqlora.train.NamedTensor;
 import io.sparkqlora.train.StepMetrics;
 import java.nio.charset.StandardCharsets;
@@ -36,6 +37,8 @@ final class ChunkRows {
             .add("tokens_per_second", DataTypes.DoubleType)
             .add("device_bytes", DataTypes.LongType)
             .add("ts", DataTypes.TimestampType)
+            .add("eval_loss", DataTypes.DoubleType)
+            .add("eval_runtime", DataTypes.DoubleType)
             .add("name", DataTypes.StringType)
             .add("dtype", DataTypes.StringType)
             .add("shape", DataTypes.createArrayType(DataTypes.LongType, false))
@@ -58,6 +61,32 @@ final class ChunkRows {
                 m.numTokens() / m.seconds(),
                 deviceBytes,
                 new Timestamp(System.currentTimeMillis()),
+                null,
+                null,
+                null,
+                null,
+                null,
+                null,
+                null);
+    }
+
+    /** An evaluation after a step: what it counted, and how long it took. */
+    static Row evaluation(long step, double epoch, LossSum sum, long deviceBytes, double seconds) {
+        return RowFactory.create(
+                METRIC,
+                0,
+                step,
+                epoch,
+                null,
+                null,
+                null,
+                null,
+                sum.numTargetTokens(),
+                null,
+                deviceBytes,
+                new Timestamp(System.currentTimeMillis()),
+                sum.mean(),
+                seconds,
                 null,
                 null,
                 null,
@@ -86,8 +115,8 @@ final class ChunkRows {
     private static Row row(
             String kind, int rank, long step, String name, String dtype, Object shape, String config, byte[] data) {
         return RowFactory.create(
-                kind, rank, step, null, null, null, null, null, null, null, null, null, name, dtype, shape, config,
-                data);
+                kind, rank, step, null, null, null, null, null, null, null, null, null, null, null, name, dtype, shape,
+                config, data);
     }
 
     /** The error of a failure row. */

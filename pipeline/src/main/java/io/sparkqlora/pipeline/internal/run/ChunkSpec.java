@@ -13,6 +13,11 @@ import java.io.Serializable;
  */
 public record ChunkSpec(RunSpec run, long chunk, long startStep, long endStep) implements Serializable {
 
+    /** Whether something is measured at its end. */
+    boolean evaluates() {
+        return run.evaluation().due(endStep, run.plan().totalSteps());
+    }
+
     /** Whether the run ends with this chunk. */
     boolean last() {
         return endStep == run.plan().totalSteps();

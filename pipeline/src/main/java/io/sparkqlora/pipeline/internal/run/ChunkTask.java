@@ -5,6 +5,7 @@ import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.pipeline.internal.observe.RunLog;
 import io.sparkqlora.train.Adapter;
 import io.sparkqlora.train.Collective;
+import io.sparkqlora.train.LossSum;
 import io.sparkqlora.train.NamedTensor;
 import io.sparkqlora.train.PackedRow;
 import io.sparkqlora.train.StepMetrics;
@@ -30,6 +31,8 @@ final class ChunkTask extends AbstractFunction1<scala.collection.Iterator<ChunkF
         implements Serializable {
 
     private static final long serialVersionUID = 1L;
+
+    private static final double NANOS = 1e9;
 
     private final ChunkSpec chunk;
     private final StepChannel channel;
@@ -67,6 +70,7 @@ final class ChunkTask extends AbstractFunction1<scala.collection.Iterator<ChunkF
         }
         try {
             if (TaskContext.getPartitionId() == 0 && session.step() > chunk.startStep()) {
+                evaluate(session, feed.evalRows(), out);
                 results(session, out);
             }
         } catch (RuntimeException e) {
@@ -116,6 +120,22 @@ final class ChunkTask extends AbstractFunction1<scala.collection.Iterator<ChunkF
             channel.send(metrics);
             logged.ifPresent(row -> out.add(ChunkRows.metric(row, epoch, session.peakBytes())));
         }
+    }
+
+    /** Measures the adapter that the chunk ends with, if it came to its end. */
+    private void evaluate(ResidentSession session, Iterator<Row> rows, List<Row> out) {
+        if (!chunk.evaluates() || session.step() < chunk.endStep()) {
+            return;
+        }
+        long start = System.nanoTime();
+        LossSum sum = LossSum.ZERO;
+        while (rows.hasNext()) {
+            TaskContext.get().killTaskIfInterrupted();
+            sum = sum.plus(session.evaluate(PackedRows.next(rows)));
+        }
+        double epoch = chunk.run().plan().epoch(session.step());
+        out.add(ChunkRows.evaluation(
+                session.step(), epoch, sum, session.peakBytes(), (System.nanoTime() - start) / NANOS));
     }
 
     private static void results(ResidentSession session, List<Row> out) {

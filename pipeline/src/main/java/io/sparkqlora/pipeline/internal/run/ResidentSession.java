@@ -11,6 +11,7 @@ import io.sparkqlora.pipeline.internal.observe.ExecutorNumbers;
 import io.sparkqlora.train.Adapter;
 import io.sparkqlora.train.Checkpoint;
 import io.sparkqlora.train.Collective;
+import io.sparkqlora.train.LossSum;
 import io.sparkqlora.train.NamedTensor;
 import io.sparkqlora.train.PackedRow;
 import io.sparkqlora.train.StepMetrics;
@@ -105,6 +106,11 @@ final class ResidentSession implements AutoCloseable {
         step = metrics.step();
         ExecutorNumbers.step(metrics, device.peakBytes());
         return metrics;
+    }
+
+    /** The loss of the adapter as it is over rows; nothing of the run changes. */
+    LossSum evaluate(List<PackedRow> rows) {
+        return session.evaluate(rows, true);
     }
 
     /** Compares parameters and moments with those of the other ranks. */

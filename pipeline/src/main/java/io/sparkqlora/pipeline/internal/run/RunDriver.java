@@ -2,8 +2,10 @@
 package io.sparkqlora.pipeline.internal.run;
 
 import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.EvaluationKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.PipelineErrors;
+import io.sparkqlora.pipeline.RunKeys;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.data.TokenData;
@@ -34,12 +36,23 @@ public final class RunDriver {
      *     configuration, DIVERGED, and what else ends a run
      */
     public RunRecord train(BaseModel base, TokenData data, RunDevice device) {
-        return train(base, data, device, new OneAdapter(data));
+        return train(base, data, null, device);
+    }
+
+    /**
+     * As {@link #train(BaseModel, TokenData, RunDevice)}, measuring meanwhile.
+     *
+     * @param heldOut what is measured on; null: nothing is
+     */
+    public RunRecord train(BaseModel base, TokenData data, TokenData heldOut, RunDevice device) {
+        return train(base, data, device, new OneAdapter(data, heldOut));
     }
 
     /** As {@link #train(BaseModel, TokenData, RunDevice)}, with another way to train. */
     public RunRecord train(BaseModel base, TokenData data, RunDevice device, Training training) {
-        RunInputs inputs = inputs(RunIds.of(config, base, data, tables), base, data, device, training.totalSteps());
+        String heldOut = training.heldOut().map(TokenData::datasetId).orElse(null);
+        String runId = RunIds.of(config, base, data, heldOut, tables);
+        RunInputs inputs = inputs(runId, base, data, heldOut, device, training.totalSteps());
         try (RunLock lock =
                 RunLock.acquire(tables.spark().sparkContext().hadoopConfiguration(), tables.root(), inputs.runId())) {
             Objects.requireNonNull(lock);
@@ -67,9 +80,16 @@ public final class RunDriver {
     private final class OneAdapter implements Training {
 
         private final TokenData data;
+        private final TokenData heldOut;
 
-        OneAdapter(TokenData data) {
+        OneAdapter(TokenData data, TokenData heldOut) {
             this.data = data;
+            this.heldOut = heldOut;
+        }
+
+        @Override
+        public Optional<TokenData> heldOut() {
+            return Optional.ofNullable(heldOut);
         }
 
         @Override
@@ -79,12 +99,13 @@ public final class RunDriver {
 
         @Override
         public RunRecord execute(RunRecord record) {
-            RunSpec spec = spec(record.inputs(), data);
+            RunSpec spec = spec(record.inputs(), data, heldOut);
             return RunEnding.execute(tables, new TrainingRun(tables, config, spec, record, observer));
         }
     }
 
-    private RunInputs inputs(String runId, BaseModel base, TokenData data, RunDevice device, long totalSteps) {
+    private RunInputs inputs(
+            String runId, BaseModel base, TokenData data, String heldOut, RunDevice device, long totalSteps) {
         return new RunInputs(
                 runId,
                 base.folder().toString(),
@@ -96,17 +117,26 @@ public final class RunDriver {
                 ConfigJson.write(config),
                 ConfigJson.text(SoftwareVersions.all()),
                 totalSteps,
-                device.name());
+                device.name(),
+                heldOut);
     }
 
-    private RunSpec spec(RunInputs inputs, TokenData data) {
+    private RunSpec spec(RunInputs inputs, TokenData data, TokenData heldOut) {
         TrainingArguments arguments = EngineSettings.arguments(config);
         StepPlan plan = new StepPlan(data.rows(), arguments.rowsPerStep(), inputs.totalSteps());
         int maxTokens = Math.multiplyExact(arguments.perDeviceTrainBatchSize(), data.maxNumTokens());
+        int evalSteps =
+                config.get(config.has(EvaluationKeys.EVAL_STEPS) ? EvaluationKeys.EVAL_STEPS : RunKeys.LOGGING_STEPS);
         // this command's keys, which may be others than the recorded ones where they change nothing about what is
         // trained
         return new RunSpec(
-                inputs.runId(), ConfigJson.write(config), inputs.fingerprint(), inputs.datasetId(), plan, maxTokens);
+                inputs.runId(),
+                ConfigJson.write(config),
+                inputs.fingerprint(),
+                inputs.datasetId(),
+                plan,
+                heldOut == null ? maxTokens : Math.max(maxTokens, heldOut.maxNumTokens()),
+                heldOut == null ? EvalPlan.NONE : new EvalPlan(heldOut.datasetId(), evalSteps));
     }
 
     /** A run is what it was started with; going on with something else would give an adapter that nobody can make again. */
@@ -125,6 +155,7 @@ public final class RunDriver {
         same(now, "the tokenizer (hash)", recorded.tokenizerHash(), now.tokenizerHash());
         same(now, "the data (version)", recorded.datasetVersion(), now.datasetVersion());
         same(now, "the data (dataset_id)", recorded.datasetId(), now.datasetId());
+        same(now, "the data of evaluations (dataset_id)", recorded.evalDatasetId(), now.evalDatasetId());
     }
 
     private static Object shown(Object value, Object defaultValue) {

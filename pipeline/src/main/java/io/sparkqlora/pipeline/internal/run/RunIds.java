@@ -25,8 +25,8 @@ final class RunIds {
      * The configured name, or one that is a hash of everything that goes into the result, so that the same command finds its
      * run again. With {@code resume: false}, the first of that name with a number behind it that isn't taken.
      */
-    static String of(JobConfig config, BaseModel base, TokenData data, JobTables tables) {
-        String name = config.has(RunKeys.RUN_ID) ? config.get(RunKeys.RUN_ID) : derived(config, base, data);
+    static String of(JobConfig config, BaseModel base, TokenData data, String heldOut, JobTables tables) {
+        String name = config.has(RunKeys.RUN_ID) ? config.get(RunKeys.RUN_ID) : derived(config, base, data, heldOut);
         if (config.get(RunKeys.RESUME)) {
             return name;
         }
@@ -37,10 +37,13 @@ final class RunIds {
         return free;
     }
 
-    private static String derived(JobConfig config, BaseModel base, TokenData data) {
+    private static String derived(JobConfig config, BaseModel base, TokenData data, String heldOut) {
         Map<String, Object> parts = new TreeMap<>(config.identity());
         parts.put(":base", base.fingerprint());
         parts.put(":dataset_id", data.datasetId());
+        if (heldOut != null) {
+            parts.put(":eval_dataset_id", heldOut);
+        }
         return "run-" + hash(ConfigJson.text(parts)).substring(0, HEX_DIGITS);
     }
 

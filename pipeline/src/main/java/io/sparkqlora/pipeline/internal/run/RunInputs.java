@@ -17,6 +17,7 @@ import org.apache.spark.sql.Row;
  * @param versions of software, as JSON
  * @param totalSteps optimizer steps of the whole run
  * @param device what the run was started on; null for one of an earlier version
+ * @param evalDatasetId rows of token_shards that are evaluated meanwhile, or null
  */
 public record RunInputs(
         String runId,
@@ -29,7 +30,8 @@ public record RunInputs(
         String config,
         String versions,
         long totalSteps,
-        String device) {
+        String device,
+        String evalDatasetId) {
 
     static RunInputs of(Row row) {
         return new RunInputs(
@@ -43,6 +45,7 @@ public record RunInputs(
                 row.getAs("config"),
                 row.getAs("versions"),
                 row.<Long>getAs("total_steps"),
-                row.getAs("device"));
+                row.getAs("device"),
+                row.getAs("eval_dataset_id"));
     }
 }

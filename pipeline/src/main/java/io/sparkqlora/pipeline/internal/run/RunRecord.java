@@ -87,7 +87,8 @@ public record RunRecord(
                 Timestamp.from(Instant.now()),
                 endedAt == null ? null : Timestamp.from(endedAt),
                 error,
-                inputs.device());
+                inputs.device(),
+                inputs.evalDatasetId());
     }
 
     private static Instant instant(Row row, String column) {

@@ -11,8 +11,15 @@ import java.io.Serializable;
  * @param fingerprint of the base that the driver saw; the executor's must be the same
  * @param datasetId rows of token_shards
  * @param plan steps and rows
- * @param maxTokens most tokens of a micro-batch
+ * @param maxTokens most tokens of a micro-batch, or of a row that is evaluated
+ * @param evaluation what is measured meanwhile
  */
 public record RunSpec(
-        String runId, String configJson, String fingerprint, String datasetId, StepPlan plan, int maxTokens)
+        String runId,
+        String configJson,
+        String fingerprint,
+        String datasetId,
+        StepPlan plan,
+        int maxTokens,
+        EvalPlan evaluation)
         implements Serializable {}

@@ -42,10 +42,13 @@ public enum Table {
             time("updated_at", "when this row was last written"),
             time("ended_at", "when it finished or failed; null while it runs"),
             text("error", "why it failed, one line"),
-            text("device", "what it was started on, such as cuda:0 (NVIDIA H200)")),
+            text("device", "what it was started on, such as cuda:0 (NVIDIA H200)"),
+            text(
+                    "eval_dataset_id",
+                    "rows of token_shards that are held out of it and evaluated; null without eval_strategy")),
 
     METRICS(
-            "One row a logged step.",
+            "One row a logged step, and one an evaluation (eval_strategy).",
             List.of("run_id"),
             text("run_id", "name of the run"),
             whole("step", "optimizer steps done, this one included"),
@@ -61,7 +64,12 @@ public enum Table {
             whole("device_bytes", "most device memory in use since the executor opened the device"),
             whole("chunk", "Spark job of the run, from 0, that the step was part of"),
             time("ts", "when the step ended, by the executor's clock"),
-            text("group_key", "the group whose step it is; null in a run without groups")),
+            text("group_key", "the group whose step it is; null in a run without groups"),
+            number(
+                    "eval_loss",
+                    "of a row that is an evaluation, whose loss is null: mean cross-entropy of the counted tokens that are "
+                            + "held out"),
+            number("eval_runtime", "seconds that the evaluation took")),
 
     ADAPTERS(
             "One row a tensor of each committed adapter.",

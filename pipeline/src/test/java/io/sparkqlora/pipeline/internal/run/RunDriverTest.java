@@ -148,7 +148,8 @@ class RunDriverTest {
                         ConfigJson.write(config),
                         "{}",
                         5,
-                        "cpu"))
+                        "cpu",
+                        null))
                 .save(tables);
         JobConfig other = config.toBuilder().set("r", 8).build();
         assertThatThrownBy(() -> driver(other, m -> {}).train(base, data, DEVICE))

@@ -20,7 +20,12 @@ final class TestShards {
     private TestShards() {}
 
     static TokenData write(JobTables tables, int rows) {
-        Random random = new Random(1);
+        return write(tables, ID, rows, 1);
+    }
+
+    /** As {@link #write(JobTables, int)}, other tokens under another name. */
+    static TokenData write(JobTables tables, String id, int rows, long seed) {
+        Random random = new Random(seed);
         List<Row> all = new ArrayList<>();
         for (int i = 0; i < rows; i++) {
             Integer[] ids = random.ints(LENGTH, 2, 250).boxed().toArray(Integer[]::new);
@@ -28,11 +33,11 @@ final class TestShards {
             labels[0] = -100;
             labels[5] = -100;
             all.add(RowFactory.create(
-                    ID, (long) i, LENGTH, LENGTH - 2, 2, null, null, new Integer[] {5, LENGTH - 5}, ids, labels));
+                    id, (long) i, LENGTH, LENGTH - 2, 2, null, null, new Integer[] {5, LENGTH - 5}, ids, labels));
         }
-        tables.append(Table.TOKEN_SHARDS, TestSpark.session().createDataFrame(all, Table.TOKEN_SHARDS.schema()), ID, 0);
+        tables.append(Table.TOKEN_SHARDS, TestSpark.session().createDataFrame(all, Table.TOKEN_SHARDS.schema()), id, 0);
         return new TokenData(
-                ID,
+                id,
                 "data.jsonl",
                 "v1",
                 "h1",

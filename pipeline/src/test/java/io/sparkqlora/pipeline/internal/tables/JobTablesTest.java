@@ -116,11 +116,12 @@ class JobTablesTest {
     private static Row run(String id, String status) {
         Timestamp now = new Timestamp(0);
         return RowFactory.create(
-                id, status, "m", "f", "t", "d", "v", "i", "{}", "{}", 10L, 0L, now, now, null, null, "cpu");
+                id, status, "m", "f", "t", "d", "v", "i", "{}", "{}", 10L, 0L, now, now, null, null, "cpu", null);
     }
 
     private static Dataset<Row> metrics(long step) {
-        Row row = RowFactory.create("r", step, 0.5, 1.0, 1e-3, 2.0, 10L, 5L, 100.0, 7L, 0L, new Timestamp(0), null);
+        Row row = RowFactory.create(
+                "r", step, 0.5, 1.0, 1e-3, 2.0, 10L, 5L, 100.0, 7L, 0L, new Timestamp(0), null, null, null);
         return TestSpark.session().createDataFrame(List.of(row), Table.METRICS.schema());
     }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.tokenize;
 
+import static org.apache.spark.sql.functions.col;
+
 import io.sparkqlora.tokenize.internal.ProcessTokenizers;
 import io.sparkqlora.tokenize.internal.RowShape;
 import io.sparkqlora.tokenize.internal.RowShapes;
@@ -44,14 +46,21 @@ public final class TokenColumns {
      */
     public static Column of(
             Dataset<Row> rows, TextTokenizer tokenizer, TokenizeOptions options, boolean addGenerationPrompt) {
-        RowShape shape = shape(rows, options, addGenerationPrompt);
+        return of(SourceRows.of(rows, "dataframe"), tokenizer, options, addGenerationPrompt);
+    }
+
+    /** As {@link #of(Dataset, TextTokenizer, TokenizeOptions, boolean)}, of a source's rows, which may be the text of JSON. */
+    public static Column of(
+            SourceRows source, TextTokenizer tokenizer, TokenizeOptions options, boolean addGenerationPrompt) {
+        RowShape shape = shape(source, options, addGenerationPrompt);
         ConversationTokenizer.Settings settings = Tokenization.settings(options, addGenerationPrompt);
         Tokenization.check(tokenizer, settings, shape);
-        SparkSession spark = rows.sparkSession();
+        SparkSession spark = source.rows().sparkSession();
         Key key = new Key(spark.sparkContext().applicationId(), shape, tokenizer.sha256(), settings);
         UserDefinedFunction function = FUNCTIONS.computeIfAbsent(
                 key, missing -> function(shape, Tokenization.broadcast(spark, tokenizer, settings)));
-        return function.apply(SourceText.json(rows, shape));
+        return function.apply(
+                source.jsonText() ? col(source.rows().columns()[0]) : SourceText.json(source.rows(), shape));
     }
 
     /**
@@ -60,11 +69,10 @@ public final class TokenColumns {
      * @throws io.sparkqlora.kernels.QLoraException QLORA-D052, D053, D060 if not
      */
     public static void check(Dataset<Row> rows, TokenizeOptions options, boolean addGenerationPrompt) {
-        shape(rows, options, addGenerationPrompt);
+        shape(SourceRows.of(rows, "dataframe"), options, addGenerationPrompt);
     }
 
-    private static RowShape shape(Dataset<Row> rows, TokenizeOptions options, boolean addGenerationPrompt) {
-        SourceRows source = SourceRows.of(rows, "dataframe");
+    private static RowShape shape(SourceRows source, TokenizeOptions options, boolean addGenerationPrompt) {
         return addGenerationPrompt ? RowShapes.ofPrompts(source, options) : RowShapes.of(source, options);
     }
 

@@ -2,6 +2,7 @@
 package io.sparkqlora.train;
 
 import io.sparkqlora.kernels.Device;
+import io.sparkqlora.train.internal.generate.CachedDialogue;
 import io.sparkqlora.train.internal.generate.InferenceModel;
 import io.sparkqlora.train.internal.generate.PromptBatches;
 import io.sparkqlora.train.internal.model.BaseModel;
@@ -66,6 +67,19 @@ public final class Generator implements AutoCloseable {
             throw TrainErrors.noAdapter();
         }
         return new PromptBatches(device, model, withAdapter ? adapter : null, config).run(prompts);
+    }
+
+    /**
+     * Begins a conversation.
+     *
+     * @param maxTokens most tokens that it may ever have, answers included; memory for their keys and values is held
+     * @throws io.sparkqlora.kernels.QLoraException RESOURCES if there is too little memory
+     */
+    public Dialogue dialogue(int maxTokens, boolean withAdapter) {
+        if (withAdapter && adapter == null) {
+            throw TrainErrors.noAdapter();
+        }
+        return new Dialogue(new CachedDialogue(device, model, withAdapter ? adapter : null, maxTokens));
     }
 
     /** Frees what this loaded; a session's memory stays. */

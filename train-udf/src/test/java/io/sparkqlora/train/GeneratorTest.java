@@ -92,6 +92,40 @@ class GeneratorTest {
     }
 
     @Test
+    void theTurnsOfADialogueAreAnsweredAsTheWholeConversationIs() {
+        GenerationConfig config = GenerationConfig.greedy(6);
+        int[] first = prompts.get(1);
+        try (Dialogue dialogue = generator.dialogue(120, true)) {
+            assertThat(dialogue.known(first)).isZero();
+            List<Integer> heard = new ArrayList<>();
+            int[] answer = dialogue.answer(first, config, heard::add).tokens();
+            assertThat(heard)
+                    .containsExactlyElementsOf(Arrays.stream(answer).boxed().toList());
+            assertThat(answer).isEqualTo(whole(first, config));
+            int[] second = joined(first, joined(answer, prompts.get(0)));
+            // but for the last token, which was never fed
+            assertThat(dialogue.known(second)).isEqualTo(first.length + answer.length - 1);
+            assertThat(dialogue.answer(second, config, token -> {}).tokens()).isEqualTo(whole(second, config));
+            // another beginning: nothing of what was there is seen
+            assertThat(dialogue.answer(prompts.get(0), config, token -> {}).tokens())
+                    .isEqualTo(whole(prompts.get(0), config));
+            assertThat(dialogue.answer(first, config, token -> {}).tokens()).isEqualTo(answer);
+            assertThatThrownBy(() -> dialogue.answer(new int[115], config, token -> {}))
+                    .hasMessageStartingWith("QLORA-T025: prompt 0 has 115 tokens");
+        }
+    }
+
+    private int[] whole(int[] prompt, GenerationConfig config) {
+        return generator.generate(List.of(prompt), config, true).get(0).tokens();
+    }
+
+    private static int[] joined(int[] one, int[] other) {
+        int[] both = Arrays.copyOf(one, one.length + other.length);
+        System.arraycopy(other, 0, both, one.length, other.length);
+        return both;
+    }
+
+    @Test
     void everyTokenIsTheLikeliestAfterAFullRecomputation() {
         int[] prompt = prompts.get(1);
         int[] answer = generator

@@ -23,6 +23,7 @@ import picocli.CommandLine.Command;
             TrainCommand.class,
             EvaluateCommand.class,
             GenerateCommand.class,
+            ChatCommand.class,
             ExportCommand.class,
             BenchCommand.class,
             PlanCommand.class,

@@ -2,11 +2,14 @@
 package io.sparkqlora.pipeline.internal.cli;
 
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.PipelineErrors;
+import io.sparkqlora.pipeline.internal.answers.PromptTable;
 import io.sparkqlora.pipeline.internal.job.Answers;
 import io.sparkqlora.pipeline.internal.job.ChatPrompt;
 import io.sparkqlora.pipeline.internal.job.RunChoice;
 import io.sparkqlora.pipeline.internal.job.Workspace;
 import io.sparkqlora.pipeline.internal.run.RunObserver;
+import io.sparkqlora.pipeline.internal.tables.Table;
 import io.sparkqlora.train.GenerationConfig;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -25,34 +28,23 @@ final class GenerateCommand extends JobCommand {
 
     @Option(
             names = "--prompt",
-            required = true,
             paramLabel = "TEXT",
             description = "What the user says. Goes through the chat template, if there is one. Repeatable.")
     List<String> prompts;
 
+    @Option(
+            names = "--dataset",
+            paramLabel = "SOURCE",
+            description =
+                    "A path or table of prompts: rows of messages, prompts, instructions or texts, each answered greedily "
+                            + "by the adapter, as a row of the table predictions.")
+    String dataset;
+
     @Option(names = "--raw", description = "The prompt is continued as it is, without the chat template.")
     boolean raw;
 
-    @Option(
-            names = "--max-new-tokens",
-            defaultValue = "64",
-            description = "Most tokens of an answer. Default: ${DEFAULT-VALUE}.")
-    int maxNewTokens;
-
-    @Option(names = "--do-sample", description = "Sample; without it, always the likeliest token.")
-    boolean doSample;
-
-    @Option(names = "--temperature", description = "Of sampling. Default: 1.")
-    Double temperature;
-
-    @Option(names = "--top-k", description = "Of sampling; 0 for all tokens. Default: 50.")
-    Integer topK;
-
-    @Option(names = "--top-p", description = "Of sampling. Default: 1.")
-    Double topP;
-
-    @Option(names = "--seed", description = "Of sampling. Default: 42.")
-    Long seed;
+    @Mixin
+    SamplingOptions sampling;
 
     GenerateCommand(Console console) {
         super(console);
@@ -60,8 +52,19 @@ final class GenerateCommand extends JobCommand {
 
     @Override
     Map<String, Object> execute(SparkSession spark, JobConfig config) {
-        GenerationConfig settings = settings();
-        RunChoice choice = adapter.choose(Workspace.open(spark, config, RunObserver.NONE));
+        GenerationConfig settings = sampling.settings();
+        if ((prompts == null) == (dataset == null)) {
+            throw PipelineErrors.badGenerateOption(
+                    prompts == null
+                            ? "there is neither --prompt nor --dataset"
+                            : "there are both --prompt and --dataset",
+                    "give one of them");
+        }
+        Workspace work = Workspace.open(spark, config, RunObserver.NONE);
+        RunChoice choice = adapter.choose(work);
+        if (dataset != null) {
+            return table(work, choice);
+        }
         try (Answers answers = Answers.open(choice)) {
             List<String> texts = texts(config, answers);
             List<String> base = answers.continueAll(texts, settings, false);
@@ -80,29 +83,26 @@ final class GenerateCommand extends JobCommand {
         }
     }
 
+    private Map<String, Object> table(Workspace work, RunChoice choice) {
+        if (sampling.doSample || raw) {
+            throw PipelineErrors.badGenerateOption(
+                    (raw ? "--raw" : "--do-sample") + " goes with --prompt alone", "leave it out");
+        }
+        PromptTable.Answered answered = PromptTable.run(work, choice, dataset, sampling.maxNewTokens);
+        Map<String, Object> outcome = new LinkedHashMap<>();
+        outcome.put("adapter_id", choice.adapterId());
+        outcome.put("dataset", dataset);
+        outcome.put("answered", answered.answered());
+        outcome.put("rejected", answered.rejected());
+        outcome.put("table", work.tables().path(Table.PREDICTIONS));
+        return outcome;
+    }
+
     private List<String> texts(JobConfig config, Answers answers) {
         if (raw || !ChatPrompt.available(config, answers.tokenizer())) {
             return prompts;
         }
         ChatPrompt chat = new ChatPrompt(config, answers.tokenizer());
         return prompts.stream().map(chat::ofUser).toList();
-    }
-
-    private GenerationConfig settings() {
-        GenerationConfig.Builder builder =
-                GenerationConfig.builder().maxNewTokens(maxNewTokens).doSample(doSample);
-        if (temperature != null) {
-            builder.temperature(temperature);
-        }
-        if (topK != null) {
-            builder.topK(topK);
-        }
-        if (topP != null) {
-            builder.topP(topP);
-        }
-        if (seed != null) {
-            builder.seed(seed);
-        }
-        return builder.build();
     }
 }

@@ -12,6 +12,7 @@ import io.sparkqlora.pipeline.internal.run.RunDevices;
 import io.sparkqlora.tokenize.TextTokenizer;
 import io.sparkqlora.train.Adapter;
 import io.sparkqlora.train.Checkpoint;
+import io.sparkqlora.train.Dialogue;
 import io.sparkqlora.train.Generation;
 import io.sparkqlora.train.GenerationConfig;
 import io.sparkqlora.train.Generator;
@@ -81,6 +82,15 @@ public final class Answers implements AutoCloseable {
                 prompts.stream().map(prompt -> tokenizer.encode(prompt, false)).toList();
         List<Generation> generations = generator.generate(ids, settings, withAdapter);
         return generations.stream().map(each -> text(tokenizer, each)).toList();
+    }
+
+    /**
+     * Begins a conversation with base and adapter.
+     *
+     * @param maxTokens most tokens that it may ever have
+     */
+    public Dialogue dialogue(int maxTokens) {
+        return generator.dialogue(Math.min(maxTokens, checkpoint.config().maxPositionEmbeddings()), true);
     }
 
     /** The new text of a continuation, without special tokens. */

@@ -4,6 +4,7 @@ package io.sparkqlora.pipeline.internal.job;
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.lit;
 
+import io.sparkqlora.pipeline.AnswerScores;
 import io.sparkqlora.pipeline.Evaluation;
 import io.sparkqlora.pipeline.GroupErrors;
 import io.sparkqlora.pipeline.JobConfig;
@@ -32,8 +33,15 @@ public final class EvaluateJob {
 
     private EvaluateJob() {}
 
-    /** Evaluates on {@code eval_dataset}, or {@code dataset} where there is none, and records it. */
+    /** Evaluates on {@link DataPart#EVALUATION} and records it. */
     public static Evaluation run(Workspace work, RunChoice chosen) {
+        Evaluation result = measure(work, chosen);
+        record(work, chosen, result, null);
+        return result;
+    }
+
+    /** Evaluates without recording it. */
+    public static Evaluation measure(Workspace work, RunChoice chosen) {
         JobConfig config = work.config();
         BaseModel base = JobInputs.check(chosen);
         ClusterPreflight.check(work.spark().sparkContext(), base);
@@ -72,7 +80,7 @@ public final class EvaluateJob {
                 .zipPartitions(adapterRows(work, choice), task)
                 .collect()
                 .get(0);
-        Evaluation result = new Evaluation(
+        return new Evaluation(
                 choice.adapterId(),
                 data.source(),
                 data.datasetId(),
@@ -80,8 +88,6 @@ public final class EvaluateJob {
                 sums[1] / sums[2],
                 (long) sums[3],
                 (long) sums[2]);
-        record(work, choice, result);
-        return result;
     }
 
     private static JavaRDD<Row> tokenRows(Workspace work, TokenData data, String group) {
@@ -105,7 +111,12 @@ public final class EvaluateJob {
                 .javaRDD();
     }
 
-    private static void record(Workspace work, RunChoice choice, Evaluation e) {
+    /**
+     * Records an evaluation.
+     *
+     * @param scores of answers, or null
+     */
+    public static void record(Workspace work, RunChoice choice, Evaluation e, AnswerScores scores) {
         Row row = RowFactory.create(
                 choice.run().inputs().runId(),
                 e.adapterId(),
@@ -119,7 +130,11 @@ public final class EvaluateJob {
                 e.numRows(),
                 e.numTargetTokens(),
                 new Timestamp(System.currentTimeMillis()),
-                choice.group());
+                choice.group(),
+                scores == null ? null : scores.exactMatch(),
+                scores == null ? null : scores.rouge1(),
+                scores == null ? null : scores.rouge2(),
+                scores == null ? null : scores.rougeL());
         Dataset<Row> rows = work.spark().createDataFrame(List.of(row), Table.EVALUATIONS.schema());
         work.tables().append(Table.EVALUATIONS, rows.coalesce(1));
     }

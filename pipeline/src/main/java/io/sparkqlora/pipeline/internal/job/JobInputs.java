@@ -59,7 +59,7 @@ public final class JobInputs {
      *
      * @throws io.sparkqlora.kernels.QLoraException INPUT if they are missing, damaged, or others
      */
-    static BaseModel check(RunChoice choice) {
+    public static BaseModel check(RunChoice choice) {
         BaseModel base = check(choice.config());
         RunInputs inputs = choice.run().inputs();
         if (!base.fingerprint().equals(inputs.fingerprint())) {

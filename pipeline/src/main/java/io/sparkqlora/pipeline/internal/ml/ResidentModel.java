@@ -126,6 +126,11 @@ final class ResidentModel implements AutoCloseable {
                 .toList();
     }
 
+    /** Tokens as text, without special ones; null where there are none. */
+    String text(int[] tokens) {
+        return tokens.length == 0 ? null : tokenizer.decode(tokens, true);
+    }
+
     @Override
     public void close() {
         Closing.all(opened);

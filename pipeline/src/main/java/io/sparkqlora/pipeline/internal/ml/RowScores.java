@@ -31,6 +31,10 @@ record RowScores(ScoreSpec spec, ResidentModel model) {
             if (spec.generate()) {
                 added.add(answers.get(i));
             }
+            if (spec.texts()) {
+                added.add(model.text(tokens.get(i).prompt()));
+                added.add(model.text(tokens.get(i).expected()));
+            }
             scored.add(with(rows.get(i), added));
         }
         return scored;
@@ -93,6 +97,16 @@ record RowScores(ScoreSpec spec, ResidentModel model) {
                 targets += labels[i] == PackedRow.IGNORE_INDEX ? 0 : 1;
             }
             return targets;
+        }
+
+        /** The last tokens that count, which follow the prompt; none, where none does. */
+        int[] expected() {
+            int from = prompt().length;
+            int end = from;
+            while (end < labels.length && labels[end] != PackedRow.IGNORE_INDEX) {
+                end++;
+            }
+            return Arrays.copyOfRange(inputIds, from, end);
         }
 
         /** What stands before the last tokens that count; all, where none does. */

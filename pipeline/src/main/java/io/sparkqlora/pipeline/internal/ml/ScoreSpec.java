@@ -12,10 +12,18 @@ import java.io.Serializable;
  * @param labels place of the column of labels
  * @param loss whether the loss is wanted
  * @param generate whether an answer is wanted
+ * @param texts whether prompt and expected answer are wanted as texts
  * @param maxNewTokens most tokens of an answer
  */
 record ScoreSpec(
-        Base base, String adapterHash, int inputIds, int labels, boolean loss, boolean generate, int maxNewTokens)
+        Base base,
+        String adapterHash,
+        int inputIds,
+        int labels,
+        boolean loss,
+        boolean generate,
+        boolean texts,
+        int maxNewTokens)
         implements Serializable {
 
     private static final long serialVersionUID = 1L;

@@ -10,6 +10,7 @@ import io.sparkqlora.pipeline.QuantizationKeys;
 import io.sparkqlora.pipeline.RunKeys;
 import io.sparkqlora.pipeline.TrainingKeys;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
+import io.sparkqlora.pipeline.internal.job.RunChoice;
 import io.sparkqlora.pipeline.internal.run.AdapterConfigJson;
 import io.sparkqlora.pipeline.ml.QLoraParams;
 import io.sparkqlora.train.Adapter;
@@ -20,6 +21,7 @@ import org.apache.spark.ml.param.Param;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 
 /** Applies a model to a dataset: nothing happens until the rows are read, and then on the executors, partition by partition. */
@@ -49,7 +51,37 @@ public final class Scoring {
                 place(stage, rows.schema(), stage.labelsCol()),
                 !stage.getOrDefault(stage.lossCol()).isEmpty(),
                 !stage.getOrDefault(stage.generatedCol()).isEmpty(),
+                false,
                 (Integer) stage.getOrDefault(stage.maxNewTokens()));
+        Broadcast<Adapter> adapter =
+                new JavaSparkContext(rows.sparkSession().sparkContext()).broadcast(fitted.adapter());
+        return rows.mapPartitions(new ScoreRows(spec, adapter), Encoders.row(schema));
+    }
+
+    /**
+     * A stored adapter's greedy answers, with the loss of what counts in a row.
+     *
+     * @param choice the adapter, on a device that was found
+     * @param rows with input_ids and labels; a row where they are null gets no answer
+     * @return the rows with loss, num_target_tokens, prediction, prompt, reference
+     */
+    public static Dataset<Row> answers(RunChoice choice, Dataset<Row> rows, int maxNewTokens) {
+        FittedAdapter fitted = FittedAdapter.of(choice);
+        StructType schema = rows.schema()
+                .add("loss", DataTypes.DoubleType)
+                .add("num_target_tokens", DataTypes.LongType)
+                .add("prediction", DataTypes.StringType)
+                .add("prompt", DataTypes.StringType)
+                .add("reference", DataTypes.StringType);
+        ScoreSpec spec = new ScoreSpec(
+                base(choice.config(), fitted),
+                fitted.hash(),
+                rows.schema().fieldIndex("input_ids"),
+                rows.schema().fieldIndex("labels"),
+                true,
+                true,
+                true,
+                maxNewTokens);
         Broadcast<Adapter> adapter =
                 new JavaSparkContext(rows.sparkSession().sparkContext()).broadcast(fitted.adapter());
         return rows.mapPartitions(new ScoreRows(spec, adapter), Encoders.row(schema));
@@ -63,7 +95,10 @@ public final class Scoring {
         KeyParams.require(stage, List.of(stage.modelNameOrPath()));
         JobConfigBuilder all = JobConfig.builder().set(DataKeys.DATASET, TokenInput.SOURCE);
         stage.keyParams().copyTo(stage, all);
-        JobConfig set = all.set(RunKeys.OUTPUT_DIR, TokenInput.SOURCE).build();
+        return base(all.set(RunKeys.OUTPUT_DIR, TokenInput.SOURCE).build(), fitted);
+    }
+
+    private static ScoreSpec.Base base(JobConfig set, FittedAdapter fitted) {
         JobConfigBuilder base = JobConfig.builder()
                 .set(DataKeys.DATASET, TokenInput.SOURCE)
                 .set(RunKeys.OUTPUT_DIR, TokenInput.SOURCE)

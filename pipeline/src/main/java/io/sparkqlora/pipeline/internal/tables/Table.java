@@ -8,6 +8,7 @@ import static io.sparkqlora.pipeline.internal.tables.Column.small;
 import static io.sparkqlora.pipeline.internal.tables.Column.text;
 import static io.sparkqlora.pipeline.internal.tables.Column.time;
 import static io.sparkqlora.pipeline.internal.tables.Column.whole;
+import static org.apache.spark.sql.types.DataTypes.BooleanType;
 import static org.apache.spark.sql.types.DataTypes.IntegerType;
 import static org.apache.spark.sql.types.DataTypes.LongType;
 
@@ -155,7 +156,36 @@ public enum Table {
             whole("num_rows", "packed rows"),
             whole("num_target_tokens", "counted tokens"),
             time("ts", "when it was done"),
-            text("group_key", "the adapter's group; null in a run without groups"));
+            text("group_key", "the adapter's group; null in a run without groups"),
+            number(
+                    "exact_match",
+                    "part of the answers that are the expected ones; null without --predict-with-generate"),
+            number("rouge1", "mean F-measure of single words, as rouge-score computes it"),
+            number("rouge2", "mean F-measure of pairs of words"),
+            number("rougeL", "mean F-measure of the longest common subsequence of words")),
+
+    PREDICTIONS(
+            "One row an answer: of evaluate --predict-with-generate, or to a table of prompts (generate --dataset).",
+            List.of("run_id"),
+            text("run_id", "name of the run"),
+            text("adapter_id", "the adapter, as in adapters"),
+            whole("step", "optimizer steps of the adapter"),
+            text("dataset", "source of the data, as configured"),
+            text("dataset_id", "rows of token_shards that were answered; null for a table of prompts"),
+            whole("row_index", "of the packed row in token_shards"),
+            whole("sequence", "the sequence's place in that row, from 0"),
+            number("loss", "mean cross-entropy of the sequence's counted tokens with the adapter, in nats"),
+            whole("num_target_tokens", "its counted tokens"),
+            new Column("exact_match", BooleanType, "whether the answer is the expected one but for blanks around it"),
+            number("rouge1", "F-measure of single words, as rouge-score computes it"),
+            number("rouge2", "F-measure of pairs of words"),
+            number("rougeL", "F-measure of the longest common subsequence of words"),
+            text("prompt", "what was continued, without special tokens"),
+            text("reference", "what was expected: the last tokens that count"),
+            text("prediction", "the answer; null where there is none"),
+            text("rejection", "why there is none; null where there is one"),
+            text("group_key", "the adapter's group; null in a run without groups"),
+            time("ts", "when it was done"));
 
     private final String comment;
     private final List<String> partitionedBy;

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.internal.answers;
+
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.count;
+import static org.apache.spark.sql.functions.current_timestamp;
+import static org.apache.spark.sql.functions.lit;
+import static org.apache.spark.sql.functions.trim;
+
+import io.sparkqlora.pipeline.DataKeys;
+import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.ModelKeys;
+import io.sparkqlora.pipeline.internal.cluster.ClusterPreflight;
+import io.sparkqlora.pipeline.internal.data.TokenizeSettings;
+import io.sparkqlora.pipeline.internal.job.JobInputs;
+import io.sparkqlora.pipeline.internal.job.RunChoice;
+import io.sparkqlora.pipeline.internal.job.Workspace;
+import io.sparkqlora.pipeline.internal.ml.Scoring;
+import io.sparkqlora.pipeline.internal.run.RunDevices;
+import io.sparkqlora.pipeline.internal.tables.Table;
+import io.sparkqlora.tokenize.DataSource;
+import io.sparkqlora.tokenize.SourceRows;
+import io.sparkqlora.tokenize.TextTokenizer;
+import io.sparkqlora.tokenize.TokenColumns;
+import io.sparkqlora.tokenize.TokenizeOptions;
+import java.nio.file.Path;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.storage.StorageLevel;
+
+/** An adapter's greedy answers to a table of prompts, on the executors. */
+public final class PromptTable {
+
+    private PromptTable() {}
+
+    /**
+     * What became of the rows.
+     *
+     * @param answered rows with an answer
+     * @param rejected rows that are no prompt, or too long a one; why is in their row
+     */
+    public record Answered(long answered, long rejected) {}
+
+    /**
+     * Answers every row of a source and writes a row for each.
+     *
+     * @param source path or table, read as the job's {@code dataset} is
+     */
+    public static Answered run(Workspace work, RunChoice chosen, String source, int maxNewTokens) {
+        JobConfig config = work.config();
+        ClusterPreflight.check(work.spark().sparkContext(), JobInputs.check(chosen));
+        RunChoice choice = chosen.withBackend(
+                RunDevices.find(work.spark(), config.get(ModelKeys.BACKEND)).backend());
+        SourceRows rows =
+                DataSource.of(source, config.get(DataKeys.DATASET_FORMAT)).read(work.spark());
+        Dataset<Row> answered =
+                Scoring.answers(choice, prompts(config, rows), maxNewTokens).persist(StorageLevel.MEMORY_AND_DISK());
+        try {
+            Row counts = answered.agg(count("prediction"), count(lit(1))).first();
+            write(work, choice, source, answered);
+            return new Answered(counts.getLong(0), counts.getLong(1) - counts.getLong(0));
+        } finally {
+            answered.unpersist();
+        }
+    }
+
+    private static Dataset<Row> prompts(JobConfig config, SourceRows rows) {
+        TokenizeOptions options = TokenizeSettings.of(config);
+        try (TextTokenizer tokenizer = TextTokenizer.open(Path.of(config.get(ModelKeys.MODEL_NAME_OR_PATH)))) {
+            Column tokens = TokenColumns.of(rows, tokenizer, options, true);
+            Dataset<Row> all = rows.jsonText()
+                    ? rows.rows().where(trim(col(rows.rows().columns()[0])).notEqual(""))
+                    : rows.rows();
+            return all.select(tokens.as("tokens"))
+                    .select(col("tokens.input_ids"), col("tokens.labels"), col("tokens.rejection"));
+        }
+    }
+
+    private static void write(Workspace work, RunChoice choice, String source, Dataset<Row> answered) {
+        Dataset<Row> rows = answered.withColumn(
+                        "run_id", lit(choice.run().inputs().runId()))
+                .withColumn("adapter_id", lit(choice.adapterId()))
+                .withColumn("step", lit(choice.step()))
+                .withColumn("dataset", lit(source))
+                .withColumn("group_key", lit(choice.group()).cast("string"))
+                .withColumn("ts", current_timestamp());
+        for (String unknown : new String[] {"dataset_id", "reference"}) {
+            rows = rows.withColumn(unknown, lit(null).cast("string"));
+        }
+        for (String unknown : new String[] {"row_index", "sequence", "exact_match", "rouge1", "rouge2", "rougeL"}) {
+            rows = rows.withColumn(unknown, lit(null).cast("int"));
+        }
+        work.tables().append(Table.PREDICTIONS, rows);
+    }
+}

@@ -11,9 +11,12 @@ import java.util.stream.Collectors;
 
 /**
  * The errors of this module. Codes are never reused: P001–P029 and P124 are for configuration, P030–P069
- * for runs and tables.
+ * and P123 for runs and tables.
  */
 public final class PipelineErrors {
+
+    /** Code of {@link #rowsGone}, which the driver knows it by. */
+    public static final String ROWS_GONE = "QLORA-P123";
 
     private PipelineErrors() {}
 
@@ -82,6 +85,15 @@ public final class PipelineErrors {
     }
 
     // ---- P030–P069: runs and tables
+
+    /** Rows of a chunk that were lost with their executor; the driver trains it again, and nobody is told. */
+    public static QLoraException rowsGone() {
+        return new QLoraException(
+                ROWS_GONE,
+                Kind.RANK_LOST,
+                "what a chunk gave was lost with its executor; run the same command, which goes on from the last commit",
+                null);
+    }
 
     /** A commit kept losing against other writers. */
     public static QLoraException tableContended(String root, Exception cause) {

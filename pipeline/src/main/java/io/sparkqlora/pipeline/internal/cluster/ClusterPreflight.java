@@ -59,6 +59,11 @@ public final class ClusterPreflight {
         BaseOnExecutors.check(spark, base);
     }
 
+    /** Whether there is a slot for another task while so many ranks train. */
+    public static boolean hasRoomBeside(SparkContext spark, int numProcesses) {
+        return Slots.of(spark) > numProcesses;
+    }
+
     /**
      * Checks that no two tasks of a job's training take the same GPU because nobody gave each one its own; for a job that trains
      * on GPUs.

@@ -11,6 +11,7 @@ import org.apache.spark.SparkContext;
  */
 public final class JobGroup implements AutoCloseable {
 
+    private static final String PREFIX = "spark-qlora ";
     private static final String GROUP = "spark.jobGroup.id";
     private static final String DESCRIPTION = "spark.job.description";
 
@@ -33,15 +34,24 @@ public final class JobGroup implements AutoCloseable {
      * @param description what they do
      */
     public static JobGroup open(SparkContext spark, String group, String description) {
-        return new JobGroup(spark, "spark-qlora " + group, description);
+        return new JobGroup(spark, PREFIX + group, description);
     }
 
     /** Of a chunk of a run: steps from, exclusive, to, inclusive, as people count them. */
     public static JobGroup ofChunk(SparkContext spark, String runId, long chunk, long from, long to, long total) {
         return open(
                 spark,
-                "run " + runId + " chunk " + chunk,
+                ofChunk(runId, chunk),
                 "run " + runId + ", chunk " + chunk + ": steps " + (from + 1) + " to " + to + " of " + total);
+    }
+
+    private static String ofChunk(String runId, long chunk) {
+        return "run " + runId + " chunk " + chunk;
+    }
+
+    /** Spark's name of the group of a chunk's jobs. */
+    public static String idOfChunk(String runId, long chunk) {
+        return PREFIX + ofChunk(runId, chunk);
     }
 
     /** Spark's name of the group. */

@@ -21,10 +21,27 @@ final class BaseParts {
      * @param held what is in its memory, or {@link #NONE}
      */
     static int agree(Collective collective, int held) {
-        int[] all = Arrays.stream(collective.allGather(held))
+        return assign(all(collective, held))[collective.rank()];
+    }
+
+    private static int[] all(Collective collective, int held) {
+        return Arrays.stream(collective.allGather(held))
                 .mapToInt(rank -> (int) rank[0])
                 .toArray();
-        return assign(all)[collective.rank()];
+    }
+
+    /**
+     * Whether nobody has to load anything: every rank holds a base, or a part of it and no two the same.
+     *
+     * @param held what is in this rank's memory, or {@link #NONE}
+     * @param sharded whether that is a part
+     */
+    static boolean complete(Collective collective, int held, boolean sharded) {
+        return complete(all(collective, held), sharded);
+    }
+
+    static boolean complete(int[] held, boolean sharded) {
+        return Arrays.stream(held).noneMatch(part -> part == NONE) && (!sharded || Arrays.equals(assign(held), held));
     }
 
     /** Parts by rank. A part that two ranks hold is the first one's; what nobody holds goes to the others, in order. */

@@ -25,7 +25,7 @@ import scala.reflect.ClassTag;
 import scala.reflect.ClassTag$;
 
 /**
- * The Spark job of a chunk. Token rows and the committed state are shuffled to the ranks; a barrier stage trains; its rows
+ * The Spark job of a chunk. Token rows, and the committed state if need be, are shuffled to the ranks; a barrier stage trains; its rows
  * go through another shuffle. That makes the barrier stage a shuffle-map stage, which Spark retries (it doesn't retry a
  * barrier stage that is a job's last), and lets several writes read the rows without training again.
  */
@@ -41,13 +41,18 @@ final class ChunkJob {
         this.ranks = ranks;
     }
 
-    /** Trains a chunk; the rows of the result are {@link ChunkRows}. */
-    ChunkResult run(ChunkSpec chunk, StepChannel channel) {
-        JavaRDD<ChunkFeed> feed = tokenRows(chunk)
-                .zipPartitions(stateRows(chunk), ChunkJob::feed)
-                .zipPartitions(evalRows(chunk), ChunkJob::with);
+    /**
+     * Trains a chunk; the rows of the result are {@link ChunkRows}.
+     *
+     * @param resident whether it begins from what is in the executors' memory, or else not at all; the chunk before need not
+     *     be committed then
+     */
+    ChunkResult run(ChunkSpec chunk, boolean resident, StepChannel channel) {
+        JavaRDD<Row> state = resident ? none() : stateRows(chunk);
+        JavaRDD<ChunkFeed> feed =
+                tokenRows(chunk).zipPartitions(state, ChunkJob::feed).zipPartitions(evalRows(chunk), ChunkJob::with);
         ClassTag<Row> rowTag = ClassTag$.MODULE$.apply(Row.class);
-        RDD<Row> trained = feed.rdd().barrier().mapPartitions(new ChunkTask(chunk, channel), true, rowTag);
+        RDD<Row> trained = feed.rdd().barrier().mapPartitions(new ChunkTask(chunk, resident, channel), true, rowTag);
         Dataset<Row> shuffled = spark.createDataFrame(new JavaRDD<>(trained, rowTag), ChunkRows.SCHEMA)
                 .repartition(1);
         return new ChunkResult(tables, chunk, shuffled.javaRDD());
@@ -76,10 +81,6 @@ final class ChunkJob {
         return ranks.partitioned(rows).sortWithinPartitions("row_index").javaRDD();
     }
 
-    private JavaRDD<Row> none() {
-        return new JavaSparkContext(spark.sparkContext()).parallelize(List.of(), ranks.keys().length);
-    }
-
     /** The rows of the chunk's places, each rank's sorted by place. */
     private JavaRDD<Row> tokenRows(ChunkSpec chunk) {
         StepPlan plan = chunk.run().plan();
@@ -96,6 +97,10 @@ final class ChunkJob {
                 .join(broadcast(places), "row_index")
                 .select("place", "row_index", "sequence_lengths", "input_ids", "labels", RankKeys.COLUMN);
         return ranks.partitioned(rows).sortWithinPartitions("place").javaRDD();
+    }
+
+    private JavaRDD<Row> none() {
+        return new JavaSparkContext(spark.sparkContext()).parallelize(List.of(), ranks.keys().length);
     }
 
     /** The committed state for each rank: a rank that holds it already leaves its copy unread. */

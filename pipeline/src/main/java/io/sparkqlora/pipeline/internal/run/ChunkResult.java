@@ -6,6 +6,7 @@ import static org.apache.spark.sql.functions.concat;
 import static org.apache.spark.sql.functions.lit;
 
 import io.sparkqlora.kernels.QLoraException;
+import io.sparkqlora.pipeline.PipelineErrors;
 import io.sparkqlora.pipeline.internal.tables.JobTables;
 import io.sparkqlora.pipeline.internal.tables.Table;
 import java.util.Comparator;
@@ -23,6 +24,7 @@ final class ChunkResult {
     private final JavaRDD<Row> rows;
     private final List<Row> metrics;
     private final Row failure;
+    private final boolean stateMissing;
 
     ChunkResult(JobTables tables, ChunkSpec chunk, JavaRDD<Row> rows) {
         this.tables = tables;
@@ -30,6 +32,7 @@ final class ChunkResult {
         this.rows = rows;
         List<Row> small = rows.filter(row -> isSmall(row.getString(0))).collect();
         this.metrics = small.stream().filter(row -> is(row, ChunkRows.METRIC)).toList();
+        this.stateMissing = small.stream().anyMatch(row -> is(row, ChunkRows.MISSING));
         // rank 0's, if it has one: the result is its work, up to the step that its failure names
         this.failure = small.stream()
                 .filter(row -> is(row, ChunkRows.FAILURE))
@@ -38,11 +41,16 @@ final class ChunkResult {
     }
 
     private static boolean isSmall(String kind) {
-        return kind.equals(ChunkRows.METRIC) || kind.equals(ChunkRows.FAILURE);
+        return kind.equals(ChunkRows.METRIC) || kind.equals(ChunkRows.FAILURE) || kind.equals(ChunkRows.MISSING);
     }
 
     private static boolean is(Row row, String kind) {
         return row.getString(0).equals(kind);
+    }
+
+    /** Whether nothing was done, since the state was not in all ranks' memory. */
+    boolean stateMissing() {
+        return stateMissing;
     }
 
     /** Why the chunk ended early. */
@@ -90,9 +98,29 @@ final class ChunkResult {
                 chunk.chunk());
     }
 
+    /**
+     * Whether a commit failed because the rows were lost with an executor, and couldn't be made again from what is in memory:
+     * the chunk is to be trained again from the commit before it.
+     */
+    static boolean isGone(Throwable failure) {
+        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+            if (cause.getMessage() != null && cause.getMessage().contains(PipelineErrors.ROWS_GONE)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     private Dataset<Row> tensors(String kind) {
-        return tables.spark()
-                .createDataFrame(rows.filter(row -> row.getString(0).equals(kind)), ChunkRows.SCHEMA);
+        return tables.spark().createDataFrame(rows.filter(row -> isTensor(row, kind)), ChunkRows.SCHEMA);
+    }
+
+    /** On an executor. Spark makes rows again that it has lost; a chunk that can't be made again has none but this one. */
+    private static boolean isTensor(Row row, String kind) {
+        if (is(row, ChunkRows.MISSING)) {
+            throw PipelineErrors.rowsGone();
+        }
+        return is(row, kind);
     }
 
     private Dataset<Row> named(Dataset<Row> part) {

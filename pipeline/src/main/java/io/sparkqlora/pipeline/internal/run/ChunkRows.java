@@ -15,7 +15,7 @@ import org.apache.spark.sql.types.StructType;
 
 /**
  * The rows that a chunk's tasks give: metrics, the adapter and the training state of rank 0, and each rank's failure if there
- * was one, all of one schema so that one shuffle carries them.
+ * was one, or its word that it could not begin, all of one schema so that one shuffle carries them.
  */
 final class ChunkRows {
 
@@ -23,6 +23,7 @@ final class ChunkRows {
     static final String ADAPTER = "adapter";
     static final String STATE = "state";
     static final String FAILURE = "failure";
+    static final String MISSING = "missing";
 
     static final StructType SCHEMA = new StructType()
             .add("kind", DataTypes.StringType)
@@ -104,6 +105,11 @@ final class ChunkRows {
 
     private static Object shape(NamedTensor t) {
         return Arrays.stream(t.shape()).boxed().toArray(Long[]::new);
+    }
+
+    /** The state that the chunk was to begin from is not in all ranks' memory: nothing was done. */
+    static Row missing(int rank, long step) {
+        return row(MISSING, rank, step, null, null, null, null, null);
     }
 
     /** An error that another attempt would only repeat: name holds the code, dtype the kind, data the message. */

@@ -35,10 +35,12 @@ final class ChunkTask extends AbstractFunction1<scala.collection.Iterator<ChunkF
     private static final double NANOS = 1e9;
 
     private final ChunkSpec chunk;
+    private final boolean resident;
     private final StepChannel channel;
 
-    ChunkTask(ChunkSpec chunk, StepChannel channel) {
+    ChunkTask(ChunkSpec chunk, boolean resident, StepChannel channel) {
         this.chunk = chunk;
+        this.resident = resident;
         this.channel = channel;
     }
 
@@ -62,7 +64,12 @@ final class ChunkTask extends AbstractFunction1<scala.collection.Iterator<ChunkF
         ResidentSession session;
         try (Collective collective = ChunkRanks.join(chunk)) {
             try {
-                session = steps(feed, collective, out);
+                session = session(feed, collective);
+                if (session == null) {
+                    out.add(ChunkRows.missing(collective.rank(), chunk.startStep()));
+                    return;
+                }
+                steps(session, feed, collective, out);
             } catch (RuntimeException | Error e) {
                 collective.abort(e);
                 throw e;
@@ -83,10 +90,15 @@ final class ChunkTask extends AbstractFunction1<scala.collection.Iterator<ChunkF
         }
     }
 
+    /** Where the chunk begins, or null if it can't. */
+    private ResidentSession session(ChunkFeed feed, Collective collective) {
+        return resident
+                ? ResidentSessions.acquireIdle(chunk.run(), chunk.startStep(), collective)
+                : ResidentSessions.acquire(chunk.run(), chunk.startStep(), collective, () -> tensors(feed.stateRows()));
+    }
+
     /** Trains as far as it goes; the session is at the step that it came to. */
-    private ResidentSession steps(ChunkFeed feed, Collective collective, List<Row> out) {
-        ResidentSession session =
-                ResidentSessions.acquire(chunk.run(), chunk.startStep(), collective, () -> tensors(feed.stateRows()));
+    private void steps(ResidentSession session, ChunkFeed feed, Collective collective, List<Row> out) {
         StepRows rows = new StepRows(chunk, collective.rank(), feed.tokenRows());
         try {
             for (long step = chunk.startStep(); step < chunk.endStep(); step++) {
@@ -103,7 +115,6 @@ final class ChunkTask extends AbstractFunction1<scala.collection.Iterator<ChunkF
         } catch (RuntimeException e) {
             throw Closing.afterFailure(e, List.of(session));
         }
-        return session;
     }
 
     /** Nothing can be read from a device that failed, and a lost rank is tried again. */

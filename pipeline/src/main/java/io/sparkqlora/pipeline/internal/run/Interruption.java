@@ -3,9 +3,12 @@ package io.sparkqlora.pipeline.internal.run;
 
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.pipeline.PipelineErrors;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.apache.hadoop.util.ShutdownHookManager;
 import org.apache.spark.SparkContext;
 
@@ -25,6 +28,9 @@ public final class Interruption implements AutoCloseable {
     private static final Thread NEVER_ADDED = new Thread(() -> {});
 
     private static final Set<Interruption> RUNNING = new HashSet<>();
+    /** Job groups that are not cancelled. */
+    private static final Set<String> SPARED = ConcurrentHashMap.newKeySet();
+
     private static boolean hooked;
     private static volatile boolean requested;
     private static volatile QLoraException outcome = PipelineErrors.interrupted();
@@ -68,9 +74,27 @@ public final class Interruption implements AutoCloseable {
     /** Cancels again and again, as a run may be between two jobs, until it is about to write down that it was stopped. */
     private static void stopRuns() {
         requested = true;
-        await(
-                AGAIN_MILLIS,
-                () -> RUNNING.stream().filter(run -> !run.stopping).forEach(run -> run.context.cancelAllJobs()));
+        await(AGAIN_MILLIS, () -> RUNNING.stream().filter(run -> !run.stopping).forEach(run -> cancel(run.context)));
+    }
+
+    private static void cancel(SparkContext context) {
+        Set<Integer> spared = SPARED.stream()
+                .flatMapToInt(group -> Arrays.stream(context.statusTracker().getJobIdsForGroup(group)))
+                .boxed()
+                .collect(Collectors.toSet());
+        Arrays.stream(context.statusTracker().getActiveJobIds())
+                .filter(job -> !spared.contains(job))
+                .forEach(context::cancelJob);
+    }
+
+    /** Does work whose jobs are left to end: a commit takes no longer than what would have to be trained again. */
+    static void spare(String jobGroup, Runnable work) {
+        SPARED.add(jobGroup);
+        try {
+            work.run();
+        } finally {
+            SPARED.remove(jobGroup);
+        }
     }
 
     /** The run knows; none of its jobs is cancelled from now on. Gives what is told of it. */

@@ -31,8 +31,7 @@ public final class ResidentSessions {
      */
     static ResidentSession acquire(
             RunSpec run, long step, Collective collective, Supplier<List<NamedTensor>> committedState) {
-        ResidentSession idle =
-                takeOut(ResidentSession.class, session -> session.run().equals(run) && session.step() == step);
+        ResidentSession idle = idle(run, step);
         int part = part(run, idle, collective);
         if (idle != null && idle.part() == part) {
             return idle;
@@ -43,8 +42,36 @@ public final class ResidentSessions {
         return open(run, part, step, committedState);
     }
 
+    /**
+     * The idle session of the run at the given step, if each of the ranks has one, and of a sharded base all parts between
+     * them; null if not. Then those that there are stay where they were.
+     *
+     * @param collective of the ranks that do the same
+     */
+    static ResidentSession acquireIdle(RunSpec run, long step, Collective collective) {
+        ResidentSession idle = idle(run, step);
+        List<ResidentSession> mine = idle == null ? List.of() : List.of(idle);
+        try {
+            if (BaseParts.complete(collective, idle == null ? BaseParts.NONE : idle.part(), sharded(run))) {
+                return idle;
+            }
+        } catch (RuntimeException e) {
+            throw Closing.afterFailure(e, mine);
+        }
+        mine.forEach(ResidentSessions::release);
+        return null;
+    }
+
+    private static ResidentSession idle(RunSpec run, long step) {
+        return takeOut(ResidentSession.class, session -> session.run().equals(run) && session.step() == step);
+    }
+
+    private static boolean sharded(RunSpec run) {
+        return ConfigJson.read(run.configJson()).get(ExecutorKeys.SHARD_BASE);
+    }
+
     private static int part(RunSpec run, ResidentSession idle, Collective collective) {
-        if (!ConfigJson.read(run.configJson()).get(ExecutorKeys.SHARD_BASE)) {
+        if (!sharded(run)) {
             return 0;
         }
         try {

@@ -3,7 +3,7 @@ package io.sparkqlora.pipeline.internal.run;
 
 import io.sparkqlora.train.StepMetrics;
 
-/** Hears what a run does. Called from the driver's thread, {@link #onStep} from any. */
+/** Hears what a run does. Called from the driver's thread, {@link #onStep} and {@link #onCommit} from any. */
 public interface RunObserver extends StepListener {
 
     /** Nothing to hear. */

@@ -8,6 +8,7 @@ import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.PipelineErrors;
 import io.sparkqlora.pipeline.RunKeys;
+import io.sparkqlora.pipeline.internal.cluster.ClusterPreflight;
 import io.sparkqlora.pipeline.internal.cluster.SlotWatch;
 import io.sparkqlora.pipeline.internal.observe.JobGroup;
 import io.sparkqlora.pipeline.internal.report.Reports;
@@ -16,9 +17,10 @@ import io.sparkqlora.pipeline.internal.tables.Table;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Supplier;
+import org.apache.spark.SparkContext;
 import org.apache.spark.sql.Row;
 
-/** The driver of a run: chunk after chunk, from the last commit to the last step. */
+/** The driver of a run: chunk after chunk, from the last commit to the last step, each beside the commit of the one before. */
 final class TrainingRun implements RunEnding.Body {
 
     private final JobTables tables;
@@ -26,7 +28,9 @@ final class TrainingRun implements RunEnding.Body {
     private final RunSpec spec;
     private final RunObserver observer;
     private final RankKeys ranks;
-    private RunRecord record;
+    /** Changed by the thread that commits, and read when that has ended. */
+    private volatile RunRecord record;
+
     private EvalHistory history;
     private Reports reports;
 
@@ -50,51 +54,112 @@ final class TrainingRun implements RunEnding.Body {
         record = record.at(last.step());
         record.save(tables);
         observer.onStart(record.inputs(), last.step());
-        long total = spec.plan().totalSteps();
         reports = Reports.open(tables, config, spec.runId(), last.chunk());
         history = EvalHistory.read(tables, config, spec.runId(), last.step());
-        try (StepChannel channel = StepChannel.open(tables.spark().sparkContext(), spec.runId(), observer)) {
-            while (last.step() < total && !history.stops()) {
-                if (Interruption.requested()) {
-                    throw PipelineErrors.runInterrupted(spec.runId(), last.step());
-                }
-                last = chunk(last, channel);
+        try (StepChannel channel = StepChannel.open(tables.spark().sparkContext(), spec.runId(), observer);
+                CommitBeside commits = new CommitBeside()) {
+            chunks(last, channel, commits);
+        }
+        return record.ended(RunRecord.FINISHED, null);
+    }
+
+    private void chunks(Commit committed, StepChannel channel, CommitBeside commits) {
+        long total = spec.plan().totalSteps();
+        Commit last = committed;
+        while (last.step() < total && !history.stops()) {
+            if (Interruption.requested()) {
+                commits.await();
+                throw PipelineErrors.runInterrupted(spec.runId(), record.lastStep());
             }
+            long due = spec.evaluation().next(last.step(), total);
+            long end = Math.min(due, last.step() + config.get(RunKeys.SAVE_STEPS));
+            ChunkSpec chunk = new ChunkSpec(spec, last.chunk() + 1, last.step(), end);
+            // the sessions that trained the last chunk are where they were
+            ChunkResult result = train(chunk, last.step() > committed.step(), channel, commits);
+            commits.await();
+            result.evaluated().ifPresent(this::evaluated);
+            commit(chunk, result, channel, commits);
+            last = new Commit(chunk.chunk(), end);
         }
         if (last.step() < total) {
             observer.onMessage("stopped after step " + last.step() + " of " + total + ": eval_loss has not improved in "
                     + config.get(EvaluationKeys.EARLY_STOPPING_PATIENCE) + " evaluations");
         }
-        return record.ended(RunRecord.FINISHED, null);
     }
 
-    private Commit chunk(Commit last, StepChannel channel) {
-        long number = last.chunk() + 1;
-        long due = spec.evaluation().next(last.step(), spec.plan().totalSteps());
-        long end = Math.min(due, last.step() + config.get(RunKeys.SAVE_STEPS));
-        ChunkSpec chunk = new ChunkSpec(spec, number, last.step(), end);
-        try (JobGroup group = JobGroup.ofChunk(
-                tables.spark().sparkContext(),
-                spec.runId(),
-                number,
-                last.step(),
-                end,
-                spec.plan().totalSteps())) {
-            return watched(group, () -> chunk(last, chunk, channel));
+    private void commit(ChunkSpec chunk, ChunkResult result, StepChannel channel, CommitBeside commits) {
+        if (mayWait(chunk, result)) {
+            String next = JobGroup.idOfChunk(spec.runId(), chunk.chunk() + 1);
+            commits.begin(
+                    () -> commit(chunk, result, channel),
+                    () -> tables.spark().sparkContext().cancelJobGroup(next));
+        } else {
+            commit(chunk, result, channel);
         }
     }
 
-    /** A group's jobs, which end when executors are lost for good. */
-    private Commit watched(JobGroup group, Supplier<Commit> work) {
-        try (SlotWatch slots =
-                SlotWatch.open(tables.spark().sparkContext(), group.id(), config.get(ExecutorKeys.NUM_PROCESSES))) {
+    /** Whether the next chunk may begin before this one is committed: there is one, and writing leaves it its slots. */
+    private boolean mayWait(ChunkSpec chunk, ChunkResult result) {
+        int ranks = config.get(ExecutorKeys.NUM_PROCESSES);
+        return !chunk.last()
+                && !history.stops()
+                && result.failure().isEmpty()
+                && ClusterPreflight.hasRoomBeside(tables.spark().sparkContext(), ranks);
+    }
+
+    private ChunkResult train(ChunkSpec chunk, boolean resident, StepChannel channel, CommitBeside commits) {
+        ChunkJob job = new ChunkJob(tables, ranks);
+        try {
+            return inGroup(chunk, () -> {
+                ChunkResult result = job.run(chunk, resident, channel);
+                if (!result.stateMissing()) {
+                    return result;
+                }
+                commits.await();
+                return job.run(chunk, false, channel);
+            });
+        } catch (Exception e) {
+            // Scala throws checked exceptions without saying so
+            commits.awaitAfter(e);
+            throw e;
+        }
+    }
+
+    /** A chunk's jobs, by the name of the chunk, which end when executors are lost for good. */
+    private <T> T inGroup(ChunkSpec chunk, Supplier<T> work) {
+        SparkContext spark = tables.spark().sparkContext();
+        try (JobGroup group = JobGroup.ofChunk(
+                        spark,
+                        spec.runId(),
+                        chunk.chunk(),
+                        chunk.startStep(),
+                        chunk.endStep(),
+                        spec.plan().totalSteps());
+                SlotWatch slots = SlotWatch.open(spark, group.id(), config.get(ExecutorKeys.NUM_PROCESSES))) {
             return slots.during(work);
         }
     }
 
-    private Commit chunk(Commit last, ChunkSpec chunk, StepChannel channel) {
-        ChunkResult result = new ChunkJob(tables, ranks).run(chunk, channel);
-        if (result.step() > last.step()) {
+    /** Commits what a chunk gave; throws what ended it early. */
+    private void commit(ChunkSpec chunk, ChunkResult result, StepChannel channel) {
+        String group = JobGroup.idOfChunk(spec.runId(), chunk.chunk());
+        Interruption.spare(
+                group,
+                () -> inGroup(chunk, () -> {
+                    try {
+                        return commit(chunk, result);
+                    } catch (Exception e) {
+                        // Scala throws checked exceptions without saying so
+                        if (!ChunkResult.isGone(e)) {
+                            throw e;
+                        }
+                        return commit(chunk, new ChunkJob(tables, ranks).run(chunk, false, channel));
+                    }
+                }));
+    }
+
+    private long commit(ChunkSpec chunk, ChunkResult result) {
+        if (result.step() > chunk.startStep()) {
             result.commit(config.get(RunKeys.SAVE_TOTAL_LIMIT));
             record = record.at(result.step());
             reports.committed(chunk.chunk(), result.metrics());
@@ -103,9 +168,8 @@ final class TrainingRun implements RunEnding.Body {
             throw result.failure().get();
         }
         record.save(tables);
-        result.evaluated().ifPresent(this::evaluated);
         observer.onCommit(result.step());
-        return new Commit(chunk.chunk(), result.step());
+        return result.step();
     }
 
     private void evaluated(EvalHistory.Evaluated evaluated) {
@@ -120,10 +184,10 @@ final class TrainingRun implements RunEnding.Body {
     }
 
     /**
-     * A commit.
+     * Where a chunk ends.
      *
      * @param chunk number of the chunk; −1 before the first
-     * @param step steps that are committed
+     * @param step steps that are done
      */
     private record Commit(long chunk, long step) {}
 

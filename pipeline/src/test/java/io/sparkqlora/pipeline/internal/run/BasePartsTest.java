@@ -22,4 +22,13 @@ class BasePartsTest {
     void ofTwoRanksWithTheSamePartTheSecondLoadsAnother() {
         assertThat(BaseParts.assign(new int[] {1, 1, 7})).containsExactly(1, 0, 2);
     }
+
+    @Test
+    void nobodyLoadsAnythingWhereEachRankHasABaseOrAPartOfItsOwn() {
+        assertThat(BaseParts.complete(new int[] {0, 0, 0}, false)).isTrue();
+        assertThat(BaseParts.complete(new int[] {0, -1, 0}, false)).isFalse();
+        assertThat(BaseParts.complete(new int[] {2, 0, 1}, true)).isTrue();
+        assertThat(BaseParts.complete(new int[] {2, 0, 2}, true)).isFalse();
+        assertThat(BaseParts.complete(new int[] {2, 0, -1}, true)).isFalse();
+    }
 }

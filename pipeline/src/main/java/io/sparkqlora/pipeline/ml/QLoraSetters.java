@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.pipeline.ml;
+
+import io.sparkqlora.pipeline.AdapterKeys;
+import io.sparkqlora.pipeline.DataKeys;
+import io.sparkqlora.pipeline.EvaluationKeys;
+import io.sparkqlora.pipeline.ExecutorKeys;
+import io.sparkqlora.pipeline.GroupKeys;
+import io.sparkqlora.pipeline.ModelKeys;
+import io.sparkqlora.pipeline.QuantizationKeys;
+import io.sparkqlora.pipeline.RunKeys;
+import io.sparkqlora.pipeline.TrainingKeys;
+import org.apache.spark.ml.Estimator;
+import org.apache.spark.ml.param.Param;
+
+/** {@link QLoraEstimator}'s setters, one for each key; each gives the estimator. */
+abstract class QLoraSetters extends Estimator<QLoraModel> implements QLoraParams {
+
+    private static final long serialVersionUID = 1L;
+
+    /** Sets a parameter. */
+    abstract <T> QLoraEstimator with(Param<T> param, T value);
+
+    /** {@link QLoraParams#inputIdsCol}. */
+    public QLoraEstimator setInputIdsCol(String value) {
+        return with(inputIdsCol(), value);
+    }
+
+    /** {@link QLoraParams#labelsCol}. */
+    public QLoraEstimator setLabelsCol(String value) {
+        return with(labelsCol(), value);
+    }
+
+    /** {@link QLoraParams#lossCol}. */
+    public QLoraEstimator setLossCol(String value) {
+        return with(lossCol(), value);
+    }
+
+    /** {@link QLoraParams#numTargetTokensCol}. */
+    public QLoraEstimator setNumTargetTokensCol(String value) {
+        return with(numTargetTokensCol(), value);
+    }
+
+    /** {@link QLoraParams#generatedCol}. */
+    public QLoraEstimator setGeneratedCol(String value) {
+        return with(generatedCol(), value);
+    }
+
+    /** {@link QLoraParams#maxNewTokens}. */
+    public QLoraEstimator setMaxNewTokens(int value) {
+        return with(maxNewTokens(), value);
+    }
+
+    /** {@link ModelKeys#MODEL_NAME_OR_PATH}. */
+    public QLoraEstimator setModelNameOrPath(String value) {
+        return with(modelNameOrPath(), value);
+    }
+
+    /** {@link ModelKeys#BACKEND}. */
+    public QLoraEstimator setBackend(String value) {
+        return with(backend(), value);
+    }
+
+    /** {@link DataKeys#MAX_SEQ_LENGTH}. */
+    public QLoraEstimator setMaxSeqLength(int value) {
+        return with(maxSeqLength(), value);
+    }
+
+    /** {@link DataKeys#PACKING}. */
+    public QLoraEstimator setPacking(boolean value) {
+        return with(packing(), value);
+    }
+
+    /** {@link DataKeys#PACKING_STRATEGY}. */
+    public QLoraEstimator setPackingStrategy(String value) {
+        return with(packingStrategy(), value);
+    }
+
+    /** {@link DataKeys#VALIDATION_SPLIT_PERCENTAGE}. */
+    public QLoraEstimator setValidationSplitPercentage(double value) {
+        return with(validationSplitPercentage(), value);
+    }
+
+    /** {@link QuantizationKeys#LOAD_IN_4BIT}. */
+    public QLoraEstimator setLoadIn4bit(boolean value) {
+        return with(loadIn4bit(), value);
+    }
+
+    /** {@link QuantizationKeys#BNB_4BIT_QUANT_TYPE}. */
+    public QLoraEstimator setBnb4bitQuantType(String value) {
+        return with(bnb4bitQuantType(), value);
+    }
+
+    /** {@link QuantizationKeys#BNB_4BIT_USE_DOUBLE_QUANT}. */
+    public QLoraEstimator setBnb4bitUseDoubleQuant(boolean value) {
+        return with(bnb4bitUseDoubleQuant(), value);
+    }
+
+    /** {@link QuantizationKeys#BNB_4BIT_COMPUTE_DTYPE}. */
+    public QLoraEstimator setBnb4bitComputeDtype(String value) {
+        return with(bnb4bitComputeDtype(), value);
+    }
+
+    /** {@link QuantizationKeys#OFFLOAD_EMBEDDING}. */
+    public QLoraEstimator setOffloadEmbedding(boolean value) {
+        return with(offloadEmbedding(), value);
+    }
+
+    /** {@link AdapterKeys#R}. */
+    public QLoraEstimator setR(int value) {
+        return with(r(), value);
+    }
+
+    /** {@link AdapterKeys#LORA_ALPHA}. */
+    public QLoraEstimator setLoraAlpha(double value) {
+        return with(loraAlpha(), value);
+    }
+
+    /** {@link AdapterKeys#LORA_DROPOUT}. */
+    public QLoraEstimator setLoraDropout(double value) {
+        return with(loraDropout(), value);
+    }
+
+    /** {@link AdapterKeys#TARGET_MODULES}. */
+    public QLoraEstimator setTargetModules(String value) {
+        return with(targetModules(), value);
+    }
+
+    /** {@link AdapterKeys#EXCLUDE_MODULES}. */
+    public QLoraEstimator setExcludeModules(String value) {
+        return with(excludeModules(), value);
+    }
+
+    /** {@link AdapterKeys#LAYERS_TO_TRANSFORM}. */
+    public QLoraEstimator setLayersToTransform(String value) {
+        return with(layersToTransform(), value);
+    }
+
+    /** {@link AdapterKeys#LAYERS_PATTERN}. */
+    public QLoraEstimator setLayersPattern(String value) {
+        return with(layersPattern(), value);
+    }
+
+    /** {@link AdapterKeys#INIT_LORA_WEIGHTS}. */
+    public QLoraEstimator setInitLoraWeights(String value) {
+        return with(initLoraWeights(), value);
+    }
+
+    /** {@link AdapterKeys#USE_RSLORA}. */
+    public QLoraEstimator setUseRslora(boolean value) {
+        return with(useRslora(), value);
+    }
+
+    /** {@link TrainingKeys#LEARNING_RATE}. */
+    public QLoraEstimator setLearningRate(double value) {
+        return with(learningRate(), value);
+    }
+
+    /** {@link TrainingKeys#LR_SCHEDULER_TYPE}. */
+    public QLoraEstimator setLrSchedulerType(String value) {
+        return with(lrSchedulerType(), value);
+    }
+
+    /** {@link TrainingKeys#LR_SCHEDULER_KWARGS}. */
+    public QLoraEstimator setLrSchedulerKwargs(String value) {
+        return with(lrSchedulerKwargs(), value);
+    }
+
+    /** {@link TrainingKeys#WARMUP_STEPS}. */
+    public QLoraEstimator setWarmupSteps(int value) {
+        return with(warmupSteps(), value);
+    }
+
+    /** {@link TrainingKeys#WARMUP_RATIO}. */
+    public QLoraEstimator setWarmupRatio(double value) {
+        return with(warmupRatio(), value);
+    }
+
+    /** {@link TrainingKeys#MAX_STEPS}. */
+    public QLoraEstimator setMaxSteps(int value) {
+        return with(maxSteps(), value);
+    }
+
+    /** {@link TrainingKeys#NUM_TRAIN_EPOCHS}. */
+    public QLoraEstimator setNumTrainEpochs(double value) {
+        return with(numTrainEpochs(), value);
+    }
+
+    /** {@link TrainingKeys#PER_DEVICE_TRAIN_BATCH_SIZE}. */
+    public QLoraEstimator setPerDeviceTrainBatchSize(int value) {
+        return with(perDeviceTrainBatchSize(), value);
+    }
+
+    /** {@link TrainingKeys#GRADIENT_ACCUMULATION_STEPS}. */
+    public QLoraEstimator setGradientAccumulationSteps(int value) {
+        return with(gradientAccumulationSteps(), value);
+    }
+
+    /** {@link TrainingKeys#MAX_GRAD_NORM}. */
+    public QLoraEstimator setMaxGradNorm(double value) {
+        return with(maxGradNorm(), value);
+    }
+
+    /** {@link TrainingKeys#WEIGHT_DECAY}. */
+    public QLoraEstimator setWeightDecay(double value) {
+        return with(weightDecay(), value);
+    }
+
+    /** {@link TrainingKeys#LABEL_SMOOTHING_FACTOR}. */
+    public QLoraEstimator setLabelSmoothingFactor(double value) {
+        return with(labelSmoothingFactor(), value);
+    }
+
+    /** {@link TrainingKeys#NEFTUNE_NOISE_ALPHA}. */
+    public QLoraEstimator setNeftuneNoiseAlpha(double value) {
+        return with(neftuneNoiseAlpha(), value);
+    }
+
+    /** {@link TrainingKeys#OPTIM}. */
+    public QLoraEstimator setOptim(String value) {
+        return with(optim(), value);
+    }
+
+    /** {@link TrainingKeys#LORAPLUS_LR_RATIO}. */
+    public QLoraEstimator setLoraplusLrRatio(double value) {
+        return with(loraplusLrRatio(), value);
+    }
+
+    /** {@link TrainingKeys#ADAM_BETA1}. */
+    public QLoraEstimator setAdamBeta1(double value) {
+        return with(adamBeta1(), value);
+    }
+
+    /** {@link TrainingKeys#ADAM_BETA2}. */
+    public QLoraEstimator setAdamBeta2(double value) {
+        return with(adamBeta2(), value);
+    }
+
+    /** {@link TrainingKeys#ADAM_EPSILON}. */
+    public QLoraEstimator setAdamEpsilon(double value) {
+        return with(adamEpsilon(), value);
+    }
+
+    /** {@link TrainingKeys#SEED}. */
+    public QLoraEstimator setSeed(long value) {
+        return with(seed(), value);
+    }
+
+    /** {@link TrainingKeys#RECOMPUTE}. */
+    public QLoraEstimator setRecompute(String value) {
+        return with(recompute(), value);
+    }
+
+    /** {@link RunKeys#OUTPUT_DIR}. */
+    public QLoraEstimator setOutputDir(String value) {
+        return with(outputDir(), value);
+    }
+
+    /** {@link RunKeys#RESUME}. */
+    public QLoraEstimator setResume(boolean value) {
+        return with(resume(), value);
+    }
+
+    /** {@link EvaluationKeys#EVAL_STRATEGY}. */
+    public QLoraEstimator setEvalStrategy(String value) {
+        return with(evalStrategy(), value);
+    }
+
+    /** {@link EvaluationKeys#EVAL_STEPS}. */
+    public QLoraEstimator setEvalSteps(int value) {
+        return with(evalSteps(), value);
+    }
+
+    /** {@link EvaluationKeys#LOAD_BEST_MODEL_AT_END}. */
+    public QLoraEstimator setLoadBestModelAtEnd(boolean value) {
+        return with(loadBestModelAtEnd(), value);
+    }
+
+    /** {@link EvaluationKeys#METRIC_FOR_BEST_MODEL}. */
+    public QLoraEstimator setMetricForBestModel(String value) {
+        return with(metricForBestModel(), value);
+    }
+
+    /** {@link EvaluationKeys#GREATER_IS_BETTER}. */
+    public QLoraEstimator setGreaterIsBetter(boolean value) {
+        return with(greaterIsBetter(), value);
+    }
+
+    /** {@link EvaluationKeys#EARLY_STOPPING_PATIENCE}. */
+    public QLoraEstimator setEarlyStoppingPatience(int value) {
+        return with(earlyStoppingPatience(), value);
+    }
+
+    /** {@link EvaluationKeys#EARLY_STOPPING_THRESHOLD}. */
+    public QLoraEstimator setEarlyStoppingThreshold(double value) {
+        return with(earlyStoppingThreshold(), value);
+    }
+
+    /** {@link RunKeys#REPORT_TO}. */
+    public QLoraEstimator setReportTo(String value) {
+        return with(reportTo(), value);
+    }
+
+    /** {@link RunKeys#LOGGING_DIR}. */
+    public QLoraEstimator setLoggingDir(String value) {
+        return with(loggingDir(), value);
+    }
+
+    /** {@link RunKeys#SAVE_STEPS}. */
+    public QLoraEstimator setSaveSteps(int value) {
+        return with(saveSteps(), value);
+    }
+
+    /** {@link RunKeys#SAVE_TOTAL_LIMIT}. */
+    public QLoraEstimator setSaveTotalLimit(int value) {
+        return with(saveTotalLimit(), value);
+    }
+
+    /** {@link RunKeys#LOGGING_STEPS}. */
+    public QLoraEstimator setLoggingSteps(int value) {
+        return with(loggingSteps(), value);
+    }
+
+    /** {@link ExecutorKeys#NUM_PROCESSES}. */
+    public QLoraEstimator setNumProcesses(int value) {
+        return with(numProcesses(), value);
+    }
+
+    /** {@link ExecutorKeys#SHARD_BASE}. */
+    public QLoraEstimator setShardBase(boolean value) {
+        return with(shardBase(), value);
+    }
+
+    /** {@link ExecutorKeys#DDP_TIMEOUT}. */
+    public QLoraEstimator setDdpTimeout(int value) {
+        return with(ddpTimeout(), value);
+    }
+
+    /** {@link GroupKeys#GROUPS_PER_DEVICE}; not set: all fits that are asked for together. */
+    public QLoraEstimator setGroupsPerDevice(int value) {
+        return with(groupsPerDevice(), value);
+    }
+}

@@ -23,6 +23,7 @@ import org.apache.spark.TaskContext;
 import org.apache.spark.sql.Row;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -113,6 +114,7 @@ class DataParallelRunTest {
     }
 
     @Test
+    @Tag("slow")
     void ranksThatEachKeepAPartOfTheBaseGiveTheSameBitsAndOneTaskEvaluatesThem() {
         JobConfig sharded =
                 job("sharded", 2).toBuilder().set("shard_base", true).build();
@@ -137,6 +139,7 @@ class DataParallelRunTest {
     }
 
     @Test
+    @Tag("slow")
     void aRunGoesOnWithAPartOfTheBase() {
         try (var devices = rankOneAtUpdate(4, device -> {
             throw KernelErrors.outOfMemory(device.name(), "a test", 2, 1, "go on");

@@ -23,10 +23,12 @@ import java.util.List;
 import org.apache.spark.sql.Row;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Evaluations between the steps of a run. */
+@Tag("slow")
 class EvaluatedRunTest {
 
     private static final RunDevice DEVICE = RunDevices.here("cpu");

@@ -34,9 +34,13 @@ class DoctorCommandTest {
     void aJobsOwnPartsAreLookedAt() {
         TestJobs.conversations(dir.resolve("data.jsonl"), 3);
         JobConfig job = TestJobs.small(dir.resolve("out"))
-                .set("dataset", dir.resolve("data.jsonl").toString())
+                .set("dataset", "[\"" + dir.resolve("data.jsonl") + "\", \"a_table\"]")
+                .set("eval_dataset", dir.resolve("data.jsonl").toString())
                 .build();
-        assertThat(states(Cli.run("doctor", job).done()))
+        Cli.Ended ended = Cli.run("doctor", job).done();
+        assertThat(ended.err()).contains("a_table is no path, so a table's name");
+        assertThat(states(ended))
+                .containsEntry("eval_dataset", "ok")
                 .containsEntry("checkpoint", "ok")
                 .containsEntry("dataset", "ok")
                 .containsEntry("output_dir", "ok");

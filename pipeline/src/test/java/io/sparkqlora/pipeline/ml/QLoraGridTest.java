@@ -16,6 +16,8 @@ import org.apache.spark.ml.param.ParamMap;
 import org.apache.spark.ml.tuning.CrossValidator;
 import org.apache.spark.ml.tuning.CrossValidatorModel;
 import org.apache.spark.ml.tuning.ParamGridBuilder;
+import org.apache.spark.ml.tuning.TrainValidationSplit;
+import org.apache.spark.ml.tuning.TrainValidationSplitModel;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.junit.jupiter.api.Tag;
@@ -68,6 +70,25 @@ class QLoraGridTest {
 
         // with parts of the grid that are there already, nothing is trained: the same fit is the same run
         assertThat(estimator.fit(tokens, grid[1]).runId()).isEqualTo(best.runId());
+    }
+
+    @Test
+    void aTrainValidationSplitsGridIsOneRunToo() {
+        Dataset<Row> rows = TestStages.rows(TestJobs.conversations(dir.resolve("data.jsonl"), 12));
+        QLoraEstimator estimator = TestStages.estimator(dir.resolve("out")).setMaxSteps(3);
+        ParamMap[] grid = grid(estimator);
+        TrainValidationSplitModel tuned = new TrainValidationSplit()
+                .setEstimator(TestStages.pipeline(TestStages.tokenizer(), estimator))
+                .setEstimatorParamMaps(grid)
+                .setEvaluator(new PerplexityEvaluator())
+                .setTrainRatio(0.75)
+                .setParallelism(grid.length)
+                .setSeed(1)
+                .fit(rows);
+        assertThat(tuned.validationMetrics()[1]).isLessThan(tuned.validationMetrics()[0]);
+        QLoraModel best = TestStages.last((PipelineModel) tuned.bestModel());
+        assertThat(best.getOrDefault(best.learningRate())).isEqualTo(BETTER);
+        assertThat(runs()).containsExactly("[0,finished]", "[2,finished]");
     }
 
     @Test

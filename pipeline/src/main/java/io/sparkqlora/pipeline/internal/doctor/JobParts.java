@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.doctor;
 
+import io.sparkqlora.pipeline.ConfigKey;
 import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.RunKeys;
+import io.sparkqlora.pipeline.internal.config.TextLists;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.doctor.Doctor.Check;
 import io.sparkqlora.pipeline.internal.job.JobInputs;
 import io.sparkqlora.pipeline.internal.run.RunDevice;
 import io.sparkqlora.pipeline.internal.run.RunDevices;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import org.apache.hadoop.conf.Configuration;
@@ -27,10 +30,16 @@ final class JobParts {
     private JobParts() {}
 
     static List<Check> checks(JobConfig job) {
-        return List.of(
-                new Check("checkpoint", () -> checkpoint(job)),
-                new Check("dataset", () -> dataset(job.get(DataKeys.DATASET))),
-                new Check("output_dir", () -> output(job.get(RunKeys.OUTPUT_DIR))));
+        List<Check> checks = new ArrayList<>();
+        checks.add(new Check("checkpoint", () -> checkpoint(job)));
+        for (ConfigKey<String> key : List.of(DataKeys.DATASET, DataKeys.EVAL_DATASET)) {
+            if (job.has(key)) {
+                TextLists.of(job.get(key))
+                        .forEach(source -> checks.add(new Check(key.name(), () -> dataset(key.name(), source))));
+            }
+        }
+        checks.add(new Check("output_dir", () -> output(job.get(RunKeys.OUTPUT_DIR))));
+        return checks;
     }
 
     private static Finding checkpoint(JobConfig job) {
@@ -53,19 +62,19 @@ final class JobParts {
     }
 
     /** A path that exists, or else perhaps a table's name. */
-    private static Finding dataset(String name) {
+    private static Finding dataset(String part, String name) {
         Path path = new Path(name);
         try {
             FileSystem files = path.getFileSystem(new Configuration());
             if (files.globStatus(path) != null && files.globStatus(path).length > 0) {
-                return Finding.ok("dataset", files.makeQualified(path).toString());
+                return Finding.ok(part, files.makeQualified(path).toString());
             }
         } catch (IOException e) {
-            return unreachable("dataset", path, e);
+            return unreachable(part, path, e);
         }
         return name.matches("[\\w`.]+")
-                ? Finding.ok("dataset", name + " is no path, so a table's name; only a session can look for it")
-                : Finding.wrong("dataset", name + " does not exist; correct the key dataset");
+                ? Finding.ok(part, name + " is no path, so a table's name; only a session can look for it")
+                : Finding.wrong(part, name + " does not exist; correct the key " + part);
     }
 
     /** The folder, or the nearest one above it that there is, can be written. */

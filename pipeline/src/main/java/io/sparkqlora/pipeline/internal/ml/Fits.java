@@ -3,8 +3,10 @@ package io.sparkqlora.pipeline.internal.ml;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
+import java.util.regex.Pattern;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.storage.StorageLevel;
@@ -19,6 +21,10 @@ import org.apache.spark.storage.StorageLevel;
 public final class Fits {
 
     private static final List<Gathering> OPEN = new ArrayList<>();
+    private static final long QUIET_MILLIS = 3000;
+    /** Of the threads of CrossValidator, TrainValidationSplit and other tuners ({@code HasParallelism}). */
+    private static final Pattern TUNER = Pattern.compile("\\w+-thread-pool-\\d+");
+
     private static final ReentrantLock TRAINING = new ReentrantLock(true);
 
     private Fits() {}
@@ -28,6 +34,7 @@ public final class Fits {
         Gathering gathering;
         synchronized (OPEN) {
             gathering = Gathering.join(OPEN, fit);
+            OPEN.notifyAll();
         }
         if (gathering.takeLead()) {
             gathering.complete(() -> train(gathering));
@@ -38,10 +45,34 @@ public final class Fits {
     private static Trained train(Gathering gathering) {
         TRAINING.lock();
         try {
-            return reading(gathering.rows(), () -> Trained.of(close(gathering)));
+            return reading(gathering.rows(), () -> {
+                if (TUNER.matcher(Thread.currentThread().getName()).matches()) {
+                    awaitQuiet(gathering);
+                }
+                return Trained.of(close(gathering));
+            });
         } finally {
             close(gathering);
             TRAINING.unlock();
+        }
+    }
+
+    private static void awaitQuiet(Gathering gathering) {
+        synchronized (OPEN) {
+            long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(QUIET_MILLIS);
+            int there = gathering.fits().size();
+            for (long left = QUIET_MILLIS; left > 0; left = TimeUnit.NANOSECONDS.toMillis(end - System.nanoTime())) {
+                try {
+                    OPEN.wait(left);
+                } catch (InterruptedException e) {
+                    Thread.currentThread().interrupt();
+                    return;
+                }
+                if (gathering.fits().size() > there) {
+                    there = gathering.fits().size();
+                    end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(QUIET_MILLIS);
+                }
+            }
         }
     }
 

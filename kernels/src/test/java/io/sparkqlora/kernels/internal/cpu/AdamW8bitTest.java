@@ -8,27 +8,17 @@ import static org.assertj.core.data.Offset.offset;
 import io.sparkqlora.kernels.AdamW;
 import io.sparkqlora.kernels.AdamW8bit;
 import io.sparkqlora.kernels.AdamW8bit.Moment;
-import io.sparkqlora.kernels.DType;
-import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.Tensor;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Random;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-class AdamW8bitTest {
+class AdamW8bitTest extends OptimizerCase {
 
     private static final Path REFERENCE = Path.of("src/test/resources/optimizer/adamw-8bit.safetensors");
-    private static final int BLOCK = AdamW8bit.BLOCK_SIZE;
 
-    private final Device device = TestDevice.open();
     private final AdamW8bit ops = device.ops().adamW8bit();
-
-    @AfterEach
-    void close() {
-        device.close();
-    }
 
     /** The tensors of one adapter, with everything that an update takes. */
     private final class Run {
@@ -43,11 +33,9 @@ class AdamW8bitTest {
         Run(float[] parameter, int... blocks) {
             this.parameter = floats(parameter);
             this.gradient = floats(parameter);
-            this.blocks =
-                    Matrix.contiguous(device, DType.I32, blocks.length / 2, 2).ints(blocks);
+            this.blocks = blocks(blocks);
             for (int i = 0; i < 2; i++) {
-                codes[i] = Matrix.contiguous(device, DType.U8, 1, parameter.length);
-                Native.fill(codes[i].tensor.address(), parameter.length, (byte) 0);
+                codes[i] = codes(parameter.length);
                 absmax[i] = floats(new float[blocks.length / 2]);
             }
         }
@@ -64,27 +52,6 @@ class AdamW8bitTest {
                     floats(settings.factors()).tensor);
             return this;
         }
-    }
-
-    private Matrix floats(float... values) {
-        Matrix matrix = Matrix.contiguous(device, DType.F32, 1, values.length);
-        Native.store(values, 0, values.length, matrix.tensor.address());
-        return matrix;
-    }
-
-    private static float[] floats(Matrix matrix) {
-        float[] out = new float[(int) matrix.tensor.size()];
-        Native.load(matrix.tensor.address(), out, 0, out.length);
-        return out;
-    }
-
-    private static int[] blocksOf(int elements) {
-        int[] blocks = new int[2 * ((elements + BLOCK - 1) / BLOCK)];
-        for (int i = 0; i < blocks.length / 2; i++) {
-            blocks[2 * i] = i * BLOCK;
-            blocks[2 * i + 1] = Math.min(BLOCK, elements - i * BLOCK);
-        }
-        return blocks;
     }
 
     /**

@@ -3,61 +3,18 @@ package io.sparkqlora.kernels.internal.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.sparkqlora.kernels.AdamW8bit;
 import io.sparkqlora.kernels.AdamW8bit.Moment;
-import io.sparkqlora.kernels.DType;
-import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.Lion;
 import java.nio.file.Path;
 import java.util.Random;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-class LionTest {
+class LionTest extends OptimizerCase {
 
     private static final Path RESOURCES = Path.of("src/test/resources/optimizer");
-    private static final int BLOCK = AdamW8bit.BLOCK_SIZE;
-
-    private final Device device = TestDevice.open();
-
-    @AfterEach
-    void close() {
-        device.close();
-    }
-
-    private Matrix floats(float... values) {
-        Matrix matrix = Matrix.contiguous(device, DType.F32, 1, values.length);
-        Native.store(values, 0, values.length, matrix.tensor.address());
-        return matrix;
-    }
-
-    private static float[] floats(Matrix matrix) {
-        float[] out = new float[(int) matrix.tensor.size()];
-        Native.load(matrix.tensor.address(), out, 0, out.length);
-        return out;
-    }
 
     private Matrix factors(double lr, double beta1, double beta2, double decay) {
         return floats(new Lion.Settings(lr, beta1, beta2, decay).factors());
-    }
-
-    private Matrix codes(int n) {
-        Matrix codes = Matrix.contiguous(device, DType.U8, 1, n);
-        Native.fill(codes.tensor.address(), n, (byte) 0);
-        return codes;
-    }
-
-    private Matrix blocks(int... places) {
-        return Matrix.contiguous(device, DType.I32, places.length / 2, 2).ints(places);
-    }
-
-    private static int[] whole(int elements) {
-        int[] blocks = new int[2 * ((elements + BLOCK - 1) / BLOCK)];
-        for (int i = 0; i < blocks.length / 2; i++) {
-            blocks[2 * i] = i * BLOCK;
-            blocks[2 * i + 1] = Math.min(BLOCK, elements - i * BLOCK);
-        }
-        return blocks;
     }
 
     /** Parameters, codes and scales bit for bit. */
@@ -76,7 +33,7 @@ class LionTest {
                             parameter.tensor,
                             floats(given.get("even.gradient." + step).floats()).tensor,
                             new Moment(codes.tensor, absmax.tensor),
-                            blocks(whole(n)).tensor,
+                            blocks(blocksOf(n)).tensor,
                             floats(1f, 1f).tensor,
                             factors(1e-2, 0.9, 0.99, 0.01).tensor);
         }

@@ -3,30 +3,14 @@ package io.sparkqlora.kernels.internal.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.sparkqlora.kernels.DType;
-import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.Sgd;
 import java.nio.file.Path;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-class SgdTest {
+class SgdTest extends OptimizerCase {
 
     private static final Path RESOURCES = Path.of("src/test/resources/optimizer");
-
-    private final Device device = TestDevice.open();
-
-    @AfterEach
-    void close() {
-        device.close();
-    }
-
-    private Matrix floats(float... values) {
-        Matrix matrix = Matrix.contiguous(device, DType.F32, 1, values.length);
-        Native.store(values, 0, values.length, matrix.tensor.address());
-        return matrix;
-    }
 
     /** Bit for bit. */
     @ParameterizedTest

@@ -3,6 +3,7 @@ package io.sparkqlora.train.internal.config;
 
 import io.sparkqlora.train.DecoderTraits;
 import io.sparkqlora.train.internal.json.JsonFields;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -66,29 +67,25 @@ final class Families {
                     Map.entry("sliding_window", 4096),
                     Map.entry("rope_theta", 10000.0)));
 
+    private static final Map<String, Object> QWEN = Map.ofEntries(
+            Map.entry("vocab_size", 151936),
+            Map.entry("hidden_size", 4096),
+            Map.entry("intermediate_size", 22016),
+            Map.entry("num_hidden_layers", 32),
+            Map.entry("num_attention_heads", 32),
+            Map.entry("num_key_value_heads", 32),
+            Map.entry("hidden_act", "silu"),
+            Map.entry("max_position_embeddings", 32768),
+            Map.entry("rms_norm_eps", 1e-6),
+            Map.entry("tie_word_embeddings", false),
+            Map.entry("use_sliding_window", false),
+            Map.entry("sliding_window", 4096),
+            Map.entry("max_window_layers", 28),
+            Map.entry("rope_theta", 10000.0));
+
     /** Qwen 2 and 2.5. */
     private static final Family QWEN2 = new Family(
-            "qwen2",
-            "hidden_act",
-            SILU,
-            WindowRule.UPPER_LAYERS,
-            false,
-            (traits, config) -> traits.qkvBias(),
-            Map.ofEntries(
-                    Map.entry("vocab_size", 151936),
-                    Map.entry("hidden_size", 4096),
-                    Map.entry("intermediate_size", 22016),
-                    Map.entry("num_hidden_layers", 32),
-                    Map.entry("num_attention_heads", 32),
-                    Map.entry("num_key_value_heads", 32),
-                    Map.entry("hidden_act", "silu"),
-                    Map.entry("max_position_embeddings", 32768),
-                    Map.entry("rms_norm_eps", 1e-6),
-                    Map.entry("tie_word_embeddings", false),
-                    Map.entry("use_sliding_window", false),
-                    Map.entry("sliding_window", 4096),
-                    Map.entry("max_window_layers", 28),
-                    Map.entry("rope_theta", 10000.0)));
+            "qwen2", "hidden_act", SILU, WindowRule.UPPER_LAYERS, false, (traits, config) -> traits.qkvBias(), QWEN);
 
     private static final Family QWEN3 = new Family(
             "qwen3",
@@ -97,23 +94,7 @@ final class Families {
             WindowRule.UPPER_LAYERS,
             false,
             (traits, config) -> traits.queryKeyNorms(),
-            Map.ofEntries(
-                    Map.entry("vocab_size", 151936),
-                    Map.entry("hidden_size", 4096),
-                    Map.entry("intermediate_size", 22016),
-                    Map.entry("num_hidden_layers", 32),
-                    Map.entry("num_attention_heads", 32),
-                    Map.entry("num_key_value_heads", 32),
-                    Map.entry("hidden_act", "silu"),
-                    Map.entry("max_position_embeddings", 32768),
-                    Map.entry("rms_norm_eps", 1e-6),
-                    Map.entry("tie_word_embeddings", false),
-                    Map.entry("use_sliding_window", false),
-                    Map.entry("sliding_window", 4096),
-                    Map.entry("max_window_layers", 28),
-                    Map.entry("rope_theta", 10000.0),
-                    Map.entry("attention_bias", false),
-                    Map.entry("head_dim", 128)));
+            and(QWEN, Map.of("attention_bias", false, "head_dim", 128)));
 
     private static final Family PHI3 = new Family(
             "phi3",
@@ -198,6 +179,12 @@ final class Families {
             .collect(Collectors.toMap(Family::modelType, Function.identity(), (a, b) -> a, TreeMap::new));
 
     private Families() {}
+
+    private static Map<String, Object> and(Map<String, Object> defaults, Map<String, Object> more) {
+        Map<String, Object> all = new HashMap<>(defaults);
+        all.putAll(more);
+        return Map.copyOf(all);
+    }
 
     private static DecoderTraits.Builder gemma(DecoderTraits.Builder traits) {
         return traits.normWeightOffset(1f).scaledEmbeddings();

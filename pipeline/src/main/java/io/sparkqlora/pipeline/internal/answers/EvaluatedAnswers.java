@@ -4,7 +4,6 @@ package io.sparkqlora.pipeline.internal.answers;
 import static org.apache.spark.sql.functions.avg;
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.count;
-import static org.apache.spark.sql.functions.current_timestamp;
 import static org.apache.spark.sql.functions.expr;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.posexplode;
@@ -13,11 +12,9 @@ import static org.apache.spark.sql.functions.udf;
 import io.sparkqlora.pipeline.AnswerScores;
 import io.sparkqlora.pipeline.DataErrors;
 import io.sparkqlora.pipeline.Evaluation;
-import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.internal.job.RunChoice;
 import io.sparkqlora.pipeline.internal.job.Workspace;
 import io.sparkqlora.pipeline.internal.ml.Scoring;
-import io.sparkqlora.pipeline.internal.run.RunDevices;
 import io.sparkqlora.pipeline.internal.tables.Table;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -38,24 +35,19 @@ public final class EvaluatedAnswers {
      */
     public static AnswerScores run(Workspace work, RunChoice choice, Evaluation evaluation, int maxNewTokens) {
         Dataset<Row> answered = Scoring.answers(
-                        onDevice(work, choice), sequences(work, choice, evaluation), maxNewTokens)
+                        Predictions.onDevice(work, choice), sequences(work, choice, evaluation), maxNewTokens)
                 .withColumn(
                         "scores", udf(new ScoreAnswers(), ScoreAnswers.TYPE).apply(col("reference"), col("prediction")))
                 .select("*", "scores.*")
                 .persist(StorageLevel.MEMORY_AND_DISK());
         try {
             AnswerScores scores = scores(answered, evaluation);
-            write(work, choice, evaluation, answered);
+            Dataset<Row> rows = answered.withColumn("dataset_id", lit(evaluation.datasetId()));
+            Predictions.append(work, choice, evaluation.dataset(), rows);
             return scores;
         } finally {
             answered.unpersist();
         }
-    }
-
-    /** On the device that there is, in place of {@code auto}. */
-    private static RunChoice onDevice(Workspace work, RunChoice choice) {
-        return choice.withBackend(RunDevices.find(work.spark(), work.config().get(ModelKeys.BACKEND))
-                .backend());
     }
 
     /** The sequences of packed rows, each a row, in their order: batches are the same whenever it is asked. */
@@ -89,18 +81,5 @@ public final class EvaluatedAnswers {
         }
         return new AnswerScores(
                 means.getDouble(0), means.getDouble(1), means.getDouble(2), means.getDouble(3), means.getLong(4));
-    }
-
-    private static void write(Workspace work, RunChoice choice, Evaluation evaluation, Dataset<Row> answered) {
-        Dataset<Row> rows = answered.withColumn(
-                        "run_id", lit(choice.run().inputs().runId()))
-                .withColumn("adapter_id", lit(choice.adapterId()))
-                .withColumn("step", lit(choice.step()))
-                .withColumn("dataset", lit(evaluation.dataset()))
-                .withColumn("dataset_id", lit(evaluation.datasetId()))
-                .withColumn("rejection", lit(null).cast("string"))
-                .withColumn("group_key", lit(choice.group()).cast("string"))
-                .withColumn("ts", current_timestamp());
-        work.tables().append(Table.PREDICTIONS, rows);
     }
 }

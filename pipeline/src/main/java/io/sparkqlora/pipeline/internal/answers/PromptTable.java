@@ -3,7 +3,6 @@ package io.sparkqlora.pipeline.internal.answers;
 
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.count;
-import static org.apache.spark.sql.functions.current_timestamp;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.trim;
 
@@ -16,8 +15,6 @@ import io.sparkqlora.pipeline.internal.job.JobInputs;
 import io.sparkqlora.pipeline.internal.job.RunChoice;
 import io.sparkqlora.pipeline.internal.job.Workspace;
 import io.sparkqlora.pipeline.internal.ml.Scoring;
-import io.sparkqlora.pipeline.internal.run.RunDevices;
-import io.sparkqlora.pipeline.internal.tables.Table;
 import io.sparkqlora.tokenize.DataSource;
 import io.sparkqlora.tokenize.SourceRows;
 import io.sparkqlora.tokenize.TextTokenizer;
@@ -50,15 +47,14 @@ public final class PromptTable {
     public static Answered run(Workspace work, RunChoice chosen, String source, int maxNewTokens) {
         JobConfig config = work.config();
         ClusterPreflight.check(work.spark().sparkContext(), JobInputs.check(chosen));
-        RunChoice choice = chosen.withBackend(
-                RunDevices.find(work.spark(), config.get(ModelKeys.BACKEND)).backend());
+        RunChoice choice = Predictions.onDevice(work, chosen);
         SourceRows rows =
                 DataSource.of(source, config.get(DataKeys.DATASET_FORMAT)).read(work.spark());
         Dataset<Row> answered =
                 Scoring.answers(choice, prompts(config, rows), maxNewTokens).persist(StorageLevel.MEMORY_AND_DISK());
         try {
             Row counts = answered.agg(count("prediction"), count(lit(1))).first();
-            write(work, choice, source, answered);
+            Predictions.append(work, choice, source, answered);
             return new Answered(counts.getLong(0), counts.getLong(1) - counts.getLong(0));
         } finally {
             answered.unpersist();
@@ -75,22 +71,5 @@ public final class PromptTable {
             return all.select(tokens.as("tokens"))
                     .select(col("tokens.input_ids"), col("tokens.labels"), col("tokens.rejection"));
         }
-    }
-
-    private static void write(Workspace work, RunChoice choice, String source, Dataset<Row> answered) {
-        Dataset<Row> rows = answered.withColumn(
-                        "run_id", lit(choice.run().inputs().runId()))
-                .withColumn("adapter_id", lit(choice.adapterId()))
-                .withColumn("step", lit(choice.step()))
-                .withColumn("dataset", lit(source))
-                .withColumn("group_key", lit(choice.group()).cast("string"))
-                .withColumn("ts", current_timestamp());
-        for (String unknown : new String[] {"dataset_id", "reference"}) {
-            rows = rows.withColumn(unknown, lit(null).cast("string"));
-        }
-        for (String unknown : new String[] {"row_index", "sequence", "exact_match", "rouge1", "rouge2", "rougeL"}) {
-            rows = rows.withColumn(unknown, lit(null).cast("int"));
-        }
-        work.tables().append(Table.PREDICTIONS, rows);
     }
 }

@@ -16,6 +16,9 @@ public interface Operations {
     /** LLM.int8's weights. */
     VectorwiseInt8 vectorwiseInt8();
 
+    /** Products with weights in 8 bits. */
+    Int8Linear int8Linear();
+
     /** Products with weights in 4-bit formats. */
     default QuantizedLinear quantizedLinear() {
         return new DenseQuantizedLinear(quantization(), matmul(), loraLinear());

@@ -2,6 +2,8 @@
 package io.sparkqlora.kernels.internal;
 
 import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.Int8Input;
+import io.sparkqlora.kernels.Int8Matrix;
 import io.sparkqlora.kernels.KernelErrors;
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.kernels.Tensor;
@@ -18,6 +20,9 @@ public final class Int8Checks {
     /** bitsandbytes' factor in place of a division by 127. */
     public static final float INVERSE = 7.874015718698502e-3f;
 
+    /** What the product of two codes stands for, of scales 1: 1/127². bitsandbytes' CPU code has 6.200124e-5, its kernels this. */
+    public static final float PRODUCT = 6.200012e-5f;
+
     private Int8Checks() {}
 
     /** Codes and scales of a matrix of this shape. */
@@ -28,6 +33,29 @@ public final class Int8Checks {
         }
         Checks.contiguous(codes);
         Checks.vector(absmax, DType.F32, matrix.rows());
+    }
+
+    /** An input and what is made of it. */
+    public static void input(Tensor x, Int8Input input) {
+        Checks.floating(x);
+        Checks.shape(input.codes(), x.rows(), x.cols());
+        if (input.codes().dtype() != DType.I8) {
+            throw KernelErrors.unsupportedDType(input.codes().dtype(), "I8 codes");
+        }
+        Checks.vector(input.absmax(), DType.F32, x.rows());
+        Checks.vector(input.columns(), DType.I32, x.cols() + 1);
+    }
+
+    /** The operands of a product. */
+    public static void product(Tensor x, Int8Input input, Int8Matrix weight, Tensor y) {
+        input(x, input);
+        Checks.shape(y, x.rows(), weight.rows());
+        Checks.shape(weight.codes(), weight.rows(), x.cols());
+        if (weight.codes().dtype() != DType.I8 || y.dtype() != x.dtype()) {
+            throw KernelErrors.unsupportedDType(y.dtype(), "codes in I8 and results of the input's type, " + x.dtype());
+        }
+        Checks.contiguous(weight.codes());
+        Checks.vector(weight.absmax(), DType.F32, weight.rows());
     }
 
     /** The error of an element that has no finite value in F16. */

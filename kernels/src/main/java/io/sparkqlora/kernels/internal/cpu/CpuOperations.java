@@ -12,6 +12,7 @@ import io.sparkqlora.kernels.Elementwise;
 import io.sparkqlora.kernels.GatedActivation;
 import io.sparkqlora.kernels.GradientClip;
 import io.sparkqlora.kernels.HeadNorm;
+import io.sparkqlora.kernels.Int8Linear;
 import io.sparkqlora.kernels.Lion;
 import io.sparkqlora.kernels.Lion8bit;
 import io.sparkqlora.kernels.LoraLinear;
@@ -25,6 +26,7 @@ import io.sparkqlora.kernels.RowNoise;
 import io.sparkqlora.kernels.RowSelect;
 import io.sparkqlora.kernels.Sgd;
 import io.sparkqlora.kernels.VectorwiseInt8;
+import io.sparkqlora.kernels.internal.DequantizedInt8;
 import io.sparkqlora.kernels.internal.JoinedLoraLinear;
 import io.sparkqlora.kernels.internal.PiecewiseDroppedLora;
 
@@ -34,6 +36,7 @@ record CpuOperations(
         LoraLinear loraLinear,
         Quantization quantization,
         VectorwiseInt8 vectorwiseInt8,
+        Int8Linear int8Linear,
         QuantizedLinear quantizedLinear,
         Elementwise elementwise,
         RmsNorm rmsNorm,
@@ -59,12 +62,14 @@ record CpuOperations(
         Elementwise elementwise = new CpuElementwise(workers);
         LoraLinear loraLinear = new JoinedLoraLinear(matmul, elementwise);
         Quantization quantization = new CpuQuantization(workers);
+        VectorwiseInt8 int8 = new CpuVectorwiseInt8(workers);
         Dropout dropout = new CpuDropout(workers);
         return new CpuOperations(
                 matmul,
                 loraLinear,
                 quantization,
-                new CpuVectorwiseInt8(workers),
+                int8,
+                new CpuInt8Linear(workers, products, new DequantizedInt8(int8, matmul, loraLinear)),
                 new CpuQuantizedLinear(
                         workers, products, matmul, new DenseQuantizedLinear(quantization, matmul, loraLinear)),
                 elementwise,

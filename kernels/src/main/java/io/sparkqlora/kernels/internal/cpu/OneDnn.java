@@ -79,6 +79,13 @@ final class OneDnn {
         return instructions().contains("amx");
     }
 
+    /** Whether there are instructions for BF16 products. */
+    static boolean hasBf16() {
+        return hasMatrixUnits()
+                || instructions().endsWith("bf16")
+                || instructions().endsWith("fp16");
+    }
+
     /** The instructions that oneDNN uses here, in its own words. */
     static String instructions() {
         enter();

@@ -10,6 +10,7 @@ import io.sparkqlora.kernels.Elementwise;
 import io.sparkqlora.kernels.GatedActivation;
 import io.sparkqlora.kernels.GradientClip;
 import io.sparkqlora.kernels.HeadNorm;
+import io.sparkqlora.kernels.Int8Linear;
 import io.sparkqlora.kernels.Lion;
 import io.sparkqlora.kernels.Lion8bit;
 import io.sparkqlora.kernels.LoraLinear;
@@ -21,6 +22,7 @@ import io.sparkqlora.kernels.RowNoise;
 import io.sparkqlora.kernels.RowSelect;
 import io.sparkqlora.kernels.Sgd;
 import io.sparkqlora.kernels.VectorwiseInt8;
+import io.sparkqlora.kernels.internal.DequantizedInt8;
 import io.sparkqlora.kernels.internal.JoinedLoraLinear;
 import io.sparkqlora.kernels.internal.PiecewiseDroppedLora;
 
@@ -30,6 +32,7 @@ record CudaOperations(
         LoraLinear loraLinear,
         CudaQuantization quantization,
         VectorwiseInt8 vectorwiseInt8,
+        Int8Linear int8Linear,
         Elementwise elementwise,
         RmsNorm rmsNorm,
         HeadNorm headNorm,
@@ -74,14 +77,18 @@ record CudaOperations(
         Elementwise elementwise = new CudaElementwise(stream, launcher, library);
         LoraGradient gradient = new LoraGradient(context.multiprocessors(), launcher, library, workspace);
         LoraLinear joined = new JoinedLoraLinear(matmul, elementwise);
+        LoraLinear loraLinear = hopper ? new HopperLoraLinear(products, gradient, matmul, joined) : joined;
+        VectorwiseInt8 int8 = new CudaVectorwiseInt8(device, launcher, library);
         Dropout dropout = new CudaDropout(launcher, library);
         CudaAdamW8bit adamW8bit = new CudaAdamW8bit(device, launcher, library);
         DroppedLora pieces = new PiecewiseDroppedLora(matmul, dropout, elementwise);
         return new CudaOperations(
                 matmul,
-                hopper ? new HopperLoraLinear(products, gradient, matmul, joined) : joined,
+                loraLinear,
                 new CudaQuantization(device, launcher, library, workspace),
-                new CudaVectorwiseInt8(device, launcher, library),
+                int8,
+                new CudaInt8Linear(
+                        launcher, library, workspace, elementwise, new DequantizedInt8(int8, matmul, loraLinear)),
                 elementwise,
                 new CudaRmsNorm(launcher, library),
                 new CudaHeadNorm(launcher, library),

@@ -9,6 +9,8 @@ import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.DeviceTraits;
 import io.sparkqlora.kernels.Devices;
 import io.sparkqlora.kernels.DroppedLora;
+import io.sparkqlora.kernels.Int8Input;
+import io.sparkqlora.kernels.Int8Matrix;
 import io.sparkqlora.kernels.LoraLinear;
 import io.sparkqlora.kernels.Memory;
 import io.sparkqlora.kernels.Operations;
@@ -129,6 +131,12 @@ final class MirrorDevice implements Device {
                     map(m.absmax()),
                     map(m.nestedAbsmax()),
                     map(m.nestedOffset()));
+        }
+        if (argument instanceof Int8Matrix m) {
+            return new Int8Matrix(map(m.codes()), map(m.absmax()));
+        }
+        if (argument instanceof Int8Input i) {
+            return new Int8Input(map(i.codes()), map(i.absmax()), map(i.columns()));
         }
         if (argument instanceof Moment m) {
             return new Moment(map(m.codes()), map(m.absmax()));

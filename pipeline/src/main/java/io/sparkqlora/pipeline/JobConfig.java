@@ -55,6 +55,11 @@ public final class JobConfig {
         return get(key) != null;
     }
 
+    /** Whether the key was given a value, be it the default. */
+    public boolean isSet(ConfigKey<?> key) {
+        return values.containsKey(key.name());
+    }
+
     /** Every key that has a value, by name, as plain values: what the table of runs records. */
     public SortedMap<String, Object> effective() {
         SortedMap<String, Object> all = new TreeMap<>();

@@ -30,7 +30,8 @@ public final class Checkpoint implements AutoCloseable {
 
     /**
      * Opens a checkpoint and validates it: files are there and whole, every tensor that the configuration asks for is there, in
-     * its shape, as F32, F16 or BF16.
+     * its shape, as F32, F16 or BF16; or, where {@code quantization_config} says so, in bitsandbytes' 4 bits, each with all that
+     * belongs to it.
      *
      * @throws io.sparkqlora.kernels.QLoraException INPUT with file, problem and fix
      */
@@ -41,8 +42,7 @@ public final class Checkpoint implements AutoCloseable {
         ModelConfig config = readConfig(folder);
         ShardedWeights weights = ShardedWeights.open(folder);
         try {
-            CheckpointValidator.validate(config, weights, weights::location);
-            return new Checkpoint(folder, config, weights);
+            return new Checkpoint(folder, CheckpointValidator.validate(config, weights, weights::location), weights);
         } catch (RuntimeException e) {
             weights.close();
             throw e;

@@ -59,7 +59,8 @@ public final class CheckpointErrors {
         return input(
                 7,
                 file + ": quantization_config says that the checkpoint is already quantised (" + method
-                        + "), which can't be read; use the unquantised checkpoint, it is quantised while loading",
+                        + "), which can't be read; use one that bitsandbytes quantised to 4 bits, or the unquantised checkpoint, which is "
+                        + "quantised while loading",
                 null);
     }
 

@@ -4,9 +4,12 @@ package io.sparkqlora.train;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.train.internal.linear.AdapterCheck;
 import io.sparkqlora.train.internal.linear.AdapterLayout;
-import io.sparkqlora.train.internal.linear.GroupSpec;
 import io.sparkqlora.train.internal.linear.LoraTargets;
 import io.sparkqlora.train.internal.merge.CheckpointMerge;
+import io.sparkqlora.train.internal.merge.CheckpointOutput;
+import io.sparkqlora.train.internal.merge.DenseOutput;
+import io.sparkqlora.train.internal.merge.HeldFormat;
+import io.sparkqlora.train.internal.merge.Updates;
 import io.sparkqlora.train.internal.model.ModelLayout;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -14,7 +17,6 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -32,7 +34,8 @@ public record MergedCheckpoint(Path folder, int mergedWeights, long bytes) {
 
     /**
      * Writes {@code W + scaling · B·A} for each linear layer of the base, {@code W} being what the adapter was trained with: the
-     * weight quantised and dequantised where {@code quantization} says so, else the weight itself. Weights are added to in F32
+     * weight quantised and dequantised where {@code quantization} says so (as it is stored, where the base is quantised already),
+     * else the weight itself. Weights are added to in F32
      * and rounded once. The base's files keep their names and number, tokenizer and generation options are copied. Beside the
      * adapter it needs memory for one tensor at a time.
      *
@@ -51,29 +54,23 @@ public record MergedCheckpoint(Path folder, int mergedWeights, long bytes) {
             ComputeType dtype,
             Path folder) {
         ModelLayout layout = ModelLayout.of(base.config());
-        Set<String> quantized = quantization.loadIn4bit() ? quantizable(layout) : Set.of();
-        CheckpointMerge merge =
-                new CheckpointMerge(device, base.weights(), dtype.dtype(), quantization.format(), quantized);
-        add(base.config(), layout, adapter, merge);
+        QuantizationConfig held = quantization.as(base.config().quantization());
+        Map<String, HeldFormat> formats = HeldFormat.of(layout, base.weights(), held);
+        Updates updates = updates(base.config(), layout, adapter);
+        CheckpointOutput output = new DenseOutput(device, base.weights(), dtype.dtype(), formats, updates);
         try {
             Files.createDirectories(folder);
             Map<String, List<String>> files = base.tensorsByFile();
             requireOwn(folder, files.keySet());
-            return new MergedCheckpoint(folder, merge.updated().size(), merge.write(base.folder(), files, folder));
+            long bytes = new CheckpointMerge(output).write(base.folder(), files, formats, folder);
+            return new MergedCheckpoint(folder, updates.size(), bytes);
         } catch (IOException e) {
             throw CheckpointErrors.unwritable(folder, e);
         }
     }
 
-    private static Set<String> quantizable(ModelLayout layout) {
-        return layout.groups().stream()
-                .filter(GroupSpec::quantizable)
-                .flatMap(group -> group.parts().stream())
-                .map(GroupSpec.Part::weightName)
-                .collect(Collectors.toSet());
-    }
-
-    private static void add(ModelConfig config, ModelLayout layout, Adapter adapter, CheckpointMerge merge) {
+    static Updates updates(ModelConfig config, ModelLayout layout, Adapter adapter) {
+        Updates updates = new Updates();
         Set<String> targets = LoraTargets.resolve(adapter.config(), layout.moduleNames());
         AdapterLayout own =
                 new AdapterLayout(layout.groups(), targets, adapter.config().r());
@@ -82,16 +79,17 @@ public record MergedCheckpoint(Path folder, int mergedWeights, long bytes) {
             if (config.tieWordEmbeddings() && module.equals("lm_head")) {
                 throw OptionErrors.mergeIntoTied(module);
             }
-            merge.add(
+            updates.add(
                     module + ".weight",
                     tensors.get(PREFIX + module + A),
                     tensors.get(PREFIX + module + B),
                     adapter.config().scaling());
         }
+        return updates;
     }
 
     /** Weights of another checkpoint there would be loaded with these, or in their place. */
-    private static void requireOwn(Path folder, Set<String> files) throws IOException {
+    static void requireOwn(Path folder, Set<String> files) throws IOException {
         if (Files.exists(folder.resolve("config.json"))) {
             throw OptionErrors.foreignWeights(folder, "config.json");
         }

@@ -27,6 +27,7 @@ import java.util.List;
  * @param bosTokenId token that begins a text, or null
  * @param padTokenId token that fills up a batch, or null
  * @param traits what the decoder has that Llama's has not
+ * @param quantization how the weights are stored where they are quantised already, else null
  */
 public record ModelConfig(
         String modelType,
@@ -47,10 +48,55 @@ public record ModelConfig(
         List<Integer> eosTokenIds,
         Integer bosTokenId,
         Integer padTokenId,
-        DecoderTraits traits) {
+        DecoderTraits traits,
+        StoredQuantization quantization) {
 
     public ModelConfig {
         eosTokenIds = List.copyOf(eosTokenIds);
+    }
+
+    /** Of weights that are not quantised. */
+    public ModelConfig(
+            String modelType,
+            int hiddenSize,
+            int intermediateSize,
+            int numHiddenLayers,
+            int numAttentionHeads,
+            int numKeyValueHeads,
+            int headDim,
+            int vocabSize,
+            int maxPositionEmbeddings,
+            float rmsNormEps,
+            RopeParameters rope,
+            boolean tieWordEmbeddings,
+            String hiddenAct,
+            boolean attentionBias,
+            boolean mlpBias,
+            List<Integer> eosTokenIds,
+            Integer bosTokenId,
+            Integer padTokenId,
+            DecoderTraits traits) {
+        this(
+                modelType,
+                hiddenSize,
+                intermediateSize,
+                numHiddenLayers,
+                numAttentionHeads,
+                numKeyValueHeads,
+                headDim,
+                vocabSize,
+                maxPositionEmbeddings,
+                rmsNormEps,
+                rope,
+                tieWordEmbeddings,
+                hiddenAct,
+                attentionBias,
+                mlpBias,
+                eosTokenIds,
+                bosTokenId,
+                padTokenId,
+                traits,
+                null);
     }
 
     /**
@@ -80,6 +126,15 @@ public record ModelConfig(
 
     /** The same model with other end tokens. */
     public ModelConfig withEosTokenIds(List<Integer> ids) {
+        return with(ids, quantization);
+    }
+
+    /** The same model, its weights stored in that way. */
+    public ModelConfig withQuantization(StoredQuantization stored) {
+        return with(eosTokenIds, stored);
+    }
+
+    private ModelConfig with(List<Integer> ids, StoredQuantization stored) {
         return new ModelConfig(
                 modelType,
                 hiddenSize,
@@ -99,6 +154,7 @@ public record ModelConfig(
                 ids,
                 bosTokenId,
                 padTokenId,
-                traits);
+                traits,
+                stored);
     }
 }

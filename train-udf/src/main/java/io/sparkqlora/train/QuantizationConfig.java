@@ -5,7 +5,8 @@ import io.sparkqlora.kernels.QuantFormat;
 
 /**
  * How the frozen base is held, with the names of transformers' {@code BitsAndBytesConfig}. Every linear layer is quantised
- * but the output projection; embeddings and norms stay dense, in the compute type.
+ * but those that {@code llmInt8SkipModules} names, the output projection being one of them; embeddings and norms stay dense, in
+ * the compute type.
  *
  * @param loadIn4bit whether linear layers are quantised at all
  * @param bnb4bitQuantType {@code nf4} or {@code fp4}
@@ -14,6 +15,8 @@ import io.sparkqlora.kernels.QuantFormat;
  * @param bnb4bitComputeDtype type of products and activations, also of a base that is not quantised
  * @param offloadEmbedding whether a token embedding that is not the output projection too is kept in the host's memory, where the
  *     device has its own: of a step it is read one row a token
+ * @param bnb4bitQuantStorage what a checkpoint that is written calls the packed bytes; on a device it makes no difference
+ * @param llmInt8SkipModules linear layers that stay dense
  */
 public record QuantizationConfig(
         boolean loadIn4bit,
@@ -21,18 +24,42 @@ public record QuantizationConfig(
         boolean bnb4bitUseDoubleQuant,
         int blockSize,
         ComputeType bnb4bitComputeDtype,
-        boolean offloadEmbedding) {
+        boolean offloadEmbedding,
+        QuantStorage bnb4bitQuantStorage,
+        SkipModules llmInt8SkipModules) {
 
     /** Block size of bitsandbytes' 4-bit layers. */
     public static final int DEFAULT_BLOCK_SIZE = 64;
 
-    private static final int MIN_BLOCK_SIZE = 32;
-    private static final int MAX_BLOCK_SIZE = 4096;
+    /** The smallest blocks. */
+    public static final int MIN_BLOCK_SIZE = 32;
+
+    /** The largest. */
+    public static final int MAX_BLOCK_SIZE = 4096;
 
     public QuantizationConfig {
         if (blockSize < MIN_BLOCK_SIZE || blockSize > MAX_BLOCK_SIZE || Integer.bitCount(blockSize) != 1) {
             throw TrainErrors.badArgument("block size", blockSize, "a power of two from 32 to 4096");
         }
+    }
+
+    /** With every linear layer quantised but the output projection. */
+    public QuantizationConfig(
+            boolean loadIn4bit,
+            QuantFormat.Type bnb4bitQuantType,
+            boolean bnb4bitUseDoubleQuant,
+            int blockSize,
+            ComputeType bnb4bitComputeDtype,
+            boolean offloadEmbedding) {
+        this(
+                loadIn4bit,
+                bnb4bitQuantType,
+                bnb4bitUseDoubleQuant,
+                blockSize,
+                bnb4bitComputeDtype,
+                offloadEmbedding,
+                QuantStorage.UINT8,
+                SkipModules.DEFAULT);
     }
 
     /** With the embedding in the host's memory where that is apart. */
@@ -58,13 +85,64 @@ public record QuantizationConfig(
     /** The same, not quantised. */
     public QuantizationConfig unquantized() {
         return new QuantizationConfig(
-                false, bnb4bitQuantType, bnb4bitUseDoubleQuant, blockSize, bnb4bitComputeDtype, offloadEmbedding);
+                false,
+                bnb4bitQuantType,
+                bnb4bitUseDoubleQuant,
+                blockSize,
+                bnb4bitComputeDtype,
+                offloadEmbedding,
+                bnb4bitQuantStorage,
+                llmInt8SkipModules);
     }
 
     /** The same with the token embedding in the host's memory or not. */
     public QuantizationConfig withOffloadEmbedding(boolean offload) {
         return new QuantizationConfig(
-                loadIn4bit, bnb4bitQuantType, bnb4bitUseDoubleQuant, blockSize, bnb4bitComputeDtype, offload);
+                loadIn4bit,
+                bnb4bitQuantType,
+                bnb4bitUseDoubleQuant,
+                blockSize,
+                bnb4bitComputeDtype,
+                offload,
+                bnb4bitQuantStorage,
+                llmInt8SkipModules);
+    }
+
+    /** The same with other layers kept dense. */
+    public QuantizationConfig withSkipModules(SkipModules skip) {
+        return new QuantizationConfig(
+                loadIn4bit,
+                bnb4bitQuantType,
+                bnb4bitUseDoubleQuant,
+                blockSize,
+                bnb4bitComputeDtype,
+                offloadEmbedding,
+                bnb4bitQuantStorage,
+                skip);
+    }
+
+    /** The same in the format of a checkpoint that is quantised already; of any other (null) this. */
+    public QuantizationConfig as(StoredQuantization stored) {
+        return stored == null
+                ? this
+                : new QuantizationConfig(
+                        true,
+                        stored.quantType(),
+                        stored.doubleQuant(),
+                        stored.blockSize(),
+                        bnb4bitComputeDtype,
+                        offloadEmbedding,
+                        stored.storage(),
+                        stored.skipModules());
+    }
+
+    /** Whether a linear layer is held in 4 bits.
+     *
+     * @param quantizable whether there is a way to, which for the output projection there is not
+     * @param module its full name
+     */
+    public boolean quantizes(boolean quantizable, String module) {
+        return loadIn4bit && quantizable && !llmInt8SkipModules.skips(module);
     }
 
     /** The kernels' description of the 4-bit format. */

@@ -119,7 +119,7 @@ class MergedCheckpointTest {
         }
     }
 
-    private static void shard(Path model, Path folder) throws IOException {
+    static void shard(Path model, Path folder) throws IOException {
         StringBuilder map = new StringBuilder();
         try (Checkpoint checkpoint = Checkpoint.open(model)) {
             List<List<NamedTensor>> shards = List.of(new ArrayList<>(), new ArrayList<>());

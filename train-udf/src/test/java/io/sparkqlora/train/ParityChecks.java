@@ -53,6 +53,33 @@ final class ParityChecks implements AutoCloseable {
         }
     }
 
+    /** Of a base that is quantised already. */
+    void stored() {
+        Device on = storedDistance(device) <= LOGITS ? device : RowWiseScales.on(device);
+        try (TrainingSession session = openStored(on)) {
+            logits("logits", session, false);
+            loss("loss", session, false, LOSS);
+        }
+    }
+
+    private double storedDistance(Device on) {
+        try (TrainingSession session = openStored(on)) {
+            return logitsDistance("logits", session, false);
+        }
+    }
+
+    private TrainingSession openStored(Device on) {
+        ModelConfig config = model.checkpoint().config();
+        return TrainingSession.open(
+                on,
+                config,
+                model.checkpoint().weights(),
+                QuantizationConfig.dense(ComputeType.F32).as(config.quantization()),
+                LoraConfig.builder().targetModules(TargetModules.allLinear()).build(),
+                ARGUMENTS,
+                model.tokens());
+    }
+
     void nf4() {
         try (TrainingSession session = openNf4(ComputeType.F32)) {
             logits("nf4.logits", session, false);

@@ -121,6 +121,21 @@ public interface QLoraParams extends Params {
         return keyParams().text(QuantizationKeys.BNB_4BIT_COMPUTE_DTYPE);
     }
 
+    /** {@link QuantizationKeys#BNB_4BIT_BLOCKSIZE}. */
+    default IntParam bnb4bitBlocksize() {
+        return keyParams().integer(QuantizationKeys.BNB_4BIT_BLOCKSIZE);
+    }
+
+    /** {@link QuantizationKeys#BNB_4BIT_QUANT_STORAGE}. */
+    default Param<String> bnb4bitQuantStorage() {
+        return keyParams().text(QuantizationKeys.BNB_4BIT_QUANT_STORAGE);
+    }
+
+    /** {@link QuantizationKeys#LLM_INT8_SKIP_MODULES}. */
+    default Param<String> llmInt8SkipModules() {
+        return keyParams().text(QuantizationKeys.LLM_INT8_SKIP_MODULES);
+    }
+
     /** {@link QuantizationKeys#OFFLOAD_EMBEDDING}. */
     default BooleanParam offloadEmbedding() {
         return keyParams().bool(QuantizationKeys.OFFLOAD_EMBEDDING);

@@ -101,6 +101,21 @@ abstract class QLoraSetters extends Estimator<QLoraModel> implements QLoraParams
         return with(bnb4bitComputeDtype(), value);
     }
 
+    /** {@link QuantizationKeys#BNB_4BIT_BLOCKSIZE}. */
+    public QLoraEstimator setBnb4bitBlocksize(int value) {
+        return with(bnb4bitBlocksize(), value);
+    }
+
+    /** {@link QuantizationKeys#BNB_4BIT_QUANT_STORAGE}. */
+    public QLoraEstimator setBnb4bitQuantStorage(String value) {
+        return with(bnb4bitQuantStorage(), value);
+    }
+
+    /** {@link QuantizationKeys#LLM_INT8_SKIP_MODULES}: one entry, or several as {@code [lm_head, down_proj]}. */
+    public QLoraEstimator setLlmInt8SkipModules(String value) {
+        return with(llmInt8SkipModules(), value);
+    }
+
     /** {@link QuantizationKeys#OFFLOAD_EMBEDDING}. */
     public QLoraEstimator setOffloadEmbedding(boolean value) {
         return with(offloadEmbedding(), value);

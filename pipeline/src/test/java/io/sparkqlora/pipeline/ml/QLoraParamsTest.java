@@ -6,6 +6,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sparkqlora.pipeline.ConfigKey;
 import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.JobConfigBuilder;
+import io.sparkqlora.pipeline.QuantizationKeys;
 import io.sparkqlora.pipeline.TestSpark;
 import io.sparkqlora.pipeline.internal.ml.KeyParams;
 import io.sparkqlora.train.TargetModules;
@@ -48,6 +51,19 @@ class QLoraParamsTest {
     private final SparkSession spark = TestSpark.session();
     private final QLoraEstimator estimator =
             new QLoraEstimator("q").setModelNameOrPath("base").setOutputDir("out");
+
+    /** So that the format of a base that is quantised already may take the place of defaults, and of nothing else. */
+    @Test
+    void aDefaultIsNothingThatWasSet() {
+        JobConfigBuilder builder = JobConfig.builder().set("dataset", "rows");
+        estimator.setBnb4bitQuantType("nf4").setLlmInt8SkipModules("[lm_head, o_proj]");
+        estimator.keyParams().copyTo(estimator, builder);
+        JobConfig job = builder.build();
+        assertThat(job.isSet(QuantizationKeys.BNB_4BIT_QUANT_TYPE)).isTrue();
+        assertThat(job.get(QuantizationKeys.LLM_INT8_SKIP_MODULES)).containsExactly("lm_head", "o_proj");
+        assertThat(job.isSet(QuantizationKeys.LOAD_IN_4BIT)).isFalse();
+        assertThat(job.get(QuantizationKeys.LOAD_IN_4BIT)).isTrue();
+    }
 
     @Test
     void everyKeyOfAJobIsAParamOfOneStageWithItsTextAndDefault() {

@@ -25,6 +25,7 @@ import picocli.CommandLine.Command;
             GenerateCommand.class,
             ChatCommand.class,
             ExportCommand.class,
+            QuantizeCommand.class,
             BenchCommand.class,
             PlanCommand.class,
             DoctorCommand.class

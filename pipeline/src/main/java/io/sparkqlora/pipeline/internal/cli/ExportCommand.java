@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.cli;
 
+import io.sparkqlora.pipeline.FormatErrors;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.internal.job.RunChoice;
 import io.sparkqlora.pipeline.internal.job.Workspace;
@@ -39,6 +40,13 @@ final class ExportCommand extends JobCommand {
                             + "in bfloat16 (the default) or float32. The base is taken as it was trained with, dequantised.")
     String merge;
 
+    @Option(
+            names = "--quantize",
+            description =
+                    "With --merge: quantise the merged weights, to the 4-bit format that the run was trained with, and say "
+                            + "how much that changes them.")
+    boolean quantize;
+
     ExportCommand(Console console) {
         super(console);
     }
@@ -46,9 +54,15 @@ final class ExportCommand extends JobCommand {
     @Override
     Map<String, Object> execute(SparkSession spark, JobConfig config) {
         String dtype = merge == null ? null : Choices.of("--merge", merge, "bfloat16", "float32");
+        if (quantize && dtype == null) {
+            throw FormatErrors.quantizeWithoutMerge();
+        }
         RunChoice choice = adapter.choose(Workspace.open(spark, config, RunObserver.NONE));
+        Map<String, Object> errors = Map.of();
         if (dtype == null) {
             AdapterFiles.write(choice.adapter(), out);
+        } else if (quantize) {
+            errors = QuantizeCommand.errors(choice.mergeQuantized(EngineSettings.computeType(dtype), out));
         } else {
             choice.merge(EngineSettings.computeType(dtype), out);
         }
@@ -59,6 +73,7 @@ final class ExportCommand extends JobCommand {
         outcome.put("step", choice.step());
         outcome.put("merged", merge != null);
         outcome.put("tensors", choice.adapter().tensors().size());
+        outcome.putAll(errors);
         outcome.put("path", out.toAbsolutePath().toString());
         return outcome;
     }

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.cli;
 
+import io.sparkqlora.pipeline.ConfigKey;
+import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.JobConfigBuilder;
+import io.sparkqlora.pipeline.RunKeys;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -28,8 +31,20 @@ final class JobOptions {
         return builder().build();
     }
 
-    JobConfigBuilder builder() {
+    /** The same for a command that needs neither data nor tables: a job without them will do. */
+    JobConfig configOfModel() {
         JobConfigBuilder builder = JobConfig.builder();
+        for (ConfigKey<String> unused : List.of(DataKeys.DATASET, RunKeys.OUTPUT_DIR)) {
+            builder.set(unused, "none");
+        }
+        return addTo(builder).build();
+    }
+
+    JobConfigBuilder builder() {
+        return addTo(JobConfig.builder());
+    }
+
+    private JobConfigBuilder addTo(JobConfigBuilder builder) {
         if (job != null) {
             builder.addFile(job);
         }

@@ -9,6 +9,8 @@ import io.sparkqlora.pipeline.internal.job.JobInputs;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
 import io.sparkqlora.pipeline.internal.run.RunDevice;
 import io.sparkqlora.pipeline.internal.run.RunDevices;
+import io.sparkqlora.pipeline.internal.run.StoredFormat;
+import io.sparkqlora.train.Checkpoint;
 import io.sparkqlora.train.MemoryPlan;
 import io.sparkqlora.train.ModelConfig;
 import java.nio.file.Path;
@@ -19,7 +21,10 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
 /** {@code qlora plan}. */
-@Command(name = "plan", description = "Shows the device memory that a job will need, by part. Reads only config.json.")
+@Command(
+        name = "plan",
+        description = "Shows the device memory that a job will need, by part. Reads only config.json, and of a "
+                + "checkpoint that is quantised already what stands beside its weights.")
 final class PlanCommand extends QLoraCommand {
 
     private static final double MIB = 1024.0 * 1024.0;
@@ -35,12 +40,24 @@ final class PlanCommand extends QLoraCommand {
     Map<String, Object> execute() {
         JobConfig config = options.config();
         Path folder = Path.of(config.get(ModelKeys.MODEL_NAME_OR_PATH));
-        ModelConfig model = ModelConfig.parse(folder.resolve("config.json"));
+        ModelConfig model = model(folder);
+        StoredFormat.of(config, model);
         int maxTokens = JobInputs.batchTokens(config, config.get(DataKeys.MAX_SEQ_LENGTH));
         RunDevice device = RunDevices.here(config.get(ModelKeys.BACKEND));
         MemoryPlan plan = EngineSettings.memory(config, device.traits(), model, maxTokens);
         console.err().println("micro-batches of at most " + maxTokens + " tokens" + ranks(config));
         return outcome(plan, device, maxTokens);
+    }
+
+    /** The size of stored blocks stands beside the weights, not in config.json. */
+    private static ModelConfig model(Path folder) {
+        ModelConfig model = ModelConfig.parse(folder.resolve("config.json"));
+        if (model.quantization() == null) {
+            return model;
+        }
+        try (Checkpoint checkpoint = Checkpoint.open(folder)) {
+            return checkpoint.config();
+        }
     }
 
     private static String ranks(JobConfig config) {

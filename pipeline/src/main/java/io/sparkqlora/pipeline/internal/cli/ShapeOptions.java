@@ -2,18 +2,21 @@
 package io.sparkqlora.pipeline.internal.cli;
 
 import io.sparkqlora.kernels.QuantFormat;
+import io.sparkqlora.pipeline.FormatErrors;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
 import io.sparkqlora.train.Checkpoint;
 import io.sparkqlora.train.ModelConfig;
 import io.sparkqlora.train.ModelShapes;
 import io.sparkqlora.train.Optim;
 import io.sparkqlora.train.QuantizationConfig;
+import io.sparkqlora.train.StoredQuantization;
 import io.sparkqlora.train.TargetModules;
 import io.sparkqlora.train.TrainingBenchmark;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Option;
@@ -115,14 +118,17 @@ final class ShapeOptions {
             return checkpoint.config();
         }
         Path file = Path.of(base.shape);
-        return Files.isRegularFile(file) ? ModelConfig.parse(file) : ModelShapes.named(base.shape);
+        // random weights are not quantised, whatever those of the file are
+        return Files.isRegularFile(file)
+                ? ModelConfig.parse(file).withQuantization(null)
+                : ModelShapes.named(base.shape);
     }
 
     /** @param checkpoint or null */
     TrainingBenchmark benchmark(Checkpoint checkpoint, int steps, int warmup) {
         return new TrainingBenchmark(
                 model(checkpoint),
-                quantization(),
+                quantization(model(checkpoint).quantization()),
                 seq,
                 batch,
                 accumulate,
@@ -141,6 +147,16 @@ final class ShapeOptions {
         return targets.equals(List.of(TargetModules.ALL_LINEAR_NAME))
                 ? TargetModules.allLinear()
                 : TargetModules.names(targets);
+    }
+
+    /** @param stored format of a checkpoint that is quantised already; else null */
+    private QuantizationConfig quantization(StoredQuantization stored) {
+        QuantizationConfig asked = quantization();
+        if (stored != null && (!asked.loadIn4bit() || asked.bnb4bitQuantType() != stored.quantType())) {
+            String type = stored.quantType().name().toLowerCase(Locale.ROOT);
+            throw FormatErrors.notTheCheckpoints("--quant", quant, name(), type);
+        }
+        return asked.as(stored);
     }
 
     private QuantizationConfig quantization() {

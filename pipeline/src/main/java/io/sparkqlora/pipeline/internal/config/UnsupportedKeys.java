@@ -32,7 +32,7 @@ public final class UnsupportedKeys {
     private static Map<String, String> reasons() {
         Map<String, String> reasons = new HashMap<>();
         put(reasons, PRECISION, "fp16", "bf16", "tf32", "torch_dtype", "dtype", "bf16_full_eval", "fp16_full_eval");
-        put(reasons, PRECISION, "autocast_adapter_dtype", "fp16_opt_level", "bnb_4bit_quant_storage");
+        put(reasons, PRECISION, "autocast_adapter_dtype", "fp16_opt_level");
         put(reasons, "4-bit is the only quantisation (load_in_4bit)", "load_in_8bit", "quantization_config");
         put(reasons, VARIANT, "use_dora", "use_qalora", "loftq_config", "eva_config", "corda_config");
         put(reasons, VARIANT, "peft_type", "trainable_token_indices", "lora_bias", "megatron_config", "arrow_config");

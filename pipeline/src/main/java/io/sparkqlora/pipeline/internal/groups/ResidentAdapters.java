@@ -33,7 +33,7 @@ final class ResidentAdapters implements AutoCloseable {
                 device,
                 checkpoint.config(),
                 checkpoint.weights(),
-                EngineSettings.quantization(config),
+                EngineSettings.quantization(config, checkpoint.config()),
                 EngineSettings.lora(config),
                 EngineSettings.arguments(config),
                 run.maxTokens(),

@@ -9,6 +9,7 @@ import io.sparkqlora.pipeline.internal.run.Closing;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
 import io.sparkqlora.pipeline.internal.run.RunDevice;
 import io.sparkqlora.pipeline.internal.run.RunDevices;
+import io.sparkqlora.pipeline.internal.run.StoredFormat;
 import io.sparkqlora.tokenize.TextTokenizer;
 import io.sparkqlora.train.Adapter;
 import io.sparkqlora.train.Checkpoint;
@@ -56,10 +57,15 @@ public final class Answers implements AutoCloseable {
         try {
             Checkpoint checkpoint = Checkpoint.open(folder);
             opened.add(checkpoint);
+            StoredFormat.of(config, checkpoint.config());
             Device device = RunDevices.open(config.get(ModelKeys.BACKEND));
             opened.add(device);
             Generator generator = Generator.open(
-                    device, checkpoint.config(), checkpoint.weights(), EngineSettings.quantization(config), adapter);
+                    device,
+                    checkpoint.config(),
+                    checkpoint.weights(),
+                    EngineSettings.quantization(config, checkpoint.config()),
+                    adapter);
             opened.add(generator);
             return new Answers(checkpoint, device, generator, TextTokenizer.open(folder));
         } catch (RuntimeException e) {

@@ -53,7 +53,7 @@ record EvaluateTask(String configJson, String adapterConfig, int maxTokens)
                 device,
                 checkpoint.config(),
                 checkpoint.weights(),
-                EngineSettings.quantization(config),
+                EngineSettings.quantization(config, checkpoint.config()),
                 adapter.config(),
                 EngineSettings.arguments(config),
                 maxTokens);

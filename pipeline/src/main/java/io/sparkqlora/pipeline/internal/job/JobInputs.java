@@ -11,6 +11,7 @@ import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
 import io.sparkqlora.pipeline.internal.run.RunDevice;
 import io.sparkqlora.pipeline.internal.run.RunInputs;
+import io.sparkqlora.pipeline.internal.run.StoredFormat;
 import io.sparkqlora.tokenize.TextTokenizer;
 import io.sparkqlora.train.MemoryPlan;
 import io.sparkqlora.train.ModelConfig;
@@ -26,7 +27,7 @@ public final class JobInputs {
     private JobInputs() {}
 
     /**
-     * Checks checkpoint, tokenizer and target modules.
+     * Checks checkpoint, tokenizer and target modules, and that the job says nothing else of a quantised checkpoint than it does.
      *
      * @throws io.sparkqlora.kernels.QLoraException INPUT or CONFIG, with what is wrong and the fix
      */
@@ -35,6 +36,7 @@ public final class JobInputs {
         try (TextTokenizer tokenizer = TextTokenizer.open(base.folder())) {
             tokenizer.agreesWith(base.config().vocabSize());
         }
+        StoredFormat.of(config, base.config());
         EngineSettings.memory(config, DeviceTraits.HOST, base.config(), 2);
         return base;
     }

@@ -8,11 +8,13 @@ import io.sparkqlora.kernels.Devices;
 import io.sparkqlora.pipeline.ConfigKey;
 import io.sparkqlora.pipeline.EvaluationKeys;
 import io.sparkqlora.pipeline.ExecutorKeys;
+import io.sparkqlora.pipeline.FormatErrors;
 import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.JobConfigBuilder;
 import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.PipelineErrors;
+import io.sparkqlora.pipeline.QuantizationKeys;
 import io.sparkqlora.pipeline.RunKeys;
 import io.sparkqlora.pipeline.TrainingKeys;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
@@ -21,12 +23,15 @@ import io.sparkqlora.pipeline.internal.run.AdapterStore;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
 import io.sparkqlora.pipeline.internal.run.EvalHistory;
 import io.sparkqlora.pipeline.internal.run.RunRecord;
+import io.sparkqlora.pipeline.internal.run.StoredFormat;
 import io.sparkqlora.pipeline.internal.tables.JobTables;
 import io.sparkqlora.pipeline.internal.tables.Table;
 import io.sparkqlora.train.Adapter;
 import io.sparkqlora.train.Checkpoint;
 import io.sparkqlora.train.ComputeType;
 import io.sparkqlora.train.MergedCheckpoint;
+import io.sparkqlora.train.QuantizationConfig;
+import io.sparkqlora.train.QuantizedCheckpoint;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -91,6 +96,9 @@ public record RunChoice(RunRecord run, JobConfig config, String group, long step
                 TrainingKeys.RECOMPUTE)) {
             config.set(key.name(), job.get(key));
         }
+        if (job.isSet(QuantizationKeys.BNB_4BIT_QUANT_STORAGE)) {
+            config.set(QuantizationKeys.BNB_4BIT_QUANT_STORAGE, job.get(QuantizationKeys.BNB_4BIT_QUANT_STORAGE));
+        }
         // one adapter is worked on, and the memory is that of one
         for (ConfigKey<?> key :
                 List.of(GroupKeys.GROUP_BY, GroupKeys.GROUP_HYPERPARAMETERS, GroupKeys.GROUPS_PER_DEVICE)) {
@@ -116,7 +124,26 @@ public record RunChoice(RunRecord run, JobConfig config, String group, long step
         try (Checkpoint base = Checkpoint.open(Path.of(config.get(ModelKeys.MODEL_NAME_OR_PATH)));
                 Device device = Devices.open("cpu")) {
             BaseModel.requireSame(base, run.inputs().fingerprint());
-            MergedCheckpoint.write(device, base, EngineSettings.quantization(config), adapter, dtype, out);
+            MergedCheckpoint.write(
+                    device, base, EngineSettings.quantization(config, base.config()), adapter, dtype, out);
+        }
+    }
+
+    /**
+     * As {@link #merge}, in the 4 bits that the run was trained with.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException as {@link #merge}, and CONFIG if the run was trained without
+     */
+    public QuantizedCheckpoint mergeQuantized(ComputeType dtype, Path out) {
+        if (!config.get(QuantizationKeys.LOAD_IN_4BIT)) {
+            throw FormatErrors.noFormatToMergeTo(run.inputs().runId());
+        }
+        try (Checkpoint base = Checkpoint.open(Path.of(config.get(ModelKeys.MODEL_NAME_OR_PATH)));
+                Device device = Devices.open("cpu")) {
+            BaseModel.requireSame(base, run.inputs().fingerprint());
+            StoredFormat.of(config, base.config());
+            QuantizationConfig held = EngineSettings.quantization(config, base.config());
+            return QuantizedCheckpoint.writeMerged(device, base, held, adapter, dtype, out);
         }
     }
 

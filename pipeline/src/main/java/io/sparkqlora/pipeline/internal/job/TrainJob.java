@@ -58,8 +58,8 @@ public final class TrainJob {
         if (device.backend().equals(RunDevices.CUDA)) {
             ClusterPreflight.checkGpus(given.spark().sparkContext(), given.config());
         }
-        // the run is one of this backend, so that auto never goes on with it on another
-        Workspace work = given.withBackend(device.backend());
+        // the run is one of this backend, so that auto never goes on with it on another, and of the base's own format
+        Workspace work = given.withStoredFormat(base.config()).withBackend(device.backend());
         JobConfig config = work.config();
         // the shortest rows that there can be; the exact need is known with the data
         requireMemory(work, base, device, 1);

@@ -5,8 +5,10 @@ import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.RunKeys;
 import io.sparkqlora.pipeline.internal.run.RunObserver;
+import io.sparkqlora.pipeline.internal.run.StoredFormat;
 import io.sparkqlora.pipeline.internal.tables.DeltaSettings;
 import io.sparkqlora.pipeline.internal.tables.JobTables;
+import io.sparkqlora.train.ModelConfig;
 import org.apache.spark.sql.SparkSession;
 
 /**
@@ -23,6 +25,11 @@ public record Workspace(SparkSession spark, JobConfig config, JobTables tables, 
     public static Workspace open(SparkSession spark, JobConfig config, RunObserver observer) {
         DeltaSettings.check(spark);
         return new Workspace(spark, config, new JobTables(spark, config.get(RunKeys.OUTPUT_DIR)), observer);
+    }
+
+    /** The same with the format of a base that is quantised already, so that this is what the run's record says. */
+    Workspace withStoredFormat(ModelConfig base) {
+        return new Workspace(spark, StoredFormat.of(config, base), tables, observer);
     }
 
     /** The same with a backend that was found, in place of {@code auto}. */

@@ -9,6 +9,7 @@ import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfigBuilder;
 import io.sparkqlora.pipeline.MlErrors;
 import io.sparkqlora.pipeline.PipelineErrors;
+import io.sparkqlora.pipeline.QuantizationKeys;
 import io.sparkqlora.pipeline.internal.config.JobFile;
 import io.sparkqlora.train.TargetModules;
 import java.util.Arrays;
@@ -23,7 +24,6 @@ import org.apache.spark.ml.param.DoubleParam;
 import org.apache.spark.ml.param.IntParam;
 import org.apache.spark.ml.param.LongParam;
 import org.apache.spark.ml.param.Param;
-import org.apache.spark.ml.param.ParamMap;
 import org.apache.spark.ml.param.Params;
 
 /**
@@ -34,8 +34,11 @@ public final class KeyParams {
 
     private static final ObjectMapper JSON = new ObjectMapper();
 
-    private static final Set<ConfigKey<?>> LISTS =
-            Set.of(AdapterKeys.TARGET_MODULES, AdapterKeys.EXCLUDE_MODULES, AdapterKeys.LAYERS_PATTERN);
+    private static final Set<ConfigKey<?>> LISTS = Set.of(
+            AdapterKeys.TARGET_MODULES,
+            AdapterKeys.EXCLUDE_MODULES,
+            AdapterKeys.LAYERS_PATTERN,
+            QuantizationKeys.LLM_INT8_SKIP_MODULES);
 
     private final String uid;
     private final Map<String, Param<?>> params = new ConcurrentHashMap<>();
@@ -147,13 +150,12 @@ public final class KeyParams {
         return value instanceof TargetModules targets ? targets.toConfigValue().toString() : value;
     }
 
-    /** The values of a stage as those of a job. */
+    /** What was set of a stage as the values of a job, whose keys have the same defaults. */
     public void copyTo(Params stage, JobConfigBuilder job) {
-        ParamMap values = stage.extractParamMap();
         for (Param<?> param : stage.params()) {
             ConfigKey<?> key = keys.get(param.name());
-            if (key != null && values.contains(param)) {
-                job.set(key.name(), node(key, values.apply(param)));
+            if (key != null && stage.isSet(param)) {
+                job.set(key.name(), node(key, stage.getOrDefault(param)));
             }
         }
     }

@@ -58,7 +58,7 @@ final class ResidentModel implements AutoCloseable {
                     device,
                     checkpoint.config(),
                     checkpoint.weights(),
-                    EngineSettings.quantization(config),
+                    EngineSettings.quantization(config, checkpoint.config()),
                     AdapterConfigJson.read(base.adapterConfig()),
                     EngineSettings.arguments(config),
                     base.maxTokens()));

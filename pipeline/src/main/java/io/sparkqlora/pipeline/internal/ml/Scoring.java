@@ -35,6 +35,8 @@ public final class Scoring {
             QuantizationKeys.LOAD_IN_4BIT,
             QuantizationKeys.BNB_4BIT_QUANT_TYPE,
             QuantizationKeys.BNB_4BIT_USE_DOUBLE_QUANT,
+            QuantizationKeys.BNB_4BIT_BLOCKSIZE,
+            QuantizationKeys.LLM_INT8_SKIP_MODULES,
             QuantizationKeys.BNB_4BIT_COMPUTE_DTYPE,
             QuantizationKeys.OFFLOAD_EMBEDDING);
 

@@ -17,8 +17,10 @@ import io.sparkqlora.train.LrSchedulerType;
 import io.sparkqlora.train.MemoryPlan;
 import io.sparkqlora.train.ModelConfig;
 import io.sparkqlora.train.Optim;
+import io.sparkqlora.train.QuantStorage;
 import io.sparkqlora.train.QuantizationConfig;
 import io.sparkqlora.train.Recompute;
+import io.sparkqlora.train.SkipModules;
 import io.sparkqlora.train.TrainingArguments;
 import java.util.List;
 import java.util.Locale;
@@ -28,15 +30,21 @@ public final class EngineSettings {
 
     private EngineSettings() {}
 
-    /** How the base is held. */
-    public static QuantizationConfig quantization(JobConfig config) {
+    /** How a base is held: as it is stored, where it is quantised already, else as the job says. */
+    public static QuantizationConfig quantization(JobConfig config, ModelConfig model) {
+        return quantization(config).as(model.quantization());
+    }
+
+    private static QuantizationConfig quantization(JobConfig config) {
         return new QuantizationConfig(
                 config.get(QuantizationKeys.LOAD_IN_4BIT),
                 QuantFormat.Type.valueOf(upper(config.get(QuantizationKeys.BNB_4BIT_QUANT_TYPE))),
                 config.get(QuantizationKeys.BNB_4BIT_USE_DOUBLE_QUANT),
-                QuantizationConfig.DEFAULT_BLOCK_SIZE,
+                config.get(QuantizationKeys.BNB_4BIT_BLOCKSIZE),
                 computeType(config.get(QuantizationKeys.BNB_4BIT_COMPUTE_DTYPE)),
-                config.get(QuantizationKeys.OFFLOAD_EMBEDDING));
+                config.get(QuantizationKeys.OFFLOAD_EMBEDDING),
+                QuantStorage.named(config.get(QuantizationKeys.BNB_4BIT_QUANT_STORAGE)),
+                new SkipModules(config.get(QuantizationKeys.LLM_INT8_SKIP_MODULES)));
     }
 
     /** The compute type of torch's name: {@code bfloat16} or {@code float32}. */
@@ -96,7 +104,8 @@ public final class EngineSettings {
     /** The memory that a job takes when its micro-batches have at most so many tokens. */
     public static MemoryPlan memory(JobConfig config, DeviceTraits device, ModelConfig model, int maxTokens) {
         int adapters = config.get(GroupKeys.GROUPS_PER_DEVICE);
-        return MemoryPlan.of(device, model, quantization(config), lora(config), arguments(config), maxTokens, adapters);
+        return MemoryPlan.of(
+                device, model, quantization(config, model), lora(config), arguments(config), maxTokens, adapters);
     }
 
     private static <T> List<T> orNone(List<T> list) {

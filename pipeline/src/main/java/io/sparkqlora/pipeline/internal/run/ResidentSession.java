@@ -44,7 +44,7 @@ final class ResidentSession implements AutoCloseable {
                 device,
                 checkpoint.config(),
                 checkpoint.weights(),
-                EngineSettings.quantization(config),
+                EngineSettings.quantization(config, checkpoint.config()),
                 EngineSettings.lora(config),
                 EngineSettings.arguments(config)
                         .withMaxSteps(Math.toIntExact(run.plan().totalSteps())),

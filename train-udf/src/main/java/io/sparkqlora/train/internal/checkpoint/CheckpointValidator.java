@@ -20,9 +20,19 @@ public final class CheckpointValidator {
 
     /**
      * @param location file of a tensor (of the checkpoint where it is in none), for errors
+     * @return the configuration, with the size of the blocks where weights are stored in 4 bits
      */
-    public static void validate(ModelConfig config, WeightSource weights, UnaryOperator<String> location) {
-        ModelTensors.of(config).forEach((name, shape) -> validate(name, shape, weights, location.apply(name)));
+    public static ModelConfig validate(ModelConfig config, WeightSource weights, UnaryOperator<String> location) {
+        StoredWeights.Found stored =
+                config.quantization() == null ? null : StoredWeights.check(config, weights, location);
+        ModelTensors.of(config).forEach((name, shape) -> {
+            if (stored == null || !stored.packed().contains(name)) {
+                validate(name, shape, weights, location.apply(name));
+            }
+        });
+        return stored == null
+                ? config
+                : config.withQuantization(config.quantization().withBlockSize(stored.blockSize()));
     }
 
     private static void validate(String name, List<Long> shape, WeightSource weights, String where) {

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sparkqlora.train.CheckpointErrors;
 import io.sparkqlora.train.ModelConfig;
+import io.sparkqlora.train.StoredQuantization;
 import io.sparkqlora.train.internal.json.JsonFields;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -35,8 +36,9 @@ public final class ConfigParser {
         ObjectNode merged = JSON.valueToTree(family.defaults());
         merged.setAll(given.json());
         JsonFields config = new JsonFields(merged, given.source(), "");
+        StoredQuantization stored = QuantizationParser.parse(config);
         Unsupported.refuse(config, family);
-        return model(config, family);
+        return model(config, family).withQuantization(stored);
     }
 
     /**

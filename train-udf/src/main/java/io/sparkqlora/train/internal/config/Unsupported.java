@@ -17,7 +17,6 @@ final class Unsupported {
     private Unsupported() {}
 
     static void refuse(JsonFields config, Family family) {
-        refuseQuantized(config);
         for (String key : List.of("attention_bias", "mlp_bias")) {
             if (!family.defaults().containsKey(key)) {
                 refuseFlag(config, key);
@@ -36,14 +35,6 @@ final class Unsupported {
                     family.modelType() + " is supported with "
                             + String.join(
                                     ", ", new TreeSet<>(family.activations().keySet())));
-        }
-    }
-
-    private static void refuseQuantized(JsonFields config) {
-        JsonFields quantization = config.object("quantization_config");
-        if (quantization != null) {
-            String method = quantization.json().path("quant_method").asText("unnamed method");
-            throw CheckpointErrors.alreadyQuantized(config.source(), method);
         }
     }
 

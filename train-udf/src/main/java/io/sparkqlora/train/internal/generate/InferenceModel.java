@@ -16,6 +16,7 @@ import io.sparkqlora.train.internal.linear.AdapterBuffers;
 import io.sparkqlora.train.internal.linear.AdapterCheck;
 import io.sparkqlora.train.internal.linear.AdapterLayout;
 import io.sparkqlora.train.internal.linear.LoraTargets;
+import io.sparkqlora.train.internal.linear.SkippedLayers;
 import io.sparkqlora.train.internal.model.BaseAllocation;
 import io.sparkqlora.train.internal.model.BaseLoader;
 import io.sparkqlora.train.internal.model.BaseModel;
@@ -42,6 +43,7 @@ public record InferenceModel(BaseModel model, ModelAdapter adapter) {
             QuantizationConfig quantization,
             Adapter adapter) {
         ModelLayout layout = ModelLayout.of(config);
+        SkippedLayers.check(config, quantization, layout);
         AdapterLayout slots = adapterLayout(layout, adapter);
         Map<String, NamedTensor> tensors =
                 adapter == null ? Map.of() : AdapterCheck.byName("the adapter", slots, List.of(), adapter.tensors());

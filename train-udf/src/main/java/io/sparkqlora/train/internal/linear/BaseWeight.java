@@ -119,4 +119,64 @@ public sealed interface BaseWeight {
             return pass.matrix(rows(), parts.get(0).cols() + (lora == null ? 0 : lora.width()));
         }
     }
+
+    /**
+     * Some layers of the group in 4 bits and some as they are multiplied (llm_int8_skip_modules): put together as a dense weight
+     * for each product.
+     */
+    record Mixed(List<Layer> layers) implements BaseWeight {
+
+        /**
+         * A layer, in one of two forms.
+         *
+         * @param quantized in 4 bits, or null
+         * @param dense [outFeatures, inFeatures] in the compute type, or null
+         */
+        public record Layer(QuantizedMatrix quantized, Tensor dense) {
+
+            long rows() {
+                return quantized == null ? dense.rows() : quantized.rows();
+            }
+
+            long cols() {
+                return quantized == null ? dense.cols() : quantized.cols();
+            }
+        }
+
+        public Mixed {
+            layers = List.copyOf(layers);
+        }
+
+        @Override
+        public void forward(Pass pass, Tensor x, LoraGroup lora, Tensor t, Tensor y) {
+            whole(pass, lora == null ? 0 : lora.width()).forward(pass, x, lora, t, y);
+        }
+
+        @Override
+        public void backward(Pass pass, Tensor dy, Tensor t, LoraGroup lora, TensorStack a, Tensor dx) {
+            whole(pass, lora == null ? 0 : lora.width()).backward(pass, dy, t, lora, a, dx);
+        }
+
+        @Override
+        public BaseWeight held(Pass pass, int width) {
+            return pass.device().traits().dequantizesWhole() ? whole(pass, width) : this;
+        }
+
+        private Dense whole(Pass pass, int width) {
+            int in = Math.toIntExact(layers.get(0).cols());
+            long rows = layers.stream().mapToLong(Layer::rows).sum();
+            Tensor storage = pass.matrix(rows, (long) in + width);
+            long from = 0;
+            for (Layer layer : layers) {
+                Tensor to = storage.rowRange(from, from + layer.rows()).colRange(0, in);
+                if (layer.quantized() != null) {
+                    pass.ops().quantization().dequantize(layer.quantized(), to);
+                } else {
+                    pass.ops().elementwise().cast(layer.dense(), to);
+                }
+                from += layer.rows();
+            }
+            return new Dense(storage, in);
+        }
+    }
 }

@@ -24,6 +24,12 @@ public final class HostCopies {
         return new NamedTensor(name, tensor.dtype(), dimensions, data);
     }
 
+    /** Writes an F32 tensor of one element. */
+    public static void write(Device device, float value, Tensor to) {
+        ByteBuffer bytes = ByteBuffer.allocateDirect(Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        device.copyIn(bytes.putFloat(0, value), to);
+    }
+
     /** Writes a contiguous I32 tensor. */
     public static void write(Device device, int[] from, Tensor to) {
         ByteBuffer bytes =

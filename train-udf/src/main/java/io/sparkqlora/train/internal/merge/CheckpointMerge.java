@@ -1,96 +1,79 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train.internal.merge;
 
-import io.sparkqlora.kernels.DType;
-import io.sparkqlora.kernels.Device;
-import io.sparkqlora.kernels.QuantFormat;
-import io.sparkqlora.train.NamedTensor;
-import io.sparkqlora.train.TensorInfo;
-import io.sparkqlora.train.WeightSource;
 import io.sparkqlora.train.internal.adapter.FileSwap;
-import io.sparkqlora.train.internal.merge.WeightMerger.Update;
-import io.sparkqlora.train.internal.safetensors.SafetensorsWriter;
-import io.sparkqlora.train.internal.safetensors.SafetensorsWriter.Sink;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /** Writes a checkpoint's weights anew, file by file and in each one tensor after another. */
 public final class CheckpointMerge {
 
-    private final WeightMerger merger;
-    private final PlainWeights plain;
-    private final QuantFormat format;
-    private final Set<String> quantized;
-    private final Map<String, Update> updates = new LinkedHashMap<>();
+    private final CheckpointOutput output;
 
-    /**
-     * @param format that the base was held in while the adapter was trained
-     * @param quantized names of the weights that were; empty for none
-     */
-    public CheckpointMerge(Device device, WeightSource source, DType out, QuantFormat format, Set<String> quantized) {
-        this.merger = new WeightMerger(device, source, out);
-        this.plain = new PlainWeights(source, out);
-        this.format = format;
-        this.quantized = Set.copyOf(quantized);
-    }
-
-    /** Has {@code scaling · B·A} added to a weight. */
-    public void add(String weight, NamedTensor a, NamedTensor b, double scaling) {
-        updates.put(weight, new Update(a, b, (float) scaling));
-    }
-
-    /** Weights that something is added to. */
-    public Set<String> updated() {
-        return updates.keySet();
+    /** A checkpoint in that form. */
+    public CheckpointMerge(CheckpointOutput output) {
+        this.output = output;
     }
 
     /**
      * Writes the checkpoint; a folder without its {@code config.json} holds none.
      *
      * @param base the folder of the base
+     * @param held the weights that the base holds in 4 bits, by name
      * @return bytes of the weights
      */
-    public long write(Path base, Map<String, List<String>> tensorsByFile, Path folder) throws IOException {
-        long bytes = tensorsByFile.values().stream()
-                .flatMap(List::stream)
-                .mapToLong(tensor -> plain.written(tensor).bytes())
-                .sum();
+    public long write(Path base, Map<String, List<String>> tensorsByFile, Map<String, HeldFormat> held, Path folder)
+            throws IOException {
+        Map<String, List<String>> weights = withoutParts(tensorsByFile, held);
         try (FileSwap swap = new FileSwap(folder)) {
-            for (Map.Entry<String, List<String>> file : tensorsByFile.entrySet()) {
-                swap.add(file.getKey(), path -> write(path, file.getValue()));
+            for (Map.Entry<String, List<String>> file : weights.entrySet()) {
+                swap.add(file.getKey(), path -> output.write(path, file.getValue()));
             }
-            if (tensorsByFile.size() > 1) {
-                String index = MergedFiles.index(tensorsByFile, bytes);
+            if (weights.size() > 1) {
+                String index = MergedFiles.index(names(weights), output.bytes());
                 swap.add(MergedFiles.INDEX, path -> Files.writeString(path, index));
             }
             for (Path small : MergedFiles.copied(base)) {
                 swap.add(small.getFileName().toString(), path -> Files.copy(small, path));
             }
-            String config = MergedFiles.config(base, merger.out());
+            String config = MergedFiles.config(base, output::configure);
             swap.add(MergedFiles.CONFIG, path -> Files.writeString(path, config));
             swap.commit();
         }
-        return bytes;
+        return output.bytes();
     }
 
-    private void write(Path path, List<String> tensors) throws IOException {
-        Map<String, TensorInfo> infos = new LinkedHashMap<>();
-        tensors.forEach(tensor -> infos.put(tensor, plain.written(tensor)));
-        SafetensorsWriter.write(path, infos, Map.of("format", "pt"), this::write);
+    /** What stands beside a weight in 4 bits goes with it; a file of nothing else is not written. */
+    private static Map<String, List<String>> withoutParts(
+            Map<String, List<String>> tensorsByFile, Map<String, HeldFormat> held) {
+        Set<String> parts = held.values().stream()
+                .filter(weight -> weight.stored() != null)
+                .flatMap(weight -> weight.stored().parts().stream())
+                .collect(Collectors.toSet());
+        Map<String, List<String>> weights = new TreeMap<>();
+        tensorsByFile.forEach((file, tensors) -> {
+            List<String> left =
+                    tensors.stream().filter(tensor -> !parts.contains(tensor)).toList();
+            if (!left.isEmpty()) {
+                weights.put(file, left);
+            }
+        });
+        return weights;
     }
 
-    private void write(String tensor, Sink sink) throws IOException {
-        Update update = updates.get(tensor);
-        boolean wasQuantized = quantized.contains(tensor);
-        if (wasQuantized || update != null) {
-            merger.write(tensor, wasQuantized ? format : null, update, sink);
-        } else {
-            plain.write(tensor, sink);
-        }
+    private Map<String, List<String>> names(Map<String, List<String>> weights) {
+        Map<String, List<String>> names = new TreeMap<>();
+        weights.forEach((file, tensors) -> names.put(
+                file,
+                tensors.stream()
+                        .flatMap(tensor -> output.names(tensor).stream())
+                        .toList()));
+        return names;
     }
 }

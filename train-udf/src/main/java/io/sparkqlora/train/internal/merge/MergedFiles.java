@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 
 /** What a checkpoint has beside its weights. */
@@ -23,12 +24,16 @@ final class MergedFiles {
 
     private MergedFiles() {}
 
-    /** The configuration with the type that is written, under the names that transformers 4 and 5 have for it. */
-    static String config(Path base, DType out) throws IOException {
+    /** The base's configuration, changed. */
+    static String config(Path base, Consumer<ObjectNode> change) throws IOException {
         ObjectNode root = (ObjectNode) JSON.readTree(base.resolve(CONFIG).toFile());
-        String type = out == DType.BF16 ? "bfloat16" : "float32";
-        root.put(root.has("dtype") ? "dtype" : "torch_dtype", type);
+        change.accept(root);
         return JSON.writerWithDefaultPrettyPrinter().writeValueAsString(root);
+    }
+
+    /** Has a configuration say which type is written, under the names that transformers 4 and 5 have for it. */
+    static void setType(ObjectNode config, DType out) {
+        config.put(config.has("dtype") ? "dtype" : "torch_dtype", out == DType.BF16 ? "bfloat16" : "float32");
     }
 
     /** The index of several files. */

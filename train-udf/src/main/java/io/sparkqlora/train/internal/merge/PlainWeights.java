@@ -14,7 +14,7 @@ import java.util.Set;
  * Tensors that nothing is added to, in another type.
  *
  * @param source the base
- * @param out type that is written, BF16 or F32
+ * @param out type that is written, BF16 or F32; null: each its own
  */
 record PlainWeights(WeightSource source, DType out) {
 
@@ -24,7 +24,7 @@ record PlainWeights(WeightSource source, DType out) {
     /** Type and shape of a tensor as it is written: what is no floating-point number stays as it is. */
     TensorInfo written(String name) {
         TensorInfo info = source.info(name);
-        return FLOATING.contains(info.dtype()) ? new TensorInfo(out, info.shape()) : info;
+        return out != null && FLOATING.contains(info.dtype()) ? new TensorInfo(out, info.shape()) : info;
     }
 
     void write(String name, Sink sink) throws IOException {

@@ -12,6 +12,7 @@ import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.NamedTensor;
 import io.sparkqlora.train.TensorInfo;
 import io.sparkqlora.train.WeightSource;
+import io.sparkqlora.train.internal.checkpoint.PackedWeight;
 import io.sparkqlora.train.internal.linear.HostCopies;
 import io.sparkqlora.train.internal.model.BaseAllocation;
 import io.sparkqlora.train.internal.safetensors.SafetensorsWriter.Sink;
@@ -20,11 +21,11 @@ import java.nio.ByteBuffer;
 
 /**
  * One weight of a linear layer as it was trained with: quantised and dequantised where the base was, the adapter added in F32,
- * rounded once at the end.
+ * rounded once at the end, or quantised.
  *
  * @param device that computes
  * @param source the base
- * @param out type that is written
+ * @param out type that is written; null where every weight is quantised
  */
 record WeightMerger(Device device, WeightSource source, DType out) {
 
@@ -33,52 +34,123 @@ record WeightMerger(Device device, WeightSource source, DType out) {
     /** What is added: {@code scaling · B·A}. */
     record Update(NamedTensor a, NamedTensor b, float scaling) {}
 
+    /** Takes a weight in 4 bits, and how far it is from what it was made of. */
+    interface Packed {
+        void accept(QuantizedMatrix weight, double relativeError) throws IOException;
+    }
+
     /** The tensors of one weight. */
-    private record Buffers(Tensor source, QuantizedMatrix quantized, Tensor wide, Tensor a, Tensor b, Tensor out) {}
+    private record Buffers(Tensor source, QuantizedMatrix held, Tensor wide, Tensor a, Tensor b) {}
 
     /**
      * Writes the weight.
      *
-     * @param format that the base was held in, or null where this weight was not quantised
+     * @param held how the base was held, or null where this weight was not quantised
      * @param update null for none
      */
-    void write(String name, QuantFormat format, Update update, Sink sink) throws IOException {
+    void write(String name, HeldFormat held, Update update, Sink sink) throws IOException {
         Arena counting = new PlanningDevice().unboundedArena();
-        take(name, format, update, counting);
+        takeOut(take(name, held, update, counting), counting);
         try (Memory memory = device.allocate(counting.peakBytes(), "a weight to merge")) {
-            Buffers buffers = take(name, format, update, new Arena(memory));
-            copyIn(name, buffers.source());
-            if (format == null) {
-                device.ops().elementwise().cast(buffers.source(), buffers.wide());
-            } else {
-                device.ops().quantization().quantize(buffers.source(), buffers.quantized());
-                device.ops().quantization().dequantize(buffers.quantized(), buffers.wide());
-            }
-            if (update != null) {
-                add(update, buffers);
-            }
-            device.ops().elementwise().cast(buffers.wide(), buffers.out());
-            copyOut(buffers.out(), sink);
+            Arena arena = new Arena(memory);
+            Buffers buffers = take(name, held, update, arena);
+            Tensor rounded = takeOut(buffers, arena);
+            fill(name, held, update, buffers);
+            device.ops().elementwise().cast(buffers.wide(), rounded);
+            copyOut(rounded, sink);
         }
     }
 
-    private Buffers take(String name, QuantFormat format, Update update, Arena arena) {
-        TensorInfo info = source.info(name);
-        long rows = info.rows();
-        long cols = info.cols();
-        return new Buffers(
-                arena.take(info.dtype(), rows, cols),
-                format == null ? null : BaseAllocation.matrix(format, rows, cols, arena),
-                arena.take(DType.F32, rows, cols),
-                update == null ? null : arena.take(DType.F32, update.a().shape()[0], cols),
-                update == null ? null : arena.take(DType.F32, rows, update.b().shape()[1]),
-                arena.take(out, rows, cols));
+    private Tensor takeOut(Buffers buffers, Arena arena) {
+        return arena.take(out, buffers.wide().rows(), buffers.wide().cols());
     }
 
-    private void add(Update update, Buffers buffers) {
-        HostCopies.write(device, update.a(), buffers.a());
-        HostCopies.write(device, update.b(), buffers.b());
-        device.ops().matmul().multiply(buffers.b(), false, buffers.a(), false, update.scaling(), 1f, buffers.wide());
+    /**
+     * Quantises the weight. One that nothing is added to, and that was held in that format, stays what it was, bit for bit.
+     *
+     * @param held as {@link #write} takes it
+     * @param packed gets it, in memory that is freed afterwards
+     */
+    void quantize(String name, HeldFormat held, Update update, QuantFormat target, Packed packed) throws IOException {
+        boolean same = update == null && held != null && held.format().equals(target);
+        Arena counting = new PlanningDevice().unboundedArena();
+        takePacked(take(name, held, update, counting), target, same, counting);
+        try (Memory memory = device.allocate(counting.peakBytes(), "a weight to quantise")) {
+            Arena arena = new Arena(memory);
+            Buffers buffers = take(name, held, update, arena);
+            PackedBuffers result = takePacked(buffers, target, same, arena);
+            fill(name, held, update, buffers);
+            if (!same) {
+                device.ops().quantization().quantize(buffers.wide(), result.matrix());
+                device.ops().quantization().dequantize(result.matrix(), result.back());
+            }
+            packed.accept(result.matrix(), same ? 0 : FrobeniusError.of(device, buffers.wide(), result.back()));
+        }
+    }
+
+    private record PackedBuffers(QuantizedMatrix matrix, Tensor back) {}
+
+    private static PackedBuffers takePacked(Buffers buffers, QuantFormat target, boolean same, Arena arena) {
+        if (same) {
+            return new PackedBuffers(buffers.held(), null);
+        }
+        long rows = buffers.wide().rows();
+        long cols = buffers.wide().cols();
+        return new PackedBuffers(BaseAllocation.matrix(target, rows, cols, arena), arena.take(DType.F32, rows, cols));
+    }
+
+    private Buffers take(String name, HeldFormat held, Update update, Arena arena) {
+        TensorInfo info = source.info(name);
+        PackedWeight stored = held == null ? null : held.stored();
+        long rows = stored == null ? info.rows() : stored.rows();
+        long cols = stored == null ? info.cols() : stored.cols();
+        return new Buffers(
+                stored == null ? arena.take(info.dtype(), rows, cols) : null,
+                held == null ? null : BaseAllocation.matrix(held.format(), rows, cols, arena),
+                arena.take(DType.F32, rows, cols),
+                update == null ? null : arena.take(DType.F32, update.a().shape()[0], cols),
+                update == null ? null : arena.take(DType.F32, rows, update.b().shape()[1]));
+    }
+
+    private void fill(String name, HeldFormat held, Update update, Buffers buffers) {
+        if (held == null) {
+            copyIn(name, buffers.source());
+            device.ops().elementwise().cast(buffers.source(), buffers.wide());
+        } else {
+            if (held.stored() == null) {
+                copyIn(name, buffers.source());
+                device.ops().quantization().quantize(buffers.source(), buffers.held());
+            } else {
+                copyIn(held.stored(), buffers.held());
+            }
+            device.ops().quantization().dequantize(buffers.held(), buffers.wide());
+        }
+        if (update != null) {
+            HostCopies.write(device, update.a(), buffers.a());
+            HostCopies.write(device, update.b(), buffers.b());
+            device.ops()
+                    .matmul()
+                    .multiply(buffers.b(), false, buffers.a(), false, update.scaling(), 1f, buffers.wide());
+        }
+    }
+
+    private void copyIn(PackedWeight stored, QuantizedMatrix target) {
+        String name = stored.name();
+        TensorInfo info = source.info(name);
+        copyIn(
+                name,
+                new Tensor(
+                        target.packed().memory(),
+                        target.packed().byteOffset(),
+                        info.dtype(),
+                        info.rows(),
+                        info.cols(),
+                        info.cols()));
+        copyIn(name + PackedWeight.ABSMAX, target.absmax());
+        if (stored.format().doubleQuant()) {
+            copyIn(name + PackedWeight.NESTED_ABSMAX, target.nestedAbsmax());
+            HostCopies.write(device, stored.nestedOffset(), target.nestedOffset());
+        }
     }
 
     private void copyIn(String name, Tensor target) {

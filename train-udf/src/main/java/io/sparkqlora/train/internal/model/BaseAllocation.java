@@ -85,7 +85,11 @@ public final class BaseAllocation {
     /** Bytes of a layer's quantised weights, as they lie in an arena of their own. */
     private long quantizedBytes(ModelLayout.Layer layer) {
         Arena counting = new PlanningDevice().unboundedArena();
-        layer.groups().forEach(spec -> quantized(spec, counting));
+        for (GroupSpec spec : layer.groups()) {
+            for (GroupSpec.Part part : quantizedParts(spec)) {
+                matrix(quantization.format(), part.outFeatures(), spec.inFeatures(), counting);
+            }
+        }
         return counting.peakBytes();
     }
 
@@ -105,9 +109,17 @@ public final class BaseAllocation {
     }
 
     private LinearGroup group(GroupSpec spec, Arena home) {
-        boolean quantized = quantization.loadIn4bit() && spec.quantizable();
-        BaseWeight weight = quantized ? quantized(spec, home) : dense(spec, linear);
+        List<GroupSpec.Part> quantized = quantizedParts(spec);
+        BaseWeight weight = quantized.size() == spec.parts().size()
+                ? quantized(spec, home)
+                : quantized.isEmpty() ? dense(spec, linear) : mixed(spec, home);
         return new LinearGroup(spec, weight, spec.bias() ? linear.take(DType.F32, 1, spec.outFeatures()) : null);
+    }
+
+    private List<GroupSpec.Part> quantizedParts(GroupSpec spec) {
+        return spec.parts().stream()
+                .filter(part -> quantization.quantizes(spec.quantizable(), part.name()))
+                .toList();
     }
 
     private BaseWeight.Dense dense(GroupSpec spec, Arena arena) {
@@ -121,6 +133,18 @@ public final class BaseAllocation {
             parts.add(matrix(quantization.format(), part.outFeatures(), spec.inFeatures(), home));
         }
         return new BaseWeight.Quantized(parts);
+    }
+
+    /** Layers that are kept dense are not part of what ranks share, and so stand with the norms. */
+    private BaseWeight mixed(GroupSpec spec, Arena home) {
+        List<BaseWeight.Mixed.Layer> layers = new ArrayList<>();
+        for (GroupSpec.Part part : spec.parts()) {
+            boolean quantized = quantization.quantizes(spec.quantizable(), part.name());
+            layers.add(new BaseWeight.Mixed.Layer(
+                    quantized ? matrix(quantization.format(), part.outFeatures(), spec.inFeatures(), home) : null,
+                    quantized ? null : linear.take(computeType(), part.outFeatures(), spec.inFeatures())));
+        }
+        return new BaseWeight.Mixed(layers);
     }
 
     /** Takes the tensors of a weight in 4 bits, their contents undefined. */

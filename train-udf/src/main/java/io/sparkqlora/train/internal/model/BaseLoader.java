@@ -10,11 +10,14 @@ import io.sparkqlora.kernels.QuantizedMatrix;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.kernels.Upload;
 import io.sparkqlora.train.BaseLoading;
+import io.sparkqlora.train.FormatErrors;
 import io.sparkqlora.train.TensorInfo;
 import io.sparkqlora.train.TrainErrors;
 import io.sparkqlora.train.WeightSource;
+import io.sparkqlora.train.internal.checkpoint.PackedWeight;
 import io.sparkqlora.train.internal.linear.BaseWeight;
 import io.sparkqlora.train.internal.linear.GroupSpec;
+import io.sparkqlora.train.internal.linear.HostCopies;
 import io.sparkqlora.train.internal.linear.LinearGroup;
 import io.sparkqlora.train.internal.model.BaseModel.DecoderLayer;
 import io.sparkqlora.train.internal.model.ModelLayout.NormSpec;
@@ -24,27 +27,38 @@ import java.util.function.Consumer;
 
 /**
  * Fills a base from a checkpoint through one staging buffer on the device. What is to be read is listed first, so that the
- * device can read ahead while it quantises. Weights are quantised from the values that the file holds, as bitsandbytes does.
+ * device can read ahead while it quantises. Weights are quantised from the values that the file holds, as bitsandbytes does; what
+ * it has quantised already is copied as it is.
  */
 public final class BaseLoader {
 
     private static final double NANOS = 1e9;
     private static final long DENSE_PIECE_BYTES = 64L << 20;
 
+    private final Device device;
     private final WeightSource source;
     private final int shard;
     private final List<Part> parts = new ArrayList<>();
 
-    private BaseLoader(WeightSource source, int shard) {
+    private BaseLoader(Device device, WeightSource source, int shard) {
+        this.device = device;
         this.source = source;
         this.shard = shard;
     }
 
-    /** Rows of a weight, and what becomes of them on the device. */
-    private record Part(ByteSource bytes, DType dtype, long rows, long cols, Consumer<Tensor> use) {
+    /**
+     * Rows of a weight, and what becomes of them on the device.
+     *
+     * @param place where they go as they are; null for the staging buffer
+     */
+    private record Part(ByteSource bytes, Tensor place, DType dtype, long rows, long cols, Consumer<Tensor> use) {
 
         Part then(Runnable more) {
-            return new Part(bytes, dtype, rows, cols, use.andThen(staged -> more.run()));
+            return new Part(bytes, place, dtype, rows, cols, use.andThen(staged -> more.run()));
+        }
+
+        Tensor target(Memory staging) {
+            return place == null ? Tensor.of(staging, dtype, rows, cols) : place;
         }
     }
 
@@ -57,16 +71,16 @@ public final class BaseLoader {
      */
     public static BaseLoading load(Device device, WeightSource source, BaseModel model, int shard) {
         long begin = System.nanoTime();
-        BaseLoader loader = new BaseLoader(source, shard);
+        BaseLoader loader = new BaseLoader(device, source, shard);
         if (model.shards() != null) {
             model.shards().clear(device);
         }
-        loader.list(device, model);
+        loader.list(model);
         try (Memory staging = device.allocate(stagingBytes(model), "reading the checkpoint");
                 Upload upload =
                         device.upload(loader.parts.stream().map(Part::bytes).toList())) {
             for (Part part : loader.parts) {
-                Tensor staged = Tensor.of(staging, part.dtype, part.rows, part.cols);
+                Tensor staged = part.target(staging);
                 upload.next(staged);
                 part.use.accept(staged);
             }
@@ -100,6 +114,13 @@ public final class BaseLoader {
                     .max()
                     .orElseThrow();
         }
+        if (group.weight() instanceof BaseWeight.Mixed) {
+            GroupSpec spec = group.spec();
+            return spec.parts().stream()
+                    .mapToLong(part -> (long) part.outFeatures() * spec.inFeatures() * Float.BYTES)
+                    .max()
+                    .orElseThrow();
+        }
         GroupSpec spec = group.spec();
         long bias = (long) spec.outFeatures() * Float.BYTES;
         return Math.max(bias, pieceBytes((long) spec.outFeatures() * spec.inFeatures()));
@@ -109,7 +130,7 @@ public final class BaseLoader {
         return Math.min(DENSE_PIECE_BYTES, elements * Float.BYTES);
     }
 
-    private void list(Device device, BaseModel model) {
+    private void list(BaseModel model) {
         Operations ops = device.ops();
         ModelLayout layout = ModelLayout.of(model.config());
         if (!model.config().tieWordEmbeddings()) {
@@ -148,6 +169,8 @@ public final class BaseLoader {
                 quantized(ops, part.weightName(), quantized.parts().get(i));
             } else if (group.weight() instanceof BaseWeight.Dense dense) {
                 dense(ops, part.weightName(), dense.weight().rowRange(from, from + part.outFeatures()));
+            } else if (group.weight() instanceof BaseWeight.Mixed mixed) {
+                layer(ops, part.weightName(), mixed.layers().get(i));
             }
             if (group.bias() != null) {
                 dense(ops, part.biasName(), group.bias().colRange(from, from + part.outFeatures()));
@@ -155,21 +178,58 @@ public final class BaseLoader {
         }
     }
 
+    private void layer(Operations ops, String name, BaseWeight.Mixed.Layer layer) {
+        if (layer.quantized() != null) {
+            quantized(ops, name, layer.quantized());
+        } else {
+            dense(ops, name, layer.dense());
+        }
+    }
+
     private void quantized(Operations ops, String name, QuantizedMatrix target) {
+        if (PackedWeight.isStored(source, name)) {
+            packed(name, target);
+            return;
+        }
         DType dtype = checked(name, target.rows(), target.cols());
         ByteSource bytes = source.rows(name, 0, target.rows());
-        parts.add(new Part(bytes, dtype, target.rows(), target.cols(), staged -> ops.quantization()
+        parts.add(new Part(bytes, null, dtype, target.rows(), target.cols(), staged -> ops.quantization()
                 .quantize(staged, target)));
     }
 
+    /** What is stored in 4 bits goes where it belongs, byte for byte. */
+    private void packed(String name, QuantizedMatrix target) {
+        PackedWeight stored = PackedWeight.read(source, name, target.rows(), target.cols(), "the checkpoint");
+        if (!stored.format().equals(target.format())) {
+            throw FormatErrors.heldOtherwise(name, "as " + target.format(), "as " + stored.format());
+        }
+        place(name, target.packed(), staged -> {});
+        place(name + PackedWeight.ABSMAX, target.absmax(), staged -> {});
+        if (stored.format().doubleQuant()) {
+            place(
+                    name + PackedWeight.NESTED_ABSMAX,
+                    target.nestedAbsmax(),
+                    staged -> HostCopies.write(device, stored.nestedOffset(), target.nestedOffset()));
+        }
+    }
+
+    private void place(String name, Tensor target, Consumer<Tensor> then) {
+        ByteSource bytes = source.rows(name, 0, source.info(name).rows());
+        parts.add(new Part(bytes, target, target.dtype(), target.rows(), target.cols(), then));
+    }
+
     private void dense(Operations ops, String name, Tensor target) {
+        if (PackedWeight.isStored(source, name)) {
+            throw FormatErrors.heldOtherwise(name, "dense", "in 4 bits");
+        }
         DType dtype = checked(name, target.rows(), target.cols());
         long piece = Math.max(1, DENSE_PIECE_BYTES / (target.cols() * Float.BYTES));
         for (long from = 0; from < target.rows(); from += piece) {
             long to = Math.min(target.rows(), from + piece);
             Tensor rows = target.rowRange(from, to);
-            parts.add(new Part(source.rows(name, from, to), dtype, to - from, target.cols(), staged -> ops.elementwise()
-                    .cast(staged, rows)));
+            parts.add(new Part(
+                    source.rows(name, from, to), null, dtype, to - from, target.cols(), staged -> ops.elementwise()
+                            .cast(staged, rows)));
         }
     }
 

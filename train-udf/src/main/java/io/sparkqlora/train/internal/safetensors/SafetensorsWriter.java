@@ -40,7 +40,7 @@ public final class SafetensorsWriter {
                 t.name(),
                 new TensorInfo(t.dtype(), Arrays.stream(t.shape()).boxed().toList())));
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
-            writeFully(channel, header(infos, metadata));
+            writeFully(channel, header(infos, metadata, 0));
             for (NamedTensor tensor : ordered) {
                 writeFully(channel, ByteBuffer.wrap(tensor.data()));
             }
@@ -63,7 +63,7 @@ public final class SafetensorsWriter {
     public static void write(Path file, Map<String, TensorInfo> tensors, Map<String, String> metadata, Body body)
             throws IOException {
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
-            writeFully(channel, header(tensors, metadata));
+            writeFully(channel, header(tensors, metadata, 0));
             long end = channel.position();
             for (Map.Entry<String, TensorInfo> tensor : tensors.entrySet()) {
                 body.write(tensor.getKey(), bytes -> writeFully(channel, bytes));
@@ -76,7 +76,12 @@ public final class SafetensorsWriter {
         }
     }
 
-    private static ByteBuffer header(Map<String, TensorInfo> tensors, Map<String, String> metadata) {
+    /**
+     * The header of tensors in the order of their storage.
+     *
+     * @param least the fewest bytes that it has, its length included
+     */
+    static ByteBuffer header(Map<String, TensorInfo> tensors, Map<String, String> metadata, long least) {
         ObjectNode root = JSON.createObjectNode();
         if (!metadata.isEmpty()) {
             root.set("__metadata__", JSON.valueToTree(new TreeMap<>(metadata)));
@@ -90,12 +95,12 @@ public final class SafetensorsWriter {
             entry.putArray("data_offsets").add(offset).add(offset + info.bytes());
             offset += info.bytes();
         }
-        return padded(json(root).getBytes(StandardCharsets.UTF_8));
+        return padded(json(root).getBytes(StandardCharsets.UTF_8), least - Long.BYTES);
     }
 
     /** Length and JSON, filled up with spaces so that the tensors are aligned. */
-    private static ByteBuffer padded(byte[] json) {
-        int length = (json.length + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    private static ByteBuffer padded(byte[] json, long least) {
+        int length = Math.toIntExact(Math.max(least, (json.length + ALIGNMENT - 1L) / ALIGNMENT * ALIGNMENT));
         ByteBuffer buffer = ByteBuffer.allocate(Long.BYTES + length).order(ByteOrder.LITTLE_ENDIAN);
         buffer.putLong(length).put(json);
         while (buffer.hasRemaining()) {

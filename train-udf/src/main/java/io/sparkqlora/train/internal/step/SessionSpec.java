@@ -14,6 +14,7 @@ import io.sparkqlora.train.TrainErrors;
 import io.sparkqlora.train.TrainingArguments;
 import io.sparkqlora.train.internal.linear.AdapterLayout;
 import io.sparkqlora.train.internal.linear.LoraTargets;
+import io.sparkqlora.train.internal.linear.SkippedLayers;
 import io.sparkqlora.train.internal.model.HostBatch;
 import io.sparkqlora.train.internal.model.ModelLayout;
 import java.util.List;
@@ -63,6 +64,7 @@ public record SessionSpec(
             int slots) {
         requireShardable(quantization, arguments);
         ModelLayout layout = ModelLayout.of(model);
+        SkippedLayers.check(model, quantization, layout);
         AdapterLayout adapter =
                 new AdapterLayout(layout.groups(), LoraTargets.resolve(lora, layout.moduleNames()), lora.r());
         return new SessionSpec(

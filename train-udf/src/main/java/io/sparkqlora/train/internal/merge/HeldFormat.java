@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.train.internal.merge;
+
+import io.sparkqlora.kernels.QuantFormat;
+import io.sparkqlora.train.QuantizationConfig;
+import io.sparkqlora.train.WeightSource;
+import io.sparkqlora.train.internal.checkpoint.PackedWeight;
+import io.sparkqlora.train.internal.linear.GroupSpec;
+import io.sparkqlora.train.internal.model.ModelLayout;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/**
+ * How a weight in 4 bits is held.
+ *
+ * @param format type, block size, double quantisation
+ * @param stored where it is stored so, or null where it is quantised when it is read
+ */
+public record HeldFormat(QuantFormat format, PackedWeight stored) {
+
+    /** The weights of a base that are held in 4 bits, by name. */
+    public static Map<String, HeldFormat> of(
+            ModelLayout layout, WeightSource weights, QuantizationConfig quantization) {
+        Map<String, HeldFormat> held = new LinkedHashMap<>();
+        for (GroupSpec group : layout.groups()) {
+            for (GroupSpec.Part part : group.parts()) {
+                if (quantization.quantizes(group.quantizable(), part.name())) {
+                    held.put(part.weightName(), of(weights, part, group, quantization));
+                }
+            }
+        }
+        return held;
+    }
+
+    private static HeldFormat of(
+            WeightSource weights, GroupSpec.Part part, GroupSpec group, QuantizationConfig quantization) {
+        String name = part.weightName();
+        PackedWeight stored = PackedWeight.isStored(weights, name)
+                ? PackedWeight.read(weights, name, part.outFeatures(), group.inFeatures(), "the base")
+                : null;
+        return new HeldFormat(stored == null ? quantization.format() : stored.format(), stored);
+    }
+}

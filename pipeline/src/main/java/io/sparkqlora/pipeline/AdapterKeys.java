@@ -14,6 +14,16 @@ public final class AdapterKeys {
 
     private static final String LORA = "Adapter";
 
+    public static final ConfigKey<String> ADAPTER_NAME_OR_PATH = of(
+            LORA,
+            "adapter_name_or_path",
+            ConfigTypes.text("the folder of an adapter that PEFT's save_pretrained, or export, wrote"),
+            null,
+            "Adapter to go on from, as LLaMA-Factory's: a folder with adapter_config.json and adapter_model.safetensors, on "
+                    + "executors too. Its options are the job's (r, lora_alpha, target_modules and the others of this section; "
+                    + "one that is set and differs is refused, except for lora_dropout); its weights are what training starts "
+                    + "from, or each group's. The optimizer and the schedule start anew: an optimizer.pt is not read.");
+
     public static final ConfigKey<Integer> R =
             of(LORA, "r", ConfigTypes.atLeast(1), 8, "Rank of the adapter.").alias("lora_r");
 
@@ -75,6 +85,7 @@ public final class AdapterKeys {
             of(LORA, "bias", ConfigTypes.oneOf("none"), "none", "Which biases are trained. Only none in this version.");
 
     static final List<ConfigKey<?>> ALL = List.of(
+            ADAPTER_NAME_OR_PATH,
             R,
             LORA_ALPHA,
             LORA_DROPOUT,

@@ -6,8 +6,15 @@ import io.sparkqlora.train.internal.adapter.AdapterTensors;
 import io.sparkqlora.train.internal.adapter.FileSwap;
 import io.sparkqlora.train.internal.safetensors.SafetensorsWriter;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.DigestInputStream;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.List;
 import java.util.Map;
 
 /** A LoRA adapter as PEFT saves it: a folder with {@code adapter_config.json} and {@code adapter_model.safetensors}. */
@@ -57,5 +64,40 @@ public final class AdapterFiles {
                 config.lora(),
                 config.baseModelNameOrPath(),
                 AdapterTensors.read(folder.resolve(WEIGHTS), config.lora().r()));
+    }
+
+    /**
+     * Reads the options alone.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException INPUT if the file is missing or damaged, or uses an option that can't be run
+     */
+    public static LoraConfig readConfig(Path folder) {
+        return AdapterConfigJson.read(folder.resolve(CONFIG)).lora();
+    }
+
+    /**
+     * SHA-256 of the two files' bytes: which adapter a folder holds.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException INPUT if one can't be read
+     */
+    public static String sha256(Path folder) {
+        MessageDigest digest = sha256();
+        for (String name : List.of(CONFIG, WEIGHTS)) {
+            Path file = folder.resolve(name);
+            try (InputStream in = new DigestInputStream(Files.newInputStream(file), digest)) {
+                in.transferTo(OutputStream.nullOutputStream());
+            } catch (IOException e) {
+                throw CheckpointErrors.unreadable(file, e);
+            }
+        }
+        return HexFormat.of().formatHex(digest.digest());
+    }
+
+    private static MessageDigest sha256() {
+        try {
+            return MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every Java platform has SHA-256", e);
+        }
     }
 }

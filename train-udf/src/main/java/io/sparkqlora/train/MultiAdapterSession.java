@@ -102,6 +102,17 @@ public final class MultiAdapterSession implements AutoCloseable {
         started[slot] = new Started(arguments, 0);
     }
 
+    /**
+     * Has a slot that was started begin with the parameters of an adapter instead of fresh ones, its optimizer and step at zero.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException INPUT if its tensors or its scaling are not those of this session's adapters
+     */
+    public void loadAdapter(int slot, Adapter adapter) {
+        TrainingArguments arguments = started(slot).arguments();
+        loaded.buffers().slots().get(slot).load(device, spec, adapter);
+        started[slot] = new Started(arguments, 0);
+    }
+
     private static void require(int slot, String name, Object value, Object ofSession) {
         if (!value.equals(ofSession)) {
             throw SlotErrors.notTheSessions(slot, name, value, ofSession);

@@ -2,7 +2,6 @@
 package io.sparkqlora.train;
 
 import io.sparkqlora.kernels.Device;
-import io.sparkqlora.train.internal.linear.AdapterCheck;
 import io.sparkqlora.train.internal.linear.Pass;
 import io.sparkqlora.train.internal.model.Recordings;
 import io.sparkqlora.train.internal.step.GradientExchange;
@@ -14,7 +13,6 @@ import io.sparkqlora.train.internal.step.SessionPlan;
 import io.sparkqlora.train.internal.step.SessionSpec;
 import io.sparkqlora.train.internal.step.TrainStep;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 
 /** One adapter on one device: the base held in its memory, the adapter, its optimizer, and the step. Not thread-safe. */
@@ -215,16 +213,7 @@ public final class TrainingSession implements AutoCloseable {
      * @throws io.sparkqlora.kernels.QLoraException INPUT if its tensors or its scaling are not those of this session's adapter
      */
     public void loadAdapter(Adapter adapter) {
-        if (adapter.config().scaling() != spec.lora().scaling()) {
-            throw TrainErrors.adapterMismatch(
-                    "the adapter",
-                    "its scaling",
-                    adapter.config().scaling() + ", expected " + spec.lora().scaling());
-        }
-        Map<String, NamedTensor> tensors =
-                AdapterCheck.byName("the adapter", spec.adapter(), List.of(), adapter.tensors());
-        buffers().slot().buffers().write(device, tensors);
-        buffers().slot().moments().reset(device);
+        buffers().slot().load(device, spec, adapter);
         stepsDone = 0;
     }
 

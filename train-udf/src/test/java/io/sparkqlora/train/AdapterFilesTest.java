@@ -105,6 +105,30 @@ class AdapterFilesTest {
     }
 
     @Test
+    void itsHashIsThatOfBothFiles() throws IOException {
+        AdapterFiles.write(adapter(), temp);
+        String hash = AdapterFiles.sha256(temp);
+        assertThat(hash).hasSize(64).isEqualTo(AdapterFiles.sha256(temp));
+        Path config = temp.resolve(AdapterFiles.CONFIG);
+        Files.writeString(config, Files.readString(config).replace("2.5", "2.25"));
+        assertThat(AdapterFiles.sha256(temp)).isNotEqualTo(hash);
+        AdapterFiles.write(adapter(), temp);
+        assertThat(AdapterFiles.sha256(temp)).isEqualTo(hash);
+        rewrite(List.of(f32(A, 4, 6), f32(B, 3, 4), f32("x", 1, 1)));
+        assertThat(AdapterFiles.sha256(temp)).isNotEqualTo(hash);
+    }
+
+    @Test
+    void whetherAnAdapterFitsABaseIsKnownFromItsConfigurationAlone() {
+        ModelConfig model = TinyModels.config();
+        Adapter peft = AdapterFiles.read(PEFT);
+        assertThat(AdapterFit.modules(peft.config(), model)).hasSize(14).contains("model.layers.1.mlp.up_proj");
+        assertThatThrownBy(() -> AdapterFit.require(peft, model))
+                .hasMessageContaining("QLORA-T055: the adapter does not fit this run")
+                .hasMessageContaining("expected F32 [8, 32]");
+    }
+
+    @Test
     void replacesAnAdapterAndLeavesOtherFiles() throws IOException {
         Files.writeString(temp.resolve("README.md"), "mine");
         AdapterFiles.write(AdapterFiles.read(PEFT), temp);

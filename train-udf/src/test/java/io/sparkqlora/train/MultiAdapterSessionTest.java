@@ -107,6 +107,30 @@ class MultiAdapterSessionTest {
         }
     }
 
+    /** An adapter that was trained before goes on in a slot as in a session of its own, with a fresh optimizer. */
+    @Test
+    void aSlotGoesOnFromAnAdapter() {
+        TrainingArguments arguments = TestTenants.arguments(1);
+        Adapter first;
+        TrainingState alone;
+        try (TrainingSession session = TestSessions.open(device, TestSessions.LORA, arguments)) {
+            session.step(TestTenants.rows(1, 0));
+            first = session.adapter();
+            session.loadAdapter(first);
+            session.step(TestTenants.rows(1, 1));
+            alone = session.state();
+        }
+        try (MultiAdapterSession session = TestTenants.open(device, TestSessions.LORA, arguments)) {
+            session.start(1, arguments);
+            session.step(TestTenants.together(3, 1));
+            session.loadAdapter(1, first);
+            assertThat(session.adapter(1)).isEqualTo(first);
+            assertThat(session.stepsDone(1)).isZero();
+            session.step(TestTenants.together(1, 1)).get(1).orThrow();
+            same(session.state(1), alone);
+        }
+    }
+
     private static void same(List<StepMetrics> actual, List<StepMetrics> expected) {
         assertThat(actual).hasSameSizeAs(expected);
         for (int i = 0; i < expected.size(); i++) {

@@ -141,6 +141,11 @@ public interface QLoraParams extends Params {
         return keyParams().bool(QuantizationKeys.OFFLOAD_EMBEDDING);
     }
 
+    /** {@link AdapterKeys#ADAPTER_NAME_OR_PATH}. */
+    default Param<String> adapterNameOrPath() {
+        return keyParams().text(AdapterKeys.ADAPTER_NAME_OR_PATH);
+    }
+
     /** {@link AdapterKeys#R}. */
     default IntParam r() {
         return keyParams().integer(AdapterKeys.R);

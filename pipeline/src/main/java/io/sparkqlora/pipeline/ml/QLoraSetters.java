@@ -121,6 +121,11 @@ abstract class QLoraSetters extends Estimator<QLoraModel> implements QLoraParams
         return with(offloadEmbedding(), value);
     }
 
+    /** {@link AdapterKeys#ADAPTER_NAME_OR_PATH}. */
+    public QLoraEstimator setAdapterNameOrPath(String value) {
+        return with(adapterNameOrPath(), value);
+    }
+
     /** {@link AdapterKeys#R}. */
     public QLoraEstimator setR(int value) {
         return with(r(), value);

@@ -7,6 +7,7 @@ import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.internal.job.JobInputs;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
+import io.sparkqlora.pipeline.internal.run.FirstAdapter;
 import io.sparkqlora.pipeline.internal.run.RunDevice;
 import io.sparkqlora.pipeline.internal.run.RunDevices;
 import io.sparkqlora.pipeline.internal.run.StoredFormat;
@@ -38,9 +39,10 @@ final class PlanCommand extends QLoraCommand {
 
     @Override
     Map<String, Object> execute() {
-        JobConfig config = options.config();
-        Path folder = Path.of(config.get(ModelKeys.MODEL_NAME_OR_PATH));
+        JobConfig asked = options.config();
+        Path folder = Path.of(asked.get(ModelKeys.MODEL_NAME_OR_PATH));
         ModelConfig model = model(folder);
+        JobConfig config = FirstAdapter.settle(asked, model);
         StoredFormat.of(config, model);
         int maxTokens = JobInputs.batchTokens(config, config.get(DataKeys.MAX_SEQ_LENGTH));
         RunDevice device = RunDevices.here(config.get(ModelKeys.BACKEND));

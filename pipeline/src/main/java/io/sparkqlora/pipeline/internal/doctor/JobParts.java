@@ -10,6 +10,7 @@ import io.sparkqlora.pipeline.internal.config.TextLists;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.doctor.Doctor.Check;
 import io.sparkqlora.pipeline.internal.job.JobInputs;
+import io.sparkqlora.pipeline.internal.run.FirstAdapter;
 import io.sparkqlora.pipeline.internal.run.RunDevice;
 import io.sparkqlora.pipeline.internal.run.RunDevices;
 import java.io.IOException;
@@ -45,7 +46,7 @@ final class JobParts {
     private static Finding checkpoint(JobConfig job) {
         BaseModel base = JobInputs.check(job);
         RunDevice device = RunDevices.here(job.get(ModelKeys.BACKEND));
-        long need = JobInputs.memory(job, base, device, job.get(DataKeys.MAX_SEQ_LENGTH))
+        long need = JobInputs.memory(FirstAdapter.settle(job, base.config()), base, device, job.get(DataKeys.MAX_SEQ_LENGTH))
                 .total();
         String says = String.format(
                 Locale.ROOT,

@@ -12,6 +12,14 @@ import java.io.Serializable;
  * @param datasetId rows of token_shards
  * @param maxTokens most tokens that go through the model at once
  * @param slots groups that a device trains side by side
+ * @param adapterHash of the adapter that the driver saw, which each group starts from; null: each starts from a fresh one
  */
-record GroupRunSpec(String runId, String configJson, String fingerprint, String datasetId, int maxTokens, int slots)
+record GroupRunSpec(
+        String runId,
+        String configJson,
+        String fingerprint,
+        String datasetId,
+        int maxTokens,
+        int slots,
+        String adapterHash)
         implements Serializable {}

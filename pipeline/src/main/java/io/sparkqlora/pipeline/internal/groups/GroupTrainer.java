@@ -82,7 +82,7 @@ final class GroupTrainer implements Iterator<Row>, AutoCloseable {
     private void begin(int slot, GroupWork group) {
         slots[slot] = new GroupTraining(
                 group, group.arguments(config), config.get(RunKeys.LOGGING_STEPS), feed.rowsOf(group));
-        base.session().start(slot, slots[slot].arguments());
+        base.start(slot, slots[slot].arguments());
     }
 
     private void step() {

@@ -146,6 +146,7 @@ public final class GroupedTraining implements Training, RunEnding.Body {
                 record.inputs().fingerprint(),
                 record.inputs().datasetId(),
                 maxTokens,
-                slots);
+                slots,
+                record.inputs().adapterHash());
     }
 }

@@ -9,13 +9,17 @@ import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.observe.ExecutorNumbers;
 import io.sparkqlora.pipeline.internal.run.Closing;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
+import io.sparkqlora.pipeline.internal.run.FirstAdapter;
 import io.sparkqlora.pipeline.internal.run.ResidentSessions;
 import io.sparkqlora.pipeline.internal.run.RunDevices;
+import io.sparkqlora.train.Adapter;
 import io.sparkqlora.train.Checkpoint;
 import io.sparkqlora.train.MultiAdapterSession;
+import io.sparkqlora.train.TrainingArguments;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /** A run's base in the memory of an executor's device, with room for the adapters of some groups. Stays between waves. */
 final class ResidentAdapters implements AutoCloseable {
@@ -24,11 +28,13 @@ final class ResidentAdapters implements AutoCloseable {
     private final Checkpoint checkpoint;
     private final Device device;
     private final MultiAdapterSession session;
+    private final Optional<Adapter> first;
 
     private ResidentAdapters(GroupRunSpec run, JobConfig config, Checkpoint checkpoint, Device device) {
         this.run = run;
         this.checkpoint = checkpoint;
         this.device = device;
+        this.first = FirstAdapter.read(config, run.adapterHash());
         this.session = MultiAdapterSession.open(
                 device,
                 checkpoint.config(),
@@ -59,6 +65,12 @@ final class ResidentAdapters implements AutoCloseable {
         } catch (RuntimeException e) {
             throw Closing.afterFailure(e, opened);
         }
+    }
+
+    /** Gives a slot a new adapter: a fresh one, or the one that the run's groups start from. */
+    void start(int slot, TrainingArguments arguments) {
+        session.start(slot, arguments);
+        first.ifPresent(adapter -> session.loadAdapter(slot, adapter));
     }
 
     MultiAdapterSession session() {

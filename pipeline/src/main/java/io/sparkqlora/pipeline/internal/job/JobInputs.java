@@ -9,6 +9,7 @@ import io.sparkqlora.pipeline.PipelineErrors;
 import io.sparkqlora.pipeline.TrainingKeys;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
+import io.sparkqlora.pipeline.internal.run.FirstAdapter;
 import io.sparkqlora.pipeline.internal.run.RunDevice;
 import io.sparkqlora.pipeline.internal.run.RunInputs;
 import io.sparkqlora.pipeline.internal.run.StoredFormat;
@@ -27,7 +28,8 @@ public final class JobInputs {
     private JobInputs() {}
 
     /**
-     * Checks checkpoint, tokenizer and target modules, and that the job says nothing else of a quantised checkpoint than it does.
+     * Checks checkpoint, tokenizer, target modules and the adapter that is gone on from, and that the job says nothing else of a
+     * quantised checkpoint than it does.
      *
      * @throws io.sparkqlora.kernels.QLoraException INPUT or CONFIG, with what is wrong and the fix
      */
@@ -37,7 +39,9 @@ public final class JobInputs {
             tokenizer.agreesWith(base.config().vocabSize());
         }
         StoredFormat.of(config, base.config());
-        EngineSettings.memory(config, DeviceTraits.HOST, base.config(), 2);
+        JobConfig settled = FirstAdapter.settle(config, base.config());
+        FirstAdapter.check(settled, base.config());
+        EngineSettings.memory(settled, DeviceTraits.HOST, base.config(), 2);
         return base;
     }
 

@@ -5,6 +5,7 @@ import static org.apache.spark.sql.functions.col;
 
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.Devices;
+import io.sparkqlora.pipeline.AdapterKeys;
 import io.sparkqlora.pipeline.ConfigKey;
 import io.sparkqlora.pipeline.EvaluationKeys;
 import io.sparkqlora.pipeline.ExecutorKeys;
@@ -99,9 +100,12 @@ public record RunChoice(RunRecord run, JobConfig config, String group, long step
         if (job.isSet(QuantizationKeys.BNB_4BIT_QUANT_STORAGE)) {
             config.set(QuantizationKeys.BNB_4BIT_QUANT_STORAGE, job.get(QuantizationKeys.BNB_4BIT_QUANT_STORAGE));
         }
-        // one adapter is worked on, and the memory is that of one
-        for (ConfigKey<?> key :
-                List.of(GroupKeys.GROUP_BY, GroupKeys.GROUP_HYPERPARAMETERS, GroupKeys.GROUPS_PER_DEVICE)) {
+        // one adapter is worked on, and the memory is that of one; what it was made from is not needed
+        for (ConfigKey<?> key : List.of(
+                AdapterKeys.ADAPTER_NAME_OR_PATH,
+                GroupKeys.GROUP_BY,
+                GroupKeys.GROUP_HYPERPARAMETERS,
+                GroupKeys.GROUPS_PER_DEVICE)) {
             config.set(key.name(), null);
         }
         return config.set(ExecutorKeys.NUM_PROCESSES, 1)

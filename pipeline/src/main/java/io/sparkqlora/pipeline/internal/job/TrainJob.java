@@ -11,6 +11,7 @@ import io.sparkqlora.pipeline.internal.data.DataPart;
 import io.sparkqlora.pipeline.internal.data.TokenData;
 import io.sparkqlora.pipeline.internal.groups.GroupChecks;
 import io.sparkqlora.pipeline.internal.groups.GroupedTraining;
+import io.sparkqlora.pipeline.internal.run.FirstAdapter;
 import io.sparkqlora.pipeline.internal.run.RunDevice;
 import io.sparkqlora.pipeline.internal.run.RunDevices;
 import io.sparkqlora.pipeline.internal.run.RunDriver;
@@ -48,10 +49,11 @@ public final class TrainJob {
         TokenData prepare(Workspace work, DataPart part, IntConsumer check);
     }
 
-    private static RunRecord train(Workspace given, Preparing rows) {
-        GroupChecks.check(given.config());
-        EvalChecks.check(given.config());
-        BaseModel base = JobInputs.check(given.config());
+    private static RunRecord train(Workspace asked, Preparing rows) {
+        GroupChecks.check(asked.config());
+        EvalChecks.check(asked.config());
+        BaseModel base = JobInputs.check(asked.config());
+        Workspace given = asked.withConfig(FirstAdapter.settle(asked.config(), base.config()));
         boolean grouped = given.config().has(GroupKeys.GROUP_BY);
         ClusterPreflight.check(given.spark().sparkContext(), base, given.config());
         RunDevice device = RunDevices.find(given.spark(), given.config().get(ModelKeys.BACKEND));

@@ -34,7 +34,11 @@ public record Workspace(SparkSession spark, JobConfig config, JobTables tables, 
 
     /** The same with a backend that was found, in place of {@code auto}. */
     Workspace withBackend(String backend) {
-        JobConfig found = config.toBuilder().set(ModelKeys.BACKEND, backend).build();
+        return withConfig(config.toBuilder().set(ModelKeys.BACKEND, backend).build());
+    }
+
+    /** The same with keys that were found. */
+    Workspace withConfig(JobConfig found) {
         return new Workspace(spark, found, tables, observer);
     }
 }

@@ -72,6 +72,11 @@ final class ResidentSession implements AutoCloseable {
         }
     }
 
+    /** Begins with the run's first adapter, where it does not begin with a fresh one. */
+    void begin() {
+        FirstAdapter.read(ConfigJson.read(run.configJson()), run.adapterHash()).ifPresent(session::loadAdapter);
+    }
+
     RunSpec run() {
         return run;
     }

@@ -86,6 +86,8 @@ public final class ResidentSessions {
         try {
             if (step > 0) {
                 session.restore(step, committedState.get());
+            } else {
+                session.begin();
             }
             return session;
         } catch (RuntimeException e) {

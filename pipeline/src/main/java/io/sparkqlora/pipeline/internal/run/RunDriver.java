@@ -118,7 +118,8 @@ public final class RunDriver {
                 ConfigJson.text(SoftwareVersions.all()),
                 totalSteps,
                 device.name(),
-                heldOut);
+                heldOut,
+                FirstAdapter.hash(config));
     }
 
     private RunSpec spec(RunInputs inputs, TokenData data, TokenData heldOut) {
@@ -136,7 +137,8 @@ public final class RunDriver {
                 inputs.datasetId(),
                 plan,
                 heldOut == null ? maxTokens : Math.max(maxTokens, heldOut.maxNumTokens()),
-                heldOut == null ? EvalPlan.NONE : new EvalPlan(heldOut.datasetId(), evalSteps));
+                heldOut == null ? EvalPlan.NONE : new EvalPlan(heldOut.datasetId(), evalSteps),
+                inputs.adapterHash());
     }
 
     /** A run is what it was started with; going on with something else would give an adapter that nobody can make again. */
@@ -155,6 +157,7 @@ public final class RunDriver {
         same(now, "the tokenizer (hash)", recorded.tokenizerHash(), now.tokenizerHash());
         same(now, "the data (version)", recorded.datasetVersion(), now.datasetVersion());
         same(now, "the data (dataset_id)", recorded.datasetId(), now.datasetId());
+        same(now, "the adapter that it started from (hash)", recorded.adapterHash(), now.adapterHash());
         same(now, "the data of evaluations (dataset_id)", recorded.evalDatasetId(), now.evalDatasetId());
     }
 

@@ -44,6 +44,10 @@ final class RunIds {
         if (heldOut != null) {
             parts.put(":eval_dataset_id", heldOut);
         }
+        String adapter = FirstAdapter.hash(config);
+        if (adapter != null) {
+            parts.put(":adapter", adapter);
+        }
         return "run-" + hash(ConfigJson.text(parts)).substring(0, HEX_DIGITS);
     }
 

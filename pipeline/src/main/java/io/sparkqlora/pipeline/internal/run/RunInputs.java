@@ -18,6 +18,7 @@ import org.apache.spark.sql.Row;
  * @param totalSteps optimizer steps of the whole run
  * @param device what the run was started on; null for one of an earlier version
  * @param evalDatasetId rows of token_shards that are evaluated meanwhile, or null
+ * @param adapterHash hash of the adapter that it started from, or null
  */
 public record RunInputs(
         String runId,
@@ -31,7 +32,8 @@ public record RunInputs(
         String versions,
         long totalSteps,
         String device,
-        String evalDatasetId) {
+        String evalDatasetId,
+        String adapterHash) {
 
     static RunInputs of(Row row) {
         return new RunInputs(
@@ -46,6 +48,7 @@ public record RunInputs(
                 row.getAs("versions"),
                 row.<Long>getAs("total_steps"),
                 row.getAs("device"),
-                row.getAs("eval_dataset_id"));
+                row.getAs("eval_dataset_id"),
+                row.getAs("adapter_hash"));
     }
 }

@@ -88,7 +88,8 @@ public record RunRecord(
                 endedAt == null ? null : Timestamp.from(endedAt),
                 error,
                 inputs.device(),
-                inputs.evalDatasetId());
+                inputs.evalDatasetId(),
+                inputs.adapterHash());
     }
 
     private static Instant instant(Row row, String column) {

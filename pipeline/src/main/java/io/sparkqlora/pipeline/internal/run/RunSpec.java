@@ -13,6 +13,8 @@ import java.io.Serializable;
  * @param plan steps and rows
  * @param maxTokens most tokens of a micro-batch, or of a row that is evaluated
  * @param evaluation what is measured meanwhile
+ * @param adapterHash of the adapter that the driver saw, which the run starts from; the executor's must be the same. null: it
+ *     starts from a fresh one
  */
 public record RunSpec(
         String runId,
@@ -21,5 +23,6 @@ public record RunSpec(
         String datasetId,
         StepPlan plan,
         int maxTokens,
-        EvalPlan evaluation)
+        EvalPlan evaluation,
+        String adapterHash)
         implements Serializable {}

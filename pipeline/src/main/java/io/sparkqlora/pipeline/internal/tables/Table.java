@@ -46,7 +46,10 @@ public enum Table {
             text("device", "what it was started on, such as cuda:0 (NVIDIA H200)"),
             text(
                     "eval_dataset_id",
-                    "rows of token_shards that are held out of it and evaluated; null without eval_strategy")),
+                    "rows of token_shards that are held out of it and evaluated; null without eval_strategy"),
+            text(
+                    "adapter_hash",
+                    "hash of the files of the adapter that it started from; null without adapter_name_or_path")),
 
     METRICS(
             "One row a logged step, and one an evaluation (eval_strategy).",

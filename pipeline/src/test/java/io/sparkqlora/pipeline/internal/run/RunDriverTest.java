@@ -149,6 +149,7 @@ class RunDriverTest {
                         "{}",
                         5,
                         "cpu",
+                        null,
                         null))
                 .save(tables);
         JobConfig other = config.toBuilder().set("r", 8).build();

@@ -7,6 +7,7 @@ import io.sparkqlora.train.Adapter;
 import io.sparkqlora.train.InitLoraWeights;
 import io.sparkqlora.train.NamedTensor;
 import io.sparkqlora.train.TargetModules;
+import io.sparkqlora.train.TrainErrors;
 import io.sparkqlora.train.TrainingState;
 import io.sparkqlora.train.internal.linear.AdapterBuffers;
 import io.sparkqlora.train.internal.linear.AdapterCheck;
@@ -45,6 +46,24 @@ public record AdapterSlot(AdapterBuffers buffers, Moments moments, ModelAdapter 
     /** A fresh adapter, a function of these, and an optimizer that has made no step. */
     public void initialize(Device device, InitLoraWeights init, long seed) {
         buffers.initialize(device, init, seed);
+        moments.reset(device);
+    }
+
+    /**
+     * Begins with the parameters of an adapter, and an optimizer that has made no step.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException INPUT if its tensors or its scaling are not those of this slot's adapter
+     */
+    public void load(Device device, SessionSpec spec, Adapter adapter) {
+        if (adapter.config().scaling() != spec.lora().scaling()) {
+            throw TrainErrors.adapterMismatch(
+                    "the adapter",
+                    "its scaling",
+                    adapter.config().scaling() + ", expected " + spec.lora().scaling());
+        }
+        Map<String, NamedTensor> tensors =
+                AdapterCheck.byName("the adapter", buffers.layout(), List.of(), adapter.tensors());
+        buffers.write(device, tensors);
         moments.reset(device);
     }
 

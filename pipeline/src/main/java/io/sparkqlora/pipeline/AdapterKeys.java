@@ -4,8 +4,10 @@ package io.sparkqlora.pipeline;
 import static io.sparkqlora.pipeline.ConfigKey.of;
 
 import io.sparkqlora.pipeline.internal.config.ConfigTypes;
+import io.sparkqlora.pipeline.internal.config.ModulePatternType;
 import io.sparkqlora.pipeline.internal.config.Range;
 import io.sparkqlora.pipeline.internal.config.TargetModulesType;
+import io.sparkqlora.train.ModulePattern;
 import io.sparkqlora.train.TargetModules;
 import java.util.List;
 
@@ -81,6 +83,22 @@ public final class AdapterKeys {
     public static final ConfigKey<Boolean> USE_RSLORA =
             of(LORA, "use_rslora", ConfigTypes.bool(), false, "Whether the scale is lora_alpha / √r instead.");
 
+    public static final ConfigKey<ModulePattern> RANK_PATTERN = of(
+            LORA,
+            "rank_pattern",
+            ModulePatternType.RANKS,
+            ModulePattern.NONE,
+            "Ranks of modules that have another than r: regular expressions for the end of a module's name after a dot, or all of "
+                    + "it, the first that matches counting, as in `{v_proj: 16, \".*layers[.]0[.].*\": 4}`. Layers that read one "
+                    + "input (q, k and v; gate and up) are fastest with one rank and one scale.");
+
+    public static final ConfigKey<ModulePattern> ALPHA_PATTERN = of(
+            LORA,
+            "alpha_pattern",
+            ModulePatternType.ALPHAS,
+            ModulePattern.NONE,
+            "Likewise lora_alpha of modules that have another.");
+
     public static final ConfigKey<String> BIAS =
             of(LORA, "bias", ConfigTypes.oneOf("none"), "none", "Which biases are trained. Only none in this version.");
 
@@ -95,6 +113,8 @@ public final class AdapterKeys {
             LAYERS_PATTERN,
             INIT_LORA_WEIGHTS,
             USE_RSLORA,
+            RANK_PATTERN,
+            ALPHA_PATTERN,
             BIAS);
 
     private AdapterKeys() {}

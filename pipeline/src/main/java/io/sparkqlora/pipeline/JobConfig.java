@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline;
 
+import io.sparkqlora.train.ModulePattern;
 import io.sparkqlora.train.TargetModules;
 import java.nio.file.Path;
 import java.util.List;
@@ -86,7 +87,11 @@ public final class JobConfig {
         return parts;
     }
 
-    private static Object plain(Object value) {
+    /** A value as plain texts, numbers, lists and mappings. */
+    static Object plain(Object value) {
+        if (value instanceof ModulePattern pattern) {
+            return pattern.toConfigValue();
+        }
         return value instanceof TargetModules targets ? targets.toConfigValue() : value;
     }
 

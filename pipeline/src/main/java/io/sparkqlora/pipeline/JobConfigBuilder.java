@@ -7,7 +7,6 @@ import com.fasterxml.jackson.databind.node.TextNode;
 import io.sparkqlora.pipeline.internal.config.JobFile;
 import io.sparkqlora.pipeline.internal.config.Nearest;
 import io.sparkqlora.pipeline.internal.config.UnsupportedKeys;
-import io.sparkqlora.train.TargetModules;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
@@ -61,8 +60,7 @@ public final class JobConfigBuilder {
      *     allowed
      */
     public JobConfigBuilder set(String key, Object value) {
-        Object plain = value instanceof TargetModules targets ? targets.toConfigValue() : value;
-        add(new JobFile.Entry(key, JSON.valueToTree(plain), "JobConfig"));
+        add(new JobFile.Entry(key, JSON.valueToTree(JobConfig.plain(value)), "JobConfig"));
         return this;
     }
 

@@ -63,7 +63,7 @@ public final class AdapterFiles {
         return new Adapter(
                 config.lora(),
                 config.baseModelNameOrPath(),
-                AdapterTensors.read(folder.resolve(WEIGHTS), config.lora().r()));
+                AdapterTensors.read(folder.resolve(WEIGHTS), config.lora()));
     }
 
     /**

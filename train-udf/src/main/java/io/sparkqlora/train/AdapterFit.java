@@ -29,10 +29,8 @@ public final class AdapterFit {
      *     {@link #modules}
      */
     public static void require(Adapter adapter, ModelConfig model) {
-        AdapterLayout layout = new AdapterLayout(
-                ModelLayout.of(model).groups(),
-                modules(adapter.config(), model),
-                adapter.config().r());
+        AdapterLayout layout =
+                new AdapterLayout(ModelLayout.of(model).groups(), modules(adapter.config(), model), adapter.config());
         AdapterCheck.byName("the adapter", layout, List.of(), adapter.tensors());
     }
 }

@@ -11,6 +11,8 @@ package io.sparkqlora.train;
  * @param layers which of those do
  * @param initLoraWeights how a fresh one begins
  * @param useRslora whether the scaling is {@code loraAlpha / √r} (Kalajdzievski, 2023) instead of {@code loraAlpha / r}
+ * @param rankPattern ranks of modules that have another than {@code r}
+ * @param alphaPattern numerators of modules that have another than {@code loraAlpha}
  */
 public record LoraConfig(
         int r,
@@ -19,7 +21,9 @@ public record LoraConfig(
         TargetModules targetModules,
         LayerChoice layers,
         InitLoraWeights initLoraWeights,
-        boolean useRslora) {
+        boolean useRslora,
+        ModulePattern rankPattern,
+        ModulePattern alphaPattern) {
 
     public LoraConfig {
         if (r < 1) {
@@ -27,6 +31,18 @@ public record LoraConfig(
         }
         if (!Double.isFinite(loraAlpha)) {
             throw TrainErrors.badArgument("lora_alpha", loraAlpha, "a finite number");
+        }
+        for (ModulePattern.Entry entry : rankPattern.entries()) {
+            if (!(entry.value() >= 1) || entry.value() != (int) entry.value()) {
+                throw TrainErrors.badArgument(
+                        "rank_pattern's " + entry.expression(), entry.value(), "a whole number of at least 1");
+            }
+        }
+        for (ModulePattern.Entry entry : alphaPattern.entries()) {
+            if (!Double.isFinite(entry.value())) {
+                throw TrainErrors.badArgument(
+                        "alpha_pattern's " + entry.expression(), entry.value(), "a finite number");
+            }
         }
         if (!(loraDropout >= 0 && loraDropout < 1)) {
             throw TrainErrors.badArgument("lora_dropout", loraDropout, "at least 0 and below 1");
@@ -37,14 +53,36 @@ public record LoraConfig(
         }
     }
 
-    /** The factor on the low-rank product. */
+    /** The factor on the low-rank product, of modules that no pattern is about. */
     public double scaling() {
-        return useRslora ? loraAlpha / Math.sqrt(r) : loraAlpha / r;
+        return scaling(r, loraAlpha);
+    }
+
+    /** The factor on the low-rank product of a module of this full name. */
+    public double scaling(String module) {
+        return scaling(r(module), alphaPattern.of(module).orElse(loraAlpha));
+    }
+
+    private double scaling(int rank, double alpha) {
+        return useRslora ? alpha / Math.sqrt(rank) : alpha / rank;
+    }
+
+    /** The rank of a module of this full name. */
+    public int r(String module) {
+        return (int) rankPattern.of(module).orElse(r);
+    }
+
+    /** The highest rank of any module. */
+    public int highestRank() {
+        return (int) rankPattern.entries().stream()
+                .mapToDouble(ModulePattern.Entry::value)
+                .reduce(r, Math::max);
     }
 
     /** The same adapter on other modules. */
     public LoraConfig withTargetModules(TargetModules other) {
-        return new LoraConfig(r, loraAlpha, loraDropout, other, layers, initLoraWeights, useRslora);
+        return new LoraConfig(
+                r, loraAlpha, loraDropout, other, layers, initLoraWeights, useRslora, rankPattern, alphaPattern);
     }
 
     /** A builder with PEFT's defaults. */
@@ -62,6 +100,8 @@ public record LoraConfig(
         private LayerChoice layers = LayerChoice.ALL;
         private InitLoraWeights initLoraWeights = InitLoraWeights.TRUE;
         private boolean useRslora;
+        private ModulePattern rankPattern = ModulePattern.NONE;
+        private ModulePattern alphaPattern = ModulePattern.NONE;
 
         private Builder() {}
 
@@ -107,13 +147,34 @@ public record LoraConfig(
             return this;
         }
 
+        /** Ranks that some modules have of their own; none. */
+        public Builder rankPattern(ModulePattern value) {
+            rankPattern = value;
+            return this;
+        }
+
+        /** Numerators that some modules have of their own; none. */
+        public Builder alphaPattern(ModulePattern value) {
+            alphaPattern = value;
+            return this;
+        }
+
         /**
          * The configuration.
          *
          * @throws io.sparkqlora.kernels.QLoraException CONFIG for a value out of range
          */
         public LoraConfig build() {
-            return new LoraConfig(r, loraAlpha, loraDropout, targetModules, layers, initLoraWeights, useRslora);
+            return new LoraConfig(
+                    r,
+                    loraAlpha,
+                    loraDropout,
+                    targetModules,
+                    layers,
+                    initLoraWeights,
+                    useRslora,
+                    rankPattern,
+                    alphaPattern);
         }
     }
 }

@@ -72,8 +72,7 @@ public record MergedCheckpoint(Path folder, int mergedWeights, long bytes) {
     static Updates updates(ModelConfig config, ModelLayout layout, Adapter adapter) {
         Updates updates = new Updates();
         Set<String> targets = LoraTargets.resolve(adapter.config(), layout.moduleNames());
-        AdapterLayout own =
-                new AdapterLayout(layout.groups(), targets, adapter.config().r());
+        AdapterLayout own = new AdapterLayout(layout.groups(), targets, adapter.config());
         Map<String, NamedTensor> tensors = AdapterCheck.byName("the adapter", own, List.of(), adapter.tensors());
         for (String module : targets) {
             if (config.tieWordEmbeddings() && module.equals("lm_head")) {
@@ -83,7 +82,7 @@ public record MergedCheckpoint(Path folder, int mergedWeights, long bytes) {
                     module + ".weight",
                     tensors.get(PREFIX + module + A),
                     tensors.get(PREFIX + module + B),
-                    adapter.config().scaling());
+                    adapter.config().scaling(module));
         }
         return updates;
     }

@@ -18,6 +18,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * The written backward is the derivative of the written forward: for each tensor of an adapter, the change of the loss along
@@ -52,12 +53,25 @@ class GradientTest {
     @ParameterizedTest(name = "{0}")
     @MethodSource("adapters")
     void gradientIsTheLossesDerivative(String name, TargetModules targets, DropoutMasks.Draw masks) {
-        LoraConfig lora = LoraConfig.builder()
-                .r(3)
-                .loraAlpha(6)
-                .targetModules(targets)
-                .loraDropout(masks == null ? 0 : masks.p())
-                .build();
+        check(lora(targets, masks).build(), masks);
+    }
+
+    /** In a group of layers that read one input, two are alike in rank and scale, and one is not. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void soItIsWhereModulesDifferInRankAndScale(boolean dropped) {
+        DropoutMasks.Draw masks = dropped ? DROPOUT : null;
+        LoraConfig.Builder lora = lora(TargetModules.allLinear(), masks)
+                .rankPattern(ModulePattern.of(Map.of("v_proj", 5)))
+                .alphaPattern(ModulePattern.of(Map.of("up_proj", 2)));
+        check(lora.build(), masks);
+    }
+
+    private static LoraConfig.Builder lora(TargetModules targets, DropoutMasks.Draw masks) {
+        return LoraConfig.builder().r(3).loraAlpha(6).targetModules(targets).loraDropout(masks == null ? 0 : masks.p());
+    }
+
+    private static void check(LoraConfig lora, DropoutMasks.Draw masks) {
         try (Device device = Devices.open(System.getProperty("qlora.test.backend", "cpu"));
                 TrainingSession session = TestSessions.open(device, lora, SMOOTHED)) {
             Adapter adapter = randomized(session.adapter());

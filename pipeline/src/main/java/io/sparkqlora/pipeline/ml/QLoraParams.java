@@ -191,6 +191,16 @@ public interface QLoraParams extends Params {
         return keyParams().bool(AdapterKeys.USE_RSLORA);
     }
 
+    /** {@link AdapterKeys#RANK_PATTERN}, as a job file has it: {@code {v_proj: 16}}. */
+    default Param<String> rankPattern() {
+        return keyParams().text(AdapterKeys.RANK_PATTERN);
+    }
+
+    /** {@link AdapterKeys#ALPHA_PATTERN}, as a job file has it: {@code {v_proj: 16}}. */
+    default Param<String> alphaPattern() {
+        return keyParams().text(AdapterKeys.ALPHA_PATTERN);
+    }
+
     /** {@link TrainingKeys#LEARNING_RATE}. */
     default DoubleParam learningRate() {
         return keyParams().number(TrainingKeys.LEARNING_RATE);

@@ -171,6 +171,16 @@ abstract class QLoraSetters extends Estimator<QLoraModel> implements QLoraParams
         return with(useRslora(), value);
     }
 
+    /** {@link AdapterKeys#RANK_PATTERN}, as a job file has it: {@code {v_proj: 16}}. */
+    public QLoraEstimator setRankPattern(String value) {
+        return with(rankPattern(), value);
+    }
+
+    /** {@link AdapterKeys#ALPHA_PATTERN}, as a job file has it: {@code {v_proj: 16}}. */
+    public QLoraEstimator setAlphaPattern(String value) {
+        return with(alphaPattern(), value);
+    }
+
     /** {@link TrainingKeys#LEARNING_RATE}. */
     public QLoraEstimator setLearningRate(double value) {
         return with(learningRate(), value);

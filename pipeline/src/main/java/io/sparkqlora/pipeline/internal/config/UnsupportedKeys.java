@@ -14,7 +14,7 @@ public final class UnsupportedKeys {
     private static final String PRECISION =
             "the compute type is the key bnb_4bit_compute_dtype (bfloat16 or float32), for a dense base too";
     private static final String VARIANT = "plain LoRA (and rsLoRA, use_rslora) is what is trained";
-    private static final String LAYERS = "say which layers with target_modules; every one has the same rank";
+    private static final String LAYERS = "say which layers with target_modules";
     private static final String SPARK = "Spark distributes the work";
     private static final String TABLES = "results go to the Delta tables under output_dir";
     private static final String STRATEGY =
@@ -37,7 +37,6 @@ public final class UnsupportedKeys {
         put(reasons, VARIANT, "use_dora", "use_qalora", "loftq_config", "eva_config", "corda_config");
         put(reasons, VARIANT, "peft_type", "trainable_token_indices", "lora_bias", "megatron_config", "arrow_config");
         put(reasons, "only the adapter's matrices are trained", "modules_to_save", "fan_in_fan_out", "task_type");
-        put(reasons, LAYERS, "rank_pattern", "alpha_pattern");
         put(reasons, LAYERS, "target_parameters", "layer_replication");
         put(reasons, SPARK, "deepspeed", "fsdp", "fsdp_config", "ddp_backend", "local_rank");
         put(

@@ -46,7 +46,8 @@ final class JobParts {
     private static Finding checkpoint(JobConfig job) {
         BaseModel base = JobInputs.check(job);
         RunDevice device = RunDevices.here(job.get(ModelKeys.BACKEND));
-        long need = JobInputs.memory(FirstAdapter.settle(job, base.config()), base, device, job.get(DataKeys.MAX_SEQ_LENGTH))
+        long need = JobInputs.memory(
+                        FirstAdapter.settle(job, base.config()), base, device, job.get(DataKeys.MAX_SEQ_LENGTH))
                 .total();
         String says = String.format(
                 Locale.ROOT,

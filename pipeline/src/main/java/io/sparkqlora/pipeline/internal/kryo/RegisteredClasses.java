@@ -7,6 +7,7 @@ import io.sparkqlora.train.Adapter;
 import io.sparkqlora.train.InitLoraWeights;
 import io.sparkqlora.train.LayerChoice;
 import io.sparkqlora.train.LoraConfig;
+import io.sparkqlora.train.ModulePattern;
 import io.sparkqlora.train.NamedTensor;
 import io.sparkqlora.train.PackedRow;
 import io.sparkqlora.train.StepMetrics;
@@ -38,7 +39,9 @@ final class RegisteredClasses {
             Adapter.class,
             PackedRow.class,
             StepMetrics.class,
-            LayerChoice.class);
+            LayerChoice.class,
+            ModulePattern.class,
+            ModulePattern.Entry.class);
 
     /** What those records hold. */
     static final List<Class<? extends Enum<?>>> ENUMS =

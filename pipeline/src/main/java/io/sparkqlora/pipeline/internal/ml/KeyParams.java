@@ -11,6 +11,7 @@ import io.sparkqlora.pipeline.MlErrors;
 import io.sparkqlora.pipeline.PipelineErrors;
 import io.sparkqlora.pipeline.QuantizationKeys;
 import io.sparkqlora.pipeline.internal.config.JobFile;
+import io.sparkqlora.train.ModulePattern;
 import io.sparkqlora.train.TargetModules;
 import java.util.Arrays;
 import java.util.List;
@@ -144,8 +145,8 @@ public final class KeyParams {
     }
 
     private static Object plain(Object value) {
-        if (value instanceof Map<?, ?> mapping) {
-            return mapping.toString();
+        if (value instanceof Map<?, ?> || value instanceof ModulePattern) {
+            return value.toString();
         }
         return value instanceof TargetModules targets ? targets.toConfigValue().toString() : value;
     }

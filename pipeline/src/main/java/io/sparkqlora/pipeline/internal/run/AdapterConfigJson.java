@@ -5,7 +5,9 @@ import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.train.InitLoraWeights;
 import io.sparkqlora.train.LayerChoice;
 import io.sparkqlora.train.LoraConfig;
+import io.sparkqlora.train.ModulePattern;
 import io.sparkqlora.train.TargetModules;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -25,6 +27,8 @@ public final class AdapterConfigJson {
         values.put("use_rslora", config.useRslora());
         values.put("target_modules", config.targetModules().toConfigValue());
         put(values, config.layers());
+        put(values, "rank_pattern", config.rankPattern());
+        put(values, "alpha_pattern", config.alphaPattern());
         if (config.initLoraWeights() != InitLoraWeights.TRUE) {
             values.put("init_lora_weights", config.initLoraWeights().name().toLowerCase(Locale.ROOT));
         }
@@ -43,6 +47,12 @@ public final class AdapterConfigJson {
         }
     }
 
+    private static void put(Map<String, Object> values, String key, ModulePattern pattern) {
+        if (!pattern.entries().isEmpty()) {
+            values.put(key, pattern.toConfigValue());
+        }
+    }
+
     /** What {@link #write} wrote. */
     public static LoraConfig read(String json) {
         Map<String, Object> values = ConfigJson.values(json);
@@ -53,9 +63,19 @@ public final class AdapterConfigJson {
                 .useRslora((Boolean) values.get("use_rslora"))
                 .targetModules(targets(values.get("target_modules")))
                 .layers(layers(values))
+                .rankPattern(pattern(values.get("rank_pattern")))
+                .alphaPattern(pattern(values.get("alpha_pattern")))
                 .initLoraWeights(
                         values.containsKey("init_lora_weights") ? InitLoraWeights.GAUSSIAN : InitLoraWeights.TRUE)
                 .build();
+    }
+
+    private static ModulePattern pattern(Object value) {
+        Map<String, Number> numbers = new LinkedHashMap<>();
+        if (value instanceof Map<?, ?> mapping) {
+            mapping.forEach((expression, number) -> numbers.put(String.valueOf(expression), (Number) number));
+        }
+        return ModulePattern.of(numbers);
     }
 
     private static LayerChoice layers(Map<String, Object> values) {

@@ -70,6 +70,8 @@ public final class EngineSettings {
                         orNone(config.get(AdapterKeys.LAYERS_PATTERN))))
                 .initLoraWeights(InitLoraWeights.valueOf(upper(config.get(AdapterKeys.INIT_LORA_WEIGHTS))))
                 .useRslora(config.get(AdapterKeys.USE_RSLORA))
+                .rankPattern(config.get(AdapterKeys.RANK_PATTERN))
+                .alphaPattern(config.get(AdapterKeys.ALPHA_PATTERN))
                 .build();
     }
 

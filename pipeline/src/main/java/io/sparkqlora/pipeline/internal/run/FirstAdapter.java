@@ -75,6 +75,8 @@ public final class FirstAdapter {
                 AdapterKeys.R, lora.r(),
                 AdapterKeys.LORA_ALPHA, lora.loraAlpha(),
                 AdapterKeys.USE_RSLORA, lora.useRslora(),
+                AdapterKeys.RANK_PATTERN, lora.rankPattern(),
+                AdapterKeys.ALPHA_PATTERN, lora.alphaPattern(),
                 AdapterKeys.INIT_LORA_WEIGHTS, lora.initLoraWeights().name().toLowerCase(Locale.ROOT));
     }
 

@@ -11,6 +11,7 @@ import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.data.TokenData;
 import io.sparkqlora.pipeline.internal.tables.JobTables;
 import io.sparkqlora.train.TrainingArguments;
+import java.util.Collections;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
@@ -148,7 +149,8 @@ public final class RunDriver {
         for (var key : ConfigKeys.all()) {
             Object old = before.get(key.name());
             Object value = after.get(key.name());
-            if (!Objects.equals(old, value)) {
+            // as text: the order of a mapping may count
+            if (!text(old).equals(text(value))) {
                 throw PipelineErrors.otherConfig(
                         now.runId(), key.name(), shown(old, key.defaultValue()), shown(value, key.defaultValue()));
             }
@@ -159,6 +161,10 @@ public final class RunDriver {
         same(now, "the data (dataset_id)", recorded.datasetId(), now.datasetId());
         same(now, "the adapter that it started from (hash)", recorded.adapterHash(), now.adapterHash());
         same(now, "the data of evaluations (dataset_id)", recorded.evalDatasetId(), now.evalDatasetId());
+    }
+
+    private static String text(Object value) {
+        return ConfigJson.text(Collections.singletonMap("value", value));
     }
 
     private static Object shown(Object value, Object defaultValue) {

@@ -9,12 +9,15 @@ import io.sparkqlora.train.Adapter;
 import io.sparkqlora.train.InitLoraWeights;
 import io.sparkqlora.train.LayerChoice;
 import io.sparkqlora.train.LoraConfig;
+import io.sparkqlora.train.ModulePattern;
 import io.sparkqlora.train.TargetModules;
 import io.sparkqlora.train.internal.json.JsonFields;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * PEFT's {@code adapter_config.json}.
@@ -34,6 +37,8 @@ public record AdapterConfigJson(LoraConfig lora, String baseModelNameOrPath) {
         root.put("r", lora.r());
         root.put("lora_dropout", lora.loraDropout());
         root.put("use_rslora", lora.useRslora());
+        root.set("rank_pattern", JSON.valueToTree(lora.rankPattern().toConfigValue()));
+        root.set("alpha_pattern", JSON.valueToTree(lora.alphaPattern().toConfigValue()));
         write(lora.layers(), root);
         if (lora.initLoraWeights() == InitLoraWeights.GAUSSIAN) {
             root.put("init_lora_weights", "gaussian");
@@ -78,6 +83,8 @@ public record AdapterConfigJson(LoraConfig lora, String baseModelNameOrPath) {
                 .loraAlpha(number(fields, "lora_alpha", 8, Double.MAX_VALUE))
                 .loraDropout(number(fields, "lora_dropout", 0, Math.nextDown(1.0)))
                 .useRslora(fields.flag("use_rslora"))
+                .rankPattern(pattern(fields, "rank_pattern", true))
+                .alphaPattern(pattern(fields, "alpha_pattern", false))
                 .targetModules(targetModules(fields))
                 .layers(LayerChoiceJson.read(fields))
                 .initLoraWeights(
@@ -96,6 +103,24 @@ public record AdapterConfigJson(LoraConfig lora, String baseModelNameOrPath) {
             throw fields.wrong(key, "a number from 0 to " + max);
         }
         return node.asDouble();
+    }
+
+    private static ModulePattern pattern(JsonFields fields, String key, boolean ranks) {
+        Map<String, Number> values = new LinkedHashMap<>();
+        JsonNode node = fields.json().path(key);
+        node.fields()
+                .forEachRemaining(entry -> values.put(
+                        entry.getKey(),
+                        entry.getValue().isNumber() ? entry.getValue().asDouble() : Double.NaN));
+        boolean wrong = fields.has(key) && !node.isObject();
+        if (wrong || !values.values().stream().allMatch(value -> allowed(value.doubleValue(), ranks))) {
+            throw fields.wrong(key, "module names with " + (ranks ? "a rank" : "a number") + " each");
+        }
+        return ModulePattern.of(values);
+    }
+
+    private static boolean allowed(double value, boolean rank) {
+        return rank ? value >= 1 && value == (int) value : value >= 0 && value <= Double.MAX_VALUE;
     }
 
     private static TargetModules targetModules(JsonFields fields) {

@@ -14,6 +14,7 @@ final class AdapterKeys {
 
     /** Keys that may hold anything: they are read elsewhere or do not change what a trained adapter computes. */
     private static final Set<String> FREE = Set.of(
+            "alpha_pattern",
             "auto_mapping",
             "base_model_name_or_path",
             "ensure_weight_tying",
@@ -28,6 +29,7 @@ final class AdapterKeys {
             "peft_version",
             "qalora_group_size",
             "r",
+            "rank_pattern",
             "revision",
             "runtime_config",
             "target_modules",

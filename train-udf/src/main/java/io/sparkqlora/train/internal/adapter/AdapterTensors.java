@@ -3,6 +3,7 @@ package io.sparkqlora.train.internal.adapter;
 
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.train.CheckpointErrors;
+import io.sparkqlora.train.LoraConfig;
 import io.sparkqlora.train.NamedTensor;
 import io.sparkqlora.train.TensorInfo;
 import io.sparkqlora.train.TrainErrors;
@@ -21,17 +22,17 @@ public final class AdapterTensors {
     private static final String B = ".lora_B.weight";
 
     private final SafetensorsFile file;
-    private final int rank;
+    private final LoraConfig lora;
 
-    private AdapterTensors(SafetensorsFile file, int rank) {
+    private AdapterTensors(SafetensorsFile file, LoraConfig lora) {
         this.file = file;
-        this.rank = rank;
+        this.lora = lora;
     }
 
-    /** All tensors as F32, each half checked to have the rank and its other half. */
-    public static List<NamedTensor> read(Path path, int rank) {
+    /** All tensors as F32, each half checked to have its module's rank and its other half. */
+    public static List<NamedTensor> read(Path path, LoraConfig lora) {
         try (SafetensorsFile file = SafetensorsFile.open(path)) {
-            AdapterTensors reader = new AdapterTensors(file, rank);
+            AdapterTensors reader = new AdapterTensors(file, lora);
             List<NamedTensor> tensors = new ArrayList<>();
             for (String name : file.names().stream().sorted().toList()) {
                 reader.check(name);
@@ -54,6 +55,7 @@ public final class AdapterTensors {
             throw problem(name, "its other half " + other + " is missing");
         }
         TensorInfo info = file.info(name);
+        int rank = lora.r(name.substring(PREFIX.length(), name.length() - A.length()));
         int rankDimension = isA ? 0 : 1;
         if (info.shape().size() != 2 || info.shape().get(rankDimension) != rank) {
             String expected = isA ? "[" + rank + ", in_features]" : "[out_features, " + rank + "]";

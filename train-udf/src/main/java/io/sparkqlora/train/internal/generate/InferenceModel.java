@@ -8,6 +8,7 @@ import io.sparkqlora.kernels.DeviceTraits;
 import io.sparkqlora.kernels.PlanningDevice;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.Adapter;
+import io.sparkqlora.train.LoraConfig;
 import io.sparkqlora.train.ModelConfig;
 import io.sparkqlora.train.NamedTensor;
 import io.sparkqlora.train.QuantizationConfig;
@@ -56,8 +57,7 @@ public record InferenceModel(BaseModel model, ModelAdapter adapter) {
                 buffers(arenas, slots, quantization.bnb4bitComputeDtype().dtype());
         device.ops().elementwise().zero(buffers.parameters());
         buffers.write(device, tensors);
-        return new InferenceModel(
-                model, ModelAdapter.of(layout, buffers, adapter.config().scaling()));
+        return new InferenceModel(model, ModelAdapter.of(layout, buffers));
     }
 
     private record Spec(
@@ -71,10 +71,11 @@ public record InferenceModel(BaseModel model, ModelAdapter adapter) {
 
     private static AdapterLayout adapterLayout(ModelLayout layout, Adapter adapter) {
         if (adapter == null) {
-            return new AdapterLayout(layout.groups(), Set.of(), 1);
+            return new AdapterLayout(
+                    layout.groups(), Set.of(), LoraConfig.builder().build());
         }
         Set<String> targets = LoraTargets.resolve(adapter.config(), layout.moduleNames());
-        return new AdapterLayout(layout.groups(), targets, adapter.config().r());
+        return new AdapterLayout(layout.groups(), targets, adapter.config());
     }
 
     private static BaseModel base(SessionArenas arenas, Spec spec, DeviceTraits traits) {

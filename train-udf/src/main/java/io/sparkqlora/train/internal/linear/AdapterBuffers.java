@@ -29,8 +29,8 @@ public record AdapterBuffers(AdapterLayout layout, Tensor parameters, Tensor sha
     }
 
     /** A group's part of the adapter, or null if it has none. */
-    public LoraGroup group(GroupSpec spec, double scaling) {
-        return layout.group(spec, (float) scaling, shadow, gradients);
+    public LoraGroup group(GroupSpec spec) {
+        return layout.group(spec, shadow, gradients);
     }
 
     /** Fresh parameters as PEFT initialises them; a function of these. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train.internal.linear;
 
+import io.sparkqlora.kernels.DroppedLora;
 import io.sparkqlora.kernels.LoraLinear.Update;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.kernels.TensorStack;
@@ -15,18 +16,19 @@ import java.util.function.Function;
  * layer draws for itself) one product serves all of them. Rows that are runs of equal length may have an adapter each, whose
  * matrices are stacks then.
  *
+ * <p>Layers of one rank and one scaling, which are neighbours, go through an operation together. Where all are of one, the group
+ * is even, and the operations that have its low-rank part beside the frozen weight's product are for it.
+ *
  * @param inFeatures columns of the input
- * @param rank of each adapter
- * @param scaling factor on the low-rank product
- * @param a [targets · rank, inFeatures] of each adapter, in the type of the pass
+ * @param scalings the layers' factors on their low-rank products
+ * @param a [sum of ranks, inFeatures] of each adapter, in the type of the pass
  * @param gradA F32, same shapes
  * @param updates one for each layer that has an adapter; {@code b} in the type of the pass
  * @param ordinals those layers' numbers, for their random streams
  */
 public record LoraGroup(
         int inFeatures,
-        int rank,
-        float scaling,
+        List<Float> scalings,
         TensorStack a,
         TensorStack gradA,
         List<Update> updates,
@@ -35,7 +37,22 @@ public record LoraGroup(
     /** Of the pieces that backends without kernels for dropout take: in a processor's caches, and enough for a product. */
     private static final long SCRATCH_ROWS = 256;
 
+    /**
+     * Layers that go through an operation together.
+     *
+     * @param group their adapters
+     * @param from their first column of the low-rank activations
+     */
+    record Piece(LoraGroup group, int from) {
+
+        /** Their columns of low-rank activations. */
+        Tensor of(Tensor lowRank) {
+            return lowRank.colRange(from, from + group.width());
+        }
+    }
+
     public LoraGroup {
+        scalings = List.copyOf(scalings);
         updates = List.copyOf(updates);
         ordinals = List.copyOf(ordinals);
     }
@@ -57,8 +74,8 @@ public record LoraGroup(
             }
         }
         return a.isPresent() && gradA.isPresent() && updates.size() == first.updates.size()
-                ? Optional.of(new LoraGroup(
-                        first.inFeatures, first.rank, first.scaling, a.get(), gradA.get(), updates, first.ordinals))
+                ? Optional.of(
+                        new LoraGroup(first.inFeatures, first.scalings, a.get(), gradA.get(), updates, first.ordinals))
                 : Optional.empty();
     }
 
@@ -72,14 +89,70 @@ public record LoraGroup(
         return a.count();
     }
 
-    /** Columns of the low-rank activations: {@code targets · rank}. */
+    /** Columns of the low-rank activations: the sum of the ranks. */
     public int width() {
-        return updates.size() * rank;
+        return Math.toIntExact(a.rows());
+    }
+
+    /** The factor on the low-rank products of an even group. */
+    public float scaling() {
+        return scalings.get(0);
+    }
+
+    /** Whether all layers have one rank and one scaling. */
+    boolean even() {
+        return end(0) == updates.size();
+    }
+
+    /** The layers in runs of one rank and one scaling. */
+    List<Piece> pieces() {
+        List<Piece> pieces = new ArrayList<>();
+        int column = 0;
+        for (int first = 0; first < updates.size(); first = end(first)) {
+            Piece piece = new Piece(piece(first, end(first), column), column);
+            pieces.add(piece);
+            column += piece.group().width();
+        }
+        return pieces;
+    }
+
+    /** The layer after the last of the run that begins with layer {@code first}. */
+    private int end(int first) {
+        int end = first + 1;
+        while (end < updates.size()
+                && rank(end) == rank(first)
+                && scalings.get(end).equals(scalings.get(first))) {
+            end++;
+        }
+        return end;
+    }
+
+    private long rank(int layer) {
+        return updates.get(layer).b().cols();
+    }
+
+    private LoraGroup piece(int first, int end, int row) {
+        long rows = (end - first) * rank(first);
+        return new LoraGroup(
+                inFeatures,
+                scalings.subList(first, end),
+                rows(a, row, rows),
+                rows(gradA, row, rows),
+                updates.subList(first, end),
+                ordinals.subList(first, end));
+    }
+
+    private static TensorStack rows(TensorStack stack, int from, long count) {
+        return new TensorStack(stack.first().rowRange(from, from + count), stack.count(), stack.distance());
     }
 
     /** The columns of low-rank activations that are update {@code i}'s. */
     Tensor columns(Tensor lowRank, int i) {
-        return lowRank.colRange((long) i * rank, (i + 1L) * rank);
+        long from = 0;
+        for (int before = 0; before < i; before++) {
+            from += rank(before);
+        }
+        return lowRank.colRange(from, from + rank(i));
     }
 
     /**
@@ -89,20 +162,29 @@ public record LoraGroup(
      * @param t [rows, width]
      */
     void project(Pass pass, Tensor x, DropoutMasks masks, Tensor t) {
+        for (Piece piece : pieces()) {
+            piece.group().projectEvenly(pass, x, masks, piece.of(t));
+        }
+    }
+
+    private void projectEvenly(Pass pass, Tensor x, DropoutMasks masks, Tensor t) {
         if (masks == null) {
-            pass.ops().matmul().multiply(runs(x), false, a, true, scaling, 0f, runs(t));
+            pass.ops().matmul().multiply(runs(x), false, a, true, scaling(), 0f, runs(t));
             return;
         }
         withScratch(pass, x, scratch -> pass.ops()
                 .droppedLora()
-                .project(x, a.first(), scaling, masks.of(ordinals), scratch, t));
+                .project(x, a.first(), scaling(), masks.of(ordinals), scratch, t));
     }
 
     /** With dropout: {@code dx += drop'(dt·A)}. */
     void addDropped(Pass pass, Tensor dt, DropoutMasks masks, Tensor dx) {
-        withScratch(pass, dx, scratch -> pass.ops()
-                .droppedLora()
-                .addDropped(dt, a.first(), masks.of(ordinals), scratch, dx));
+        for (Piece piece : pieces()) {
+            Tensor own = piece.of(dt);
+            DroppedLora.Masks ownMasks = masks.of(piece.group().ordinals);
+            Tensor ownA = piece.group().a.first();
+            withScratch(pass, dx, scratch -> pass.ops().droppedLora().addDropped(own, ownA, ownMasks, scratch, dx));
+        }
     }
 
     /** {@code dA += dtᵀ·drop(x)}. */
@@ -111,9 +193,22 @@ public record LoraGroup(
             pass.ops().matmul().multiply(runs(dt), true, runs(x), false, 1f, 1f, gradA);
             return;
         }
-        withScratch(pass, x, scratch -> pass.ops()
-                .droppedLora()
-                .gradientOfA(dt, x, masks.of(ordinals), scratch, gradA.first()));
+        for (Piece piece : pieces()) {
+            Tensor own = piece.of(dt);
+            DroppedLora.Masks ownMasks = masks.of(piece.group().ordinals);
+            Tensor ownGradient = piece.group().gradA.first();
+            withScratch(
+                    pass, x, scratch -> pass.ops().droppedLora().gradientOfA(own, x, ownMasks, scratch, ownGradient));
+        }
+    }
+
+    /** {@code dt = scaling · dy·B}, behind the input's columns of {@code dx}, and {@code dB += dyᵀ·t}. */
+    void gradientOfB(Pass pass, Tensor dy, Tensor t, Tensor dx) {
+        for (Piece piece : pieces()) {
+            LoraGroup group = piece.group();
+            Tensor room = dx.colRange(0, inFeatures + piece.from() + group.width());
+            pass.ops().loraLinear().backward(dy, null, piece.of(t), group.updates, group.scaling(), null, room);
+        }
     }
 
     private TensorStack runs(Tensor rows) {

@@ -8,7 +8,8 @@ import java.util.List;
 /**
  * What a group of linear layers adds to its rows: rows of one micro-batch may have adapters of their own, all of one shape. The
  * frozen weight's product covers all rows at once. So does what is low-rank, if segments are of one length and adapters at a fixed
- * distance from one to the next; otherwise, and where dropout draws masks, it goes segment by segment.
+ * distance from one to the next; otherwise, and where dropout draws masks, it goes segment by segment. So it does where layers of
+ * the group differ in rank or scaling.
  *
  * @param segments one after another, covering all rows
  * @param joined the adapters of all segments as one, or null where they can't be
@@ -51,7 +52,9 @@ public record LoraSegments(List<Segment> segments, LoraGroup joined) {
 
     private static LoraGroup join(List<Segment> segments) {
         long rows = segments.get(0).rows();
-        return rows > 0 && segments.stream().allMatch(segment -> segment.rows() == rows)
+        return rows > 0
+                        && segments.get(0).lora().even()
+                        && segments.stream().allMatch(segment -> segment.rows() == rows)
                 ? LoraGroup.stack(segments.stream().map(Segment::lora).toList()).orElse(null)
                 : null;
     }
@@ -94,14 +97,10 @@ public record LoraSegments(List<Segment> segments, LoraGroup joined) {
     /** {@code dt = scaling · dy·B}, behind the input's columns of {@code dx}, and {@code dB += dyᵀ·t}. */
     void gradientOfB(Pass pass, Tensor dy, Tensor t, Tensor dx) {
         if (joined != null) {
-            gradientOfB(pass, joined, dy, t, dx);
+            joined.gradientOfB(pass, dy, t, dx);
         } else {
-            each(dy, t, (segment, rows, low) -> gradientOfB(pass, segment.lora(), rows, low, segment.of(dx)));
+            each(dy, t, (segment, rows, low) -> segment.lora().gradientOfB(pass, rows, low, segment.of(dx)));
         }
-    }
-
-    private static void gradientOfB(Pass pass, LoraGroup lora, Tensor dy, Tensor t, Tensor dx) {
-        pass.ops().loraLinear().backward(dy, null, t, lora.updates(), lora.scaling(), null, dx);
     }
 
     /** {@code dx += dt·A}, through the dropout. */

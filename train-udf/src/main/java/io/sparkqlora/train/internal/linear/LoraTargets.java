@@ -3,6 +3,7 @@ package io.sparkqlora.train.internal.linear;
 
 import io.sparkqlora.train.LayerChoice;
 import io.sparkqlora.train.LoraConfig;
+import io.sparkqlora.train.ModulePattern;
 import io.sparkqlora.train.OptionErrors;
 import io.sparkqlora.train.TargetModules;
 import io.sparkqlora.train.TrainErrors;
@@ -56,6 +57,25 @@ public final class LoraTargets {
             throw OptionErrors.nothingLeft();
         }
         return left;
+    }
+
+    /**
+     * Checks that every entry of the patterns is of some module.
+     *
+     * @param targeted the modules that get an adapter
+     * @throws io.sparkqlora.kernels.QLoraException CONFIG if one is of none
+     */
+    public static void requirePatternsUsed(LoraConfig lora, Set<String> targeted) {
+        requireUsed("rank_pattern", lora.rankPattern(), targeted);
+        requireUsed("alpha_pattern", lora.alphaPattern(), targeted);
+    }
+
+    private static void requireUsed(String option, ModulePattern pattern, Set<String> targeted) {
+        for (ModulePattern.Entry entry : pattern.entries()) {
+            if (targeted.stream().noneMatch(entry::matches)) {
+                throw OptionErrors.choosesNothing(option, entry.expression(), targeted);
+            }
+        }
     }
 
     private static void requireUsed(LayerChoice layers, Set<String> targeted) {

@@ -26,15 +26,15 @@ public record ModelAdapter(List<Layer> layers, LoraGroup lmHead) {
     }
 
     /** Views of an adapter's buffers. */
-    public static ModelAdapter of(ModelLayout layout, AdapterBuffers buffers, double scaling) {
+    public static ModelAdapter of(ModelLayout layout, AdapterBuffers buffers) {
         List<Layer> layers = layout.layers().stream()
                 .map(layer -> new Layer(
-                        buffers.group(layer.qkv(), scaling),
-                        buffers.group(layer.o(), scaling),
-                        buffers.group(layer.gateUp(), scaling),
-                        buffers.group(layer.down(), scaling)))
+                        buffers.group(layer.qkv()),
+                        buffers.group(layer.o()),
+                        buffers.group(layer.gateUp()),
+                        buffers.group(layer.down())))
                 .toList();
-        return new ModelAdapter(layers, buffers.group(layout.lmHead(), scaling));
+        return new ModelAdapter(layers, buffers.group(layout.lmHead()));
     }
 
     /** The first layer that has an adapter, where backward may end; the number of layers if none has. */

@@ -35,7 +35,7 @@ public record AdapterSlot(AdapterBuffers buffers, Moments moments, ModelAdapter 
         return new AdapterSlot(
                 buffers,
                 Moments.take(spec.optim(), spec.adapter(), spec.loraPlus(), arenas.optimizerState(), home),
-                ModelAdapter.of(spec.layout(), buffers, spec.lora().scaling()));
+                ModelAdapter.of(spec.layout(), buffers));
     }
 
     /** Writes what does not change; once. */
@@ -55,11 +55,13 @@ public record AdapterSlot(AdapterBuffers buffers, Moments moments, ModelAdapter 
      * @throws io.sparkqlora.kernels.QLoraException INPUT if its tensors or its scaling are not those of this slot's adapter
      */
     public void load(Device device, SessionSpec spec, Adapter adapter) {
-        if (adapter.config().scaling() != spec.lora().scaling()) {
-            throw TrainErrors.adapterMismatch(
-                    "the adapter",
-                    "its scaling",
-                    adapter.config().scaling() + ", expected " + spec.lora().scaling());
+        for (String module : spec.adapter().modules()) {
+            double scaling = adapter.config().scaling(module);
+            double expected = spec.lora().scaling(module);
+            if (scaling != expected) {
+                throw TrainErrors.adapterMismatch(
+                        "the adapter", "its scaling of " + module, scaling + ", expected " + expected);
+            }
         }
         Map<String, NamedTensor> tensors =
                 AdapterCheck.byName("the adapter", buffers.layout(), List.of(), adapter.tensors());

@@ -78,13 +78,11 @@ public record SessionPlan(
                 .mapToInt(GroupSpec::outFeatures)
                 .max()
                 .orElse(0);
-        return spec.device()
-                .workspaceBytes(
-                        attention,
-                        spec.compute(),
-                        spec.maxTokens(),
-                        outputs,
-                        spec.lora().r());
+        return spec.adapter().ranks().stream()
+                .mapToLong(rank ->
+                        spec.device().workspaceBytes(attention, spec.compute(), spec.maxTokens(), outputs, rank))
+                .max()
+                .orElse(0);
     }
 
     private static SessionBuffers.Arenas arenas(PlanningDevice planning) {

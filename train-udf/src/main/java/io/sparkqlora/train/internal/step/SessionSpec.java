@@ -18,6 +18,7 @@ import io.sparkqlora.train.internal.linear.SkippedLayers;
 import io.sparkqlora.train.internal.model.HostBatch;
 import io.sparkqlora.train.internal.model.ModelLayout;
 import java.util.List;
+import java.util.Set;
 
 /**
  * Everything that decides what a session holds in memory.
@@ -65,8 +66,9 @@ public record SessionSpec(
         requireShardable(quantization, arguments);
         ModelLayout layout = ModelLayout.of(model);
         SkippedLayers.check(model, quantization, layout);
-        AdapterLayout adapter =
-                new AdapterLayout(layout.groups(), LoraTargets.resolve(lora, layout.moduleNames()), lora.r());
+        Set<String> targets = LoraTargets.resolve(lora, layout.moduleNames());
+        LoraTargets.requirePatternsUsed(lora, targets);
+        AdapterLayout adapter = new AdapterLayout(layout.groups(), targets, lora);
         return new SessionSpec(
                 device,
                 model,

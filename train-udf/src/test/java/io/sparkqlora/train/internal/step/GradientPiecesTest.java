@@ -3,6 +3,7 @@ package io.sparkqlora.train.internal.step;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.sparkqlora.train.LoraConfig;
 import io.sparkqlora.train.ModelConfig;
 import io.sparkqlora.train.TargetModules;
 import io.sparkqlora.train.TinyModels;
@@ -47,8 +48,10 @@ class GradientPiecesTest {
     /** They cover the buffer without gaps, from its end down. */
     private static List<Piece> pieces(TargetModules targets, int rank) {
         ModelLayout layout = ModelLayout.of(CONFIG);
-        AdapterLayout adapter =
-                new AdapterLayout(layout.groups(), LoraTargets.resolve(targets, layout.moduleNames()), rank);
+        AdapterLayout adapter = new AdapterLayout(
+                layout.groups(),
+                LoraTargets.resolve(targets, layout.moduleNames()),
+                LoraConfig.builder().r(rank).build());
         List<Piece> pieces = GradientPieces.of(layout, adapter).pieces();
         long end = adapter.size();
         for (Piece piece : pieces) {

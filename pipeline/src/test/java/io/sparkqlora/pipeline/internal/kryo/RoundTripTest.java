@@ -9,6 +9,7 @@ import io.sparkqlora.train.Adapter;
 import io.sparkqlora.train.InitLoraWeights;
 import io.sparkqlora.train.LayerChoice;
 import io.sparkqlora.train.LoraConfig;
+import io.sparkqlora.train.ModulePattern;
 import io.sparkqlora.train.NamedTensor;
 import io.sparkqlora.train.PackedRow;
 import io.sparkqlora.train.StepMetrics;
@@ -18,6 +19,7 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import org.apache.spark.SparkConf;
 import org.apache.spark.serializer.KryoSerializer;
@@ -61,6 +63,8 @@ class RoundTripTest {
                         .initLoraWeights(InitLoraWeights.GAUSSIAN)
                         .build(),
                 new StepMetrics(3, 1.5, 1e-4, Double.NaN, 77, 33, 0.25),
+                ModulePattern.of(Map.of("v_proj", 16)),
+                new ModulePattern.Entry("q_proj", 2.5),
                 List.of(),
                 List.of("one"),
                 List.of("one", "two", List.of(3)),

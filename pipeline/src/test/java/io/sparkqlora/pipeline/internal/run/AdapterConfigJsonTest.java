@@ -8,9 +8,11 @@ import io.sparkqlora.pipeline.TestJobs;
 import io.sparkqlora.train.InitLoraWeights;
 import io.sparkqlora.train.LayerChoice;
 import io.sparkqlora.train.LoraConfig;
+import io.sparkqlora.train.ModulePattern;
 import io.sparkqlora.train.TargetModules;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 class AdapterConfigJsonTest {
@@ -22,12 +24,17 @@ class AdapterConfigJsonTest {
                 .set("target_modules", List.of("q_proj", "v_proj"))
                 .set("init_lora_weights", "gaussian")
                 .addOptions(
-                        List.of("exclude_modules=.*[.]3[.].*", "layers_to_transform=[0, 2]", "layers_pattern=layers"))
+                        List.of("exclude_modules=.*[.]3[.].*", "layers_to_transform=[0, 2]", "layers_pattern=layers",
+                                "rank_pattern={v_proj: 16, .*[.]0[.].*: 2}",
+                                "alpha_pattern={v_proj: 2.5}"))
                 .build();
         LoraConfig lora = EngineSettings.lora(job);
         assertThat(lora.layers())
                 .isEqualTo(new LayerChoice(TargetModules.of(".*[.]3[.].*"), List.of(0, 2), List.of("layers")));
         assertThat(lora.initLoraWeights()).isEqualTo(InitLoraWeights.GAUSSIAN);
+        assertThat(lora.rankPattern().entries())
+                .containsExactly(new ModulePattern.Entry("v_proj", 16), new ModulePattern.Entry(".*[.]0[.].*", 2));
+        assertThat(lora.alphaPattern()).isEqualTo(ModulePattern.of(Map.of("v_proj", 2.5)));
         assertThat(AdapterConfigJson.read(AdapterConfigJson.write(lora))).isEqualTo(lora);
     }
 
@@ -35,7 +42,7 @@ class AdapterConfigJsonTest {
     void whatIsNotSaidIsNotRecorded() {
         LoraConfig lora = EngineSettings.lora(TestJobs.small(Path.of("out")).build());
         String json = AdapterConfigJson.write(lora);
-        assertThat(json).doesNotContain("exclude", "layers_", "init_lora");
+        assertThat(json).doesNotContain("exclude", "layers_", "init_lora", "pattern");
         assertThat(AdapterConfigJson.read(json)).isEqualTo(lora);
     }
 }

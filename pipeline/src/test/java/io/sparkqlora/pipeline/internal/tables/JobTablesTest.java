@@ -116,7 +116,7 @@ class JobTablesTest {
     private static Row run(String id, String status) {
         Timestamp now = new Timestamp(0);
         return RowFactory.create(
-                id, status, "m", "f", "t", "d", "v", "i", "{}", "{}", 10L, 0L, now, now, null, null, "cpu", null);
+                id, status, "m", "f", "t", "d", "v", "i", "{}", "{}", 10L, 0L, now, now, null, null, "cpu", null, null);
     }
 
     private static Dataset<Row> metrics(long step) {

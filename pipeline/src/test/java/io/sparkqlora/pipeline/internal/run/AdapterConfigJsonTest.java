@@ -23,10 +23,12 @@ class AdapterConfigJsonTest {
         JobConfig job = TestJobs.small(Path.of("out"))
                 .set("target_modules", List.of("q_proj", "v_proj"))
                 .set("init_lora_weights", "gaussian")
-                .addOptions(
-                        List.of("exclude_modules=.*[.]3[.].*", "layers_to_transform=[0, 2]", "layers_pattern=layers",
-                                "rank_pattern={v_proj: 16, .*[.]0[.].*: 2}",
-                                "alpha_pattern={v_proj: 2.5}"))
+                .addOptions(List.of(
+                        "exclude_modules=.*[.]3[.].*",
+                        "layers_to_transform=[0, 2]",
+                        "layers_pattern=layers",
+                        "rank_pattern={v_proj: 16, .*[.]0[.].*: 2}",
+                        "alpha_pattern={v_proj: 2.5}"))
                 .build();
         LoraConfig lora = EngineSettings.lora(job);
         assertThat(lora.layers())

@@ -19,6 +19,7 @@ import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -58,7 +59,7 @@ class FirstAdapterTest {
         return new AdapterStore(tables()).read(run, run.lastStep());
     }
 
-    /** An adapter of two modules and rank 4, trained for five steps. */
+    /** A job whose adapter is of two modules and rank 4. */
     private JobConfig first() {
         return TestJobs.small(dir.resolve("out"))
                 .set("target_modules", List.of("q_proj", "down_proj"))
@@ -76,10 +77,11 @@ class FirstAdapterTest {
     }
 
     @Test
+    @Tag("slow")
     void aRunStartsFromItsWeightsAndOptionsAndGoesOnBitForBit() {
         TokenData data = TestShards.write(tables(), 10);
-        Adapter start = adapter(train(first(), data, RunObserver.NONE));
-        AdapterFiles.write(start, folder);
+        AdapterFiles.write(SteppedAdapters.of(EngineSettings.lora(first()), base.config()), folder);
+        Adapter start = AdapterFiles.read(folder);
 
         JobConfig still = open(first(), folder)
                 .set("run_id", "still")
@@ -105,7 +107,8 @@ class FirstAdapterTest {
 
         // the same command with other weights in that folder is another run, and no going on with a named one
         AdapterFiles.write(adapter(undisturbed), folder);
-        assertThat(train(job, data, RunObserver.NONE).inputs().runId())
+        JobConfig settled = FirstAdapter.settle(job, base.config());
+        assertThat(RunIds.of(settled, base, data, null, tables()))
                 .startsWith("run-")
                 .isNotEqualTo(undisturbed.inputs().runId());
         assertThatThrownBy(() -> train(disturbed, data, RunObserver.NONE))
@@ -125,7 +128,7 @@ class FirstAdapterTest {
                 "target_modules | [q_proj] | QLORA-P161: the job's target_modules and their exceptions leave out model.layers.0.mlp.down_proj, for which"
             })
     void keysThatSaySomethingElseAreRefused(String key, String value, String message) {
-        AdapterFiles.write(FreshAdapters.of(EngineSettings.lora(first()), base.config()), folder);
+        AdapterFiles.write(SteppedAdapters.of(EngineSettings.lora(first()), base.config()), folder);
         JobConfig job =
                 open(first(), folder).addOptions(List.of(key + "=" + value)).build();
         assertThatThrownBy(() -> FirstAdapter.settle(job, base.config()))
@@ -134,7 +137,7 @@ class FirstAdapterTest {
 
     @Test
     void whatIsSaidInOtherWordsStandsAndDropoutIsTheJobs() {
-        AdapterFiles.write(FreshAdapters.of(EngineSettings.lora(first()), base.config()), folder);
+        AdapterFiles.write(SteppedAdapters.of(EngineSettings.lora(first()), base.config()), folder);
         JobConfig job = open(first(), folder)
                 .addOptions(List.of("target_modules=.*(q|down)_proj", "r=4", "lora_dropout=0.25"))
                 .build();
@@ -150,7 +153,7 @@ class FirstAdapterTest {
         JobConfig job = open(first(), folder).build();
         assertThatThrownBy(() -> FirstAdapter.settle(job, base.config()))
                 .hasMessageStartingWith("QLORA-T001: " + folder.resolve("adapter_config.json") + " does not exist");
-        Adapter whole = FreshAdapters.of(EngineSettings.lora(first()), base.config());
+        Adapter whole = SteppedAdapters.of(EngineSettings.lora(first()), base.config());
         AdapterFiles.write(
                 new Adapter(
                         whole.config(),

@@ -7,18 +7,24 @@ import io.sparkqlora.train.Adapter;
 import io.sparkqlora.train.ComputeType;
 import io.sparkqlora.train.LoraConfig;
 import io.sparkqlora.train.ModelConfig;
+import io.sparkqlora.train.PackedRow;
 import io.sparkqlora.train.QuantizationConfig;
 import io.sparkqlora.train.RandomWeights;
 import io.sparkqlora.train.TrainingArguments;
 import io.sparkqlora.train.TrainingSession;
+import java.util.List;
 
-/** Fresh adapters. */
-final class FreshAdapters {
+/** Adapters after a step, of another seed than a job has by default. */
+final class SteppedAdapters {
 
-    private FreshAdapters() {}
+    private SteppedAdapters() {}
 
     static Adapter of(LoraConfig lora, ModelConfig model) {
-        TrainingArguments arguments = TrainingArguments.builder().maxSteps(1).build();
+        TrainingArguments arguments = TrainingArguments.builder()
+                .maxSteps(1)
+                .learningRate(0.01)
+                .seed(5)
+                .build();
         try (Device device = Devices.open("cpu");
                 TrainingSession session = TrainingSession.open(
                         device,
@@ -28,6 +34,8 @@ final class FreshAdapters {
                         lora,
                         arguments,
                         8)) {
+            int[] tokens = {3, 4, 5, 6};
+            session.step(List.of(List.of(PackedRow.single(0, tokens, tokens))));
             return session.adapter();
         }
     }

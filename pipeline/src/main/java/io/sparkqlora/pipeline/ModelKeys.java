@@ -14,11 +14,24 @@ public final class ModelKeys {
     public static final ConfigKey<String> MODEL_NAME_OR_PATH = of(
                     MODEL,
                     "model_name_or_path",
-                    ConfigTypes.text("the folder of a Hugging Face checkpoint"),
+                    ConfigTypes.text(
+                            "the folder of a Hugging Face checkpoint, its URI, or hf://organisation/model@revision"),
                     null,
-                    "Folder of the base checkpoint: config.json, safetensors, tokenizer.json (tokenize needs the last alone). A relative "
-                            + "path starts at the working directory, on executors too, where the folder must exist as well.")
+                    "The base checkpoint: config.json, safetensors, tokenizer.json (tokenize needs the last alone). A folder must exist on "
+                            + "executors too, where a relative path starts at their working directory. A folder of a Hadoop filesystem "
+                            + "(s3a://…, abfs://…, gs://…, hdfs://…) and a model of the Hugging Face Hub (hf://…; without a revision, main) "
+                            + "are copied to each machine, once.")
             .mandatory();
+
+    public static final ConfigKey<String> CACHE_DIR = of(
+                    MODEL,
+                    "cache_dir",
+                    ConfigTypes.text("a folder"),
+                    null,
+                    "Where each machine keeps copies of bases that lie elsewhere. Without it, models of the Hub are where huggingface_hub "
+                            + "keeps them (HF_HUB_CACHE, or hub in HF_HOME, by default ~/.cache/huggingface/hub), and checkpoints of "
+                            + "Hadoop filesystems are in ~/.cache/spark-qlora.")
+            .operational();
 
     public static final ConfigKey<String> BACKEND = of(
             MODEL,
@@ -28,7 +41,7 @@ public final class ModelKeys {
             "What the numbers run on. auto is cuda where the build has its kernels and a GPU is found, else cpu, and the run is "
                     + "one of what it became. On a cluster, cuda is the GPU that Spark gave the task, else the first one.");
 
-    static final List<ConfigKey<?>> ALL = List.of(MODEL_NAME_OR_PATH, BACKEND);
+    static final List<ConfigKey<?>> ALL = List.of(MODEL_NAME_OR_PATH, CACHE_DIR, BACKEND);
 
     private ModelKeys() {}
 }

@@ -129,6 +129,17 @@ class AdapterFilesTest {
     }
 
     @Test
+    void aBaseOnTheHubHasItsNameAndRevisionAsPeftHasThem() throws IOException {
+        Adapter read = AdapterFiles.read(PEFT);
+        AdapterFiles.write(new Adapter(read.config(), "hf://org/model@abc", read.tensors()), temp);
+        JsonNode json =
+                new ObjectMapper().readTree(temp.resolve("adapter_config.json").toFile());
+        assertThat(json.path("base_model_name_or_path").asText()).isEqualTo("org/model");
+        assertThat(json.path("revision").asText()).isEqualTo("abc");
+        assertThat(AdapterFiles.read(temp).baseModelNameOrPath()).isEqualTo("org/model");
+    }
+
+    @Test
     void replacesAnAdapterAndLeavesOtherFiles() throws IOException {
         Files.writeString(temp.resolve("README.md"), "mine");
         AdapterFiles.write(AdapterFiles.read(PEFT), temp);

@@ -88,6 +88,11 @@ public final class ChatTokenizer extends Transformer implements MLWritable {
         return keyParams.text(ModelKeys.MODEL_NAME_OR_PATH);
     }
 
+    /** {@link ModelKeys#CACHE_DIR}. */
+    public Param<String> cacheDir() {
+        return keyParams.text(ModelKeys.CACHE_DIR);
+    }
+
     /** {@link DataKeys#MESSAGES_COLUMN}. */
     public Param<String> messagesColumn() {
         return keyParams.text(DataKeys.MESSAGES_COLUMN);
@@ -201,6 +206,11 @@ public final class ChatTokenizer extends Transformer implements MLWritable {
     /** {@link ModelKeys#MODEL_NAME_OR_PATH}. */
     public ChatTokenizer setModelNameOrPath(String value) {
         return with(modelNameOrPath(), value);
+    }
+
+    /** {@link ModelKeys#CACHE_DIR}. */
+    public ChatTokenizer setCacheDir(String value) {
+        return with(cacheDir(), value);
     }
 
     /** {@link DataKeys#MESSAGES_COLUMN}. */

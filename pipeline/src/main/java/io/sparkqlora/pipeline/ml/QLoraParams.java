@@ -76,6 +76,11 @@ public interface QLoraParams extends Params {
         return keyParams().text(ModelKeys.MODEL_NAME_OR_PATH);
     }
 
+    /** {@link ModelKeys#CACHE_DIR}. */
+    default Param<String> cacheDir() {
+        return keyParams().text(ModelKeys.CACHE_DIR);
+    }
+
     /** {@link ModelKeys#BACKEND}. */
     default Param<String> backend() {
         return keyParams().text(ModelKeys.BACKEND);

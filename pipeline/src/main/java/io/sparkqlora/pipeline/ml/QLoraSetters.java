@@ -56,6 +56,11 @@ abstract class QLoraSetters extends Estimator<QLoraModel> implements QLoraParams
         return with(modelNameOrPath(), value);
     }
 
+    /** {@link ModelKeys#CACHE_DIR}. */
+    public QLoraEstimator setCacheDir(String value) {
+        return with(cacheDir(), value);
+    }
+
     /** {@link ModelKeys#BACKEND}. */
     public QLoraEstimator setBackend(String value) {
         return with(backend(), value);

@@ -100,7 +100,7 @@ class QLoraParamsTest {
         assertThatThrownBy(() -> new QLoraEstimator("q")
                         .setOutputDir("out")
                         .fit(spark.createDataFrame(java.util.List.of(), TOKENS)))
-                .hasMessageStartingWith("QLORA-P110: q: modelNameOrPath is not set (Folder of the base checkpoint");
+                .hasMessageStartingWith("QLORA-P110: q: modelNameOrPath is not set (The base checkpoint");
     }
 
     @Test

@@ -8,7 +8,8 @@ import static org.apache.spark.sql.functions.trim;
 
 import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.JobConfig;
-import io.sparkqlora.pipeline.ModelKeys;
+import io.sparkqlora.pipeline.internal.base.BaseFolder;
+import io.sparkqlora.pipeline.internal.base.BasePart;
 import io.sparkqlora.pipeline.internal.cluster.ClusterPreflight;
 import io.sparkqlora.pipeline.internal.data.TokenizeSettings;
 import io.sparkqlora.pipeline.internal.job.JobInputs;
@@ -20,7 +21,6 @@ import io.sparkqlora.tokenize.SourceRows;
 import io.sparkqlora.tokenize.TextTokenizer;
 import io.sparkqlora.tokenize.TokenColumns;
 import io.sparkqlora.tokenize.TokenizeOptions;
-import java.nio.file.Path;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -46,12 +46,13 @@ public final class PromptTable {
      */
     public static Answered run(Workspace work, RunChoice chosen, String source, int maxNewTokens) {
         JobConfig config = work.config();
-        ClusterPreflight.check(work.spark().sparkContext(), JobInputs.check(chosen));
+        ClusterPreflight.checkBase(work.spark().sparkContext(), JobInputs.check(chosen), chosen.config());
         RunChoice choice = Predictions.onDevice(work, chosen);
         SourceRows rows =
                 DataSource.of(source, config.get(DataKeys.DATASET_FORMAT)).read(work.spark());
-        Dataset<Row> answered =
-                Scoring.answers(choice, prompts(config, rows), maxNewTokens).persist(StorageLevel.MEMORY_AND_DISK());
+        Dataset<Row> answered = Scoring.answers(
+                        choice, prompts(work.withBaseOf(chosen.config()).config(), rows), maxNewTokens)
+                .persist(StorageLevel.MEMORY_AND_DISK());
         try {
             Row counts = answered.agg(count("prediction"), count(lit(1))).first();
             Predictions.append(work, choice, source, answered);
@@ -63,7 +64,7 @@ public final class PromptTable {
 
     private static Dataset<Row> prompts(JobConfig config, SourceRows rows) {
         TokenizeOptions options = TokenizeSettings.of(config);
-        try (TextTokenizer tokenizer = TextTokenizer.open(Path.of(config.get(ModelKeys.MODEL_NAME_OR_PATH)))) {
+        try (TextTokenizer tokenizer = TextTokenizer.open(BaseFolder.of(config, BasePart.TOKENIZER))) {
             Column tokens = TokenColumns.of(rows, tokenizer, options, true);
             Dataset<Row> all = rows.jsonText()
                     ? rows.rows().where(trim(col(rows.rows().columns()[0])).notEqual(""))

@@ -2,6 +2,7 @@
 package io.sparkqlora.pipeline.internal.cli;
 
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.internal.base.BaseFolder;
 import java.util.Map;
 import org.apache.spark.sql.SparkSession;
 import picocli.CommandLine.Mixin;
@@ -22,7 +23,7 @@ abstract class JobCommand extends QLoraCommand {
     @Override
     final Map<String, Object> execute() {
         JobConfig config = options.config();
-        try (LocalSession session = LocalSession.open()) {
+        try (LocalSession session = LocalSession.open(BaseFolder.executorSettings(config, System.getenv()))) {
             return execute(session.spark(), config);
         }
     }

@@ -18,6 +18,15 @@ import org.apache.spark.sql.SparkSession;
 record LocalSession(SparkSession spark, boolean owned) implements AutoCloseable {
 
     static LocalSession open() {
+        return open(Map.of());
+    }
+
+    /**
+     * The session.
+     *
+     * @param ofCluster settings that a session on a cluster gets unless they are set
+     */
+    static LocalSession open(Map<String, String> ofCluster) {
         if (SparkSession.getDefaultSession().isDefined()) {
             return new LocalSession(SparkSession.getDefaultSession().get(), false);
         }
@@ -29,6 +38,9 @@ record LocalSession(SparkSession spark, boolean owned) implements AutoCloseable 
                 builder.config(key, value);
             }
         });
+        if (!given.get("spark.master", "local").startsWith("local")) {
+            ofCluster.forEach((key, value) -> builder.config(key, given.get(key, value)));
+        }
         return new LocalSession(builder.getOrCreate(), true);
     }
 

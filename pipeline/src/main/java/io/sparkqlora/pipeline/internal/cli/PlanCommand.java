@@ -5,6 +5,8 @@ import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.ModelKeys;
+import io.sparkqlora.pipeline.internal.base.BaseFolder;
+import io.sparkqlora.pipeline.internal.base.BasePart;
 import io.sparkqlora.pipeline.internal.job.JobInputs;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
 import io.sparkqlora.pipeline.internal.run.FirstAdapter;
@@ -14,7 +16,6 @@ import io.sparkqlora.pipeline.internal.run.StoredFormat;
 import io.sparkqlora.train.Checkpoint;
 import io.sparkqlora.train.MemoryPlan;
 import io.sparkqlora.train.ModelConfig;
-import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
@@ -40,8 +41,7 @@ final class PlanCommand extends QLoraCommand {
     @Override
     Map<String, Object> execute() {
         JobConfig asked = options.config();
-        Path folder = Path.of(asked.get(ModelKeys.MODEL_NAME_OR_PATH));
-        ModelConfig model = model(folder);
+        ModelConfig model = model(asked);
         JobConfig config = FirstAdapter.settle(asked, model);
         StoredFormat.of(config, model);
         int maxTokens = JobInputs.batchTokens(config, config.get(DataKeys.MAX_SEQ_LENGTH));
@@ -52,12 +52,13 @@ final class PlanCommand extends QLoraCommand {
     }
 
     /** The size of stored blocks stands beside the weights, not in config.json. */
-    private static ModelConfig model(Path folder) {
-        ModelConfig model = ModelConfig.parse(folder.resolve("config.json"));
+    private static ModelConfig model(JobConfig asked) {
+        ModelConfig model =
+                ModelConfig.parse(BaseFolder.of(asked, BasePart.CONFIG).resolve("config.json"));
         if (model.quantization() == null) {
             return model;
         }
-        try (Checkpoint checkpoint = Checkpoint.open(folder)) {
+        try (Checkpoint checkpoint = Checkpoint.open(BaseFolder.of(asked, BasePart.ALL))) {
             return checkpoint.config();
         }
     }

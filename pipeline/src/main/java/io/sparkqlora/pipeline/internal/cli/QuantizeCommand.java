@@ -5,8 +5,9 @@ import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.Devices;
 import io.sparkqlora.pipeline.FormatErrors;
 import io.sparkqlora.pipeline.JobConfig;
-import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.QuantizationKeys;
+import io.sparkqlora.pipeline.internal.base.BaseFolder;
+import io.sparkqlora.pipeline.internal.base.BasePart;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
 import io.sparkqlora.train.Checkpoint;
 import io.sparkqlora.train.QuantizedCheckpoint;
@@ -43,7 +44,7 @@ final class QuantizeCommand extends QLoraCommand {
             throw FormatErrors.nothingToQuantize();
         }
         // on the processor, whose bits are those of a GPU
-        try (Checkpoint base = Checkpoint.open(Path.of(config.get(ModelKeys.MODEL_NAME_OR_PATH)));
+        try (Checkpoint base = Checkpoint.open(BaseFolder.of(config, BasePart.ALL));
                 Device device = Devices.open("cpu")) {
             QuantizedCheckpoint written =
                     QuantizedCheckpoint.write(device, base, EngineSettings.quantization(config, base.config()), out);

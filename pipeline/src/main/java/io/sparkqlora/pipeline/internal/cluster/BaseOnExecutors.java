@@ -3,6 +3,10 @@ package io.sparkqlora.pipeline.internal.cluster;
 
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.pipeline.ClusterErrors;
+import io.sparkqlora.pipeline.HubErrors;
+import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.ModelKeys;
+import io.sparkqlora.pipeline.internal.base.BaseFolder;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
 import java.nio.file.Path;
@@ -14,25 +18,59 @@ import java.util.stream.IntStream;
 import org.apache.spark.SparkContext;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.api.java.function.Function;
 
-/** Whether executors have the driver's base: a job of one short task a slot, which Spark spreads over all executors. */
+/**
+ * Whether executors have the driver's base, or come to the same where it is fetched: a job of one short task a slot, which Spark spreads over
+ * all executors. They fetch its configuration alone; the weights come to those that train.
+ */
 final class BaseOnExecutors {
 
     private static final int MOST_TASKS = 1_000;
 
     private BaseOnExecutors() {}
 
-    static void check(SparkContext spark, BaseModel base) {
+    static void check(SparkContext spark, BaseModel base, JobConfig config) {
         if (spark.isLocal()) {
             return;
         }
+        if (BaseFolder.isRemote(config)) {
+            List<Report> reports = reports(spark, ConfigJson.write(config), BaseOnExecutors::reach);
+            checkRemote(config.get(ModelKeys.MODEL_NAME_OR_PATH), BaseFolder.version(config), reports);
+        } else {
+            check(base, reports(spark, base.folder().toAbsolutePath().toString(), BaseOnExecutors::look));
+        }
+    }
+
+    private static List<Report> reports(SparkContext spark, String what, Function<String, String> task) {
         int tasks = Math.max(1, Math.min(MOST_TASKS, Slots.of(spark)));
-        String folder = base.folder().toAbsolutePath().toString();
         List<String> reports = new JavaSparkContext(spark)
-                .parallelize(IntStream.range(0, tasks).mapToObj(i -> folder).toList(), tasks)
-                .map(BaseOnExecutors::look)
+                .parallelize(IntStream.range(0, tasks).mapToObj(i -> what).toList(), tasks)
+                .map(task)
                 .collect();
-        check(base, reports.stream().map(Report::of).toList());
+        return reports.stream().map(Report::of).toList();
+    }
+
+    /** As {@link #look}, at a base that is fetched. */
+    private static String reach(String configJson) {
+        String host = SparkEnv.get().blockManager().blockManagerId().host();
+        try {
+            return new Report(host, BaseFolder.version(ConfigJson.read(configJson)), "").text();
+        } catch (QLoraException e) {
+            return new Report(host, "", e.getMessage()).text();
+        }
+    }
+
+    /** Judges what the tasks saw of a base that is fetched. */
+    static void checkRemote(String name, String version, List<Report> reports) {
+        Predicate<Report> failed = report -> !report.problem().isEmpty();
+        reports.stream().filter(failed).findFirst().ifPresent(report -> {
+            throw HubErrors.notToExecutors(name, hosts(reports, failed), report.problem());
+        });
+        List<String> others = hosts(reports, report -> !report.fingerprint().equals(version));
+        if (!others.isEmpty()) {
+            throw HubErrors.otherOnExecutors(name, others);
+        }
     }
 
     /** What one task saw; as an exception Spark would try the task three more times. */
@@ -75,7 +113,7 @@ final class BaseOnExecutors {
      * A task's view.
      *
      * @param host where it ran
-     * @param fingerprint of the base there; empty if it can't be read
+     * @param fingerprint of the base there, or its version where it is fetched; empty if it can't be read
      * @param problem why not; empty if it can
      */
     record Report(String host, String fingerprint, String problem) {

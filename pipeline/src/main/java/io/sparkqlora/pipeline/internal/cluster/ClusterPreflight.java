@@ -23,14 +23,14 @@ public final class ClusterPreflight {
     }
 
     /**
-     * Checks that tasks can run at all and see the base; for every job that has tasks on executors.
+     * Checks that tasks can run at all and see the base, or can fetch it; for every job that has tasks on executors.
      *
      * @throws io.sparkqlora.kernels.QLoraException CONFIG or INPUT, with the setting to change
      */
-    public static void check(SparkContext spark, BaseModel base) {
+    public static void checkBase(SparkContext spark, BaseModel base, JobConfig config) {
         BarrierSettings.requireResourcesExist(spark.getConf());
         Rapids.requireItsClasses(spark.getConf());
-        BaseOnExecutors.check(spark, base);
+        BaseOnExecutors.check(spark, base, config);
     }
 
     /**
@@ -56,7 +56,7 @@ public final class ClusterPreflight {
         if (!config.has(GroupKeys.GROUP_BY)) {
             Slots.require(spark, config.get(ExecutorKeys.NUM_PROCESSES));
         }
-        BaseOnExecutors.check(spark, base);
+        BaseOnExecutors.check(spark, base, config);
     }
 
     /** Whether there is a slot for another task while so many ranks train. */

@@ -9,11 +9,12 @@ import java.nio.file.Path;
 /**
  * A base checkpoint that was found whole.
  *
- * @param folder where it lies
+ * @param name what jobs call it
+ * @param folder where it lies, or its copy
  * @param config its shape
  * @param fingerprint hash of it
  */
-public record BaseModel(Path folder, ModelConfig config, String fingerprint) {
+public record BaseModel(String name, Path folder, ModelConfig config, String fingerprint) {
 
     /**
      * Opens and checks a checkpoint, without loading it.
@@ -22,8 +23,13 @@ public record BaseModel(Path folder, ModelConfig config, String fingerprint) {
      */
     public static BaseModel open(Path folder) {
         try (Checkpoint checkpoint = Checkpoint.open(folder)) {
-            return new BaseModel(folder, checkpoint.config(), checkpoint.fingerprint());
+            return new BaseModel(folder.toString(), folder, checkpoint.config(), checkpoint.fingerprint());
         }
+    }
+
+    /** The same, of another name. */
+    public BaseModel named(String other) {
+        return new BaseModel(other, folder, config, fingerprint);
     }
 
     /**

@@ -6,6 +6,7 @@ import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.RunKeys;
+import io.sparkqlora.pipeline.internal.base.BaseFolder;
 import io.sparkqlora.pipeline.internal.config.TextLists;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.doctor.Doctor.Check;
@@ -14,6 +15,7 @@ import io.sparkqlora.pipeline.internal.run.FirstAdapter;
 import io.sparkqlora.pipeline.internal.run.RunDevice;
 import io.sparkqlora.pipeline.internal.run.RunDevices;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -33,6 +35,9 @@ final class JobParts {
     static List<Check> checks(JobConfig job) {
         List<Check> checks = new ArrayList<>();
         checks.add(new Check("checkpoint", () -> checkpoint(job)));
+        if (BaseFolder.isRemote(job)) {
+            checks.add(new Check("copy of the base", () -> copy(job)));
+        }
         for (ConfigKey<String> key : List.of(DataKeys.DATASET, DataKeys.EVAL_DATASET)) {
             if (job.has(key)) {
                 TextLists.of(job.get(key))
@@ -44,7 +49,7 @@ final class JobParts {
     }
 
     private static Finding checkpoint(JobConfig job) {
-        BaseModel base = JobInputs.check(job);
+        BaseModel base = BaseFolder.isRemote(job) ? JobInputs.checkWithoutWeights(job) : JobInputs.check(job);
         RunDevice device = RunDevices.here(job.get(ModelKeys.BACKEND));
         long need = JobInputs.memory(
                         FirstAdapter.settle(job, base.config()), base, device, job.get(DataKeys.MAX_SEQ_LENGTH))
@@ -61,6 +66,27 @@ final class JobParts {
                 : Finding.wrong(
                         "checkpoint",
                         says + "; lower per_device_train_batch_size or max_seq_length, or recompute: full");
+    }
+
+    /** Whether a base that lies elsewhere can be fetched, and has room here. */
+    private static Finding copy(JobConfig job) {
+        BaseFolder.Look look = BaseFolder.look(job);
+        try {
+            long free = Files.getFileStore(look.cache()).getUsableSpace();
+            String says = String.format(
+                    Locale.ROOT,
+                    "%s in %s: %.1f GiB are yet to be fetched, %.1f GiB are free",
+                    look.version(),
+                    look.cache(),
+                    look.missing() / GIB,
+                    free / GIB);
+            return look.missing() <= free
+                    ? Finding.ok("copy of the base", says)
+                    : Finding.wrong(
+                            "copy of the base", says + "; make room, or set cache_dir to a folder with more of it");
+        } catch (IOException e) {
+            return unreachable("copy of the base", new Path(look.cache().toString()), e);
+        }
     }
 
     /** A path that exists, or else perhaps a table's name. */

@@ -4,6 +4,8 @@ package io.sparkqlora.pipeline.internal.groups;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.ModelKeys;
+import io.sparkqlora.pipeline.internal.base.BaseFolder;
+import io.sparkqlora.pipeline.internal.base.BasePart;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.observe.ExecutorNumbers;
@@ -16,7 +18,6 @@ import io.sparkqlora.train.Adapter;
 import io.sparkqlora.train.Checkpoint;
 import io.sparkqlora.train.MultiAdapterSession;
 import io.sparkqlora.train.TrainingArguments;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -56,7 +57,7 @@ final class ResidentAdapters implements AutoCloseable {
         JobConfig config = ConfigJson.read(run.configJson());
         List<AutoCloseable> opened = new ArrayList<>();
         try {
-            Checkpoint checkpoint = Checkpoint.open(Path.of(config.get(ModelKeys.MODEL_NAME_OR_PATH)));
+            Checkpoint checkpoint = Checkpoint.open(BaseFolder.of(config, BasePart.ALL));
             opened.add(checkpoint);
             BaseModel.requireSame(checkpoint, run.fingerprint());
             Device device = RunDevices.open(config.get(ModelKeys.BACKEND));

@@ -4,6 +4,8 @@ package io.sparkqlora.pipeline.internal.job;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.ModelKeys;
+import io.sparkqlora.pipeline.internal.base.BaseFolder;
+import io.sparkqlora.pipeline.internal.base.BasePart;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.run.Closing;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
@@ -52,7 +54,7 @@ public final class Answers implements AutoCloseable {
 
     /** Loads the base that a job names, and an adapter (null: none). */
     public static Answers open(JobConfig config, Adapter adapter) {
-        Path folder = Path.of(config.get(ModelKeys.MODEL_NAME_OR_PATH));
+        Path folder = BaseFolder.of(config, BasePart.ALL);
         List<AutoCloseable> opened = new ArrayList<>();
         try {
             Checkpoint checkpoint = Checkpoint.open(folder);

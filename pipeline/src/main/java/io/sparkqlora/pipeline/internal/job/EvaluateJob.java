@@ -44,14 +44,16 @@ public final class EvaluateJob {
     public static Evaluation measure(Workspace work, RunChoice chosen) {
         JobConfig config = work.config();
         BaseModel base = JobInputs.check(chosen);
-        ClusterPreflight.check(work.spark().sparkContext(), base);
+        ClusterPreflight.checkBase(work.spark().sparkContext(), base, chosen.config());
         RunDevice device = RunDevices.find(work.spark(), config.get(ModelKeys.BACKEND));
         RunChoice choice = chosen.withBackend(device.backend());
         JobInputs.requireMemory(choice.config(), base, device, 1);
         work.observer().onMessage("evaluating " + choice.adapterId() + " " + device.describe());
         String source = DataPart.EVALUATION.source(config);
         TokenData data = TokenDatasets.prepare(
-                work, DataPart.EVALUATION, longest -> JobInputs.requireMemory(choice.config(), base, device, longest));
+                work.withBaseOf(choice.config()),
+                DataPart.EVALUATION,
+                longest -> JobInputs.requireMemory(choice.config(), base, device, longest));
         requireRows(data, choice.group());
         int maxTokens = JobInputs.batchTokens(choice.config(), data.maxNumTokens());
         String title = "evaluate " + choice.adapterId();

@@ -4,6 +4,8 @@ package io.sparkqlora.pipeline.internal.job;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.ModelKeys;
+import io.sparkqlora.pipeline.internal.base.BaseFolder;
+import io.sparkqlora.pipeline.internal.base.BasePart;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.run.AdapterConfigJson;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
@@ -17,7 +19,6 @@ import io.sparkqlora.train.NamedTensor;
 import io.sparkqlora.train.PackedRow;
 import io.sparkqlora.train.TrainingSession;
 import java.io.Serializable;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
@@ -41,7 +42,7 @@ record EvaluateTask(String configJson, String adapterConfig, int maxTokens)
         List<NamedTensor> tensors = new ArrayList<>();
         adapterRows.forEachRemaining(row -> tensors.add(TensorRows.tensor(row)));
         Adapter adapter = new Adapter(AdapterConfigJson.read(adapterConfig), null, tensors);
-        try (Checkpoint checkpoint = Checkpoint.open(Path.of(config.get(ModelKeys.MODEL_NAME_OR_PATH)));
+        try (Checkpoint checkpoint = Checkpoint.open(BaseFolder.of(config, BasePart.ALL));
                 Device device = RunDevices.open(config.get(ModelKeys.BACKEND));
                 TrainingSession session = open(config, checkpoint, device, adapter)) {
             return List.of(sums(session, tokenRows)).iterator();

@@ -7,6 +7,8 @@ import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.PipelineErrors;
 import io.sparkqlora.pipeline.TrainingKeys;
+import io.sparkqlora.pipeline.internal.base.BaseFolder;
+import io.sparkqlora.pipeline.internal.base.BasePart;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
 import io.sparkqlora.pipeline.internal.run.FirstAdapter;
@@ -25,6 +27,8 @@ public final class JobInputs {
     /** Of a micro-batch; more than any device holds, and few enough that the plan can be made. */
     private static final int MOST_TOKENS = 1 << 24;
 
+    private static final int USUAL_BLOCK = 64;
+
     private JobInputs() {}
 
     /**
@@ -34,7 +38,7 @@ public final class JobInputs {
      * @throws io.sparkqlora.kernels.QLoraException INPUT or CONFIG, with what is wrong and the fix
      */
     public static BaseModel check(JobConfig config) {
-        BaseModel base = BaseModel.open(Path.of(config.get(ModelKeys.MODEL_NAME_OR_PATH)));
+        BaseModel base = BaseModel.open(BaseFolder.of(config, BasePart.ALL));
         try (TextTokenizer tokenizer = TextTokenizer.open(base.folder())) {
             tokenizer.agreesWith(base.config().vocabSize());
         }
@@ -46,12 +50,32 @@ public final class JobInputs {
     }
 
     /**
+     * Checks what can be known of a base without its weights, which are not fetched: configuration, tokenizer and target modules.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException INPUT or CONFIG, with what is wrong and the fix
+     */
+    public static BaseModel checkWithoutWeights(JobConfig config) {
+        Path folder = BaseFolder.of(config, BasePart.TOKENIZER);
+        ModelConfig model = planned(ModelConfig.parse(folder.resolve("config.json")));
+        checkTokenizer(config);
+        EngineSettings.memory(FirstAdapter.settle(config, model), DeviceTraits.HOST, model, 2);
+        return new BaseModel(config.get(ModelKeys.MODEL_NAME_OR_PATH), folder, model, "");
+    }
+
+    /** How long the blocks of a quantised base are stands beside its weights; nearly all have bitsandbytes' default. */
+    private static ModelConfig planned(ModelConfig model) {
+        return model.quantization() == null
+                ? model
+                : model.withQuantization(model.quantization().withBlockSize(USUAL_BLOCK));
+    }
+
+    /**
      * Checks the tokenizer, against the model where there is one: a folder may hold the tokenizer's files alone.
      *
      * @throws io.sparkqlora.kernels.QLoraException INPUT, with what is wrong and the fix
      */
     static void checkTokenizer(JobConfig config) {
-        Path folder = Path.of(config.get(ModelKeys.MODEL_NAME_OR_PATH));
+        Path folder = BaseFolder.of(config, BasePart.TOKENIZER);
         Path model = folder.resolve("config.json");
         try (TextTokenizer tokenizer = TextTokenizer.open(folder)) {
             if (Files.exists(model)) {

@@ -18,6 +18,8 @@ import io.sparkqlora.pipeline.PipelineErrors;
 import io.sparkqlora.pipeline.QuantizationKeys;
 import io.sparkqlora.pipeline.RunKeys;
 import io.sparkqlora.pipeline.TrainingKeys;
+import io.sparkqlora.pipeline.internal.base.BaseFolder;
+import io.sparkqlora.pipeline.internal.base.BasePart;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.run.AdapterStore;
@@ -92,6 +94,7 @@ public record RunChoice(RunRecord run, JobConfig config, String group, long step
         JobConfigBuilder config = ConfigJson.read(run.inputs().config()).toBuilder();
         for (ConfigKey<?> key : List.of(
                 ModelKeys.MODEL_NAME_OR_PATH,
+                ModelKeys.CACHE_DIR,
                 ModelKeys.BACKEND,
                 TrainingKeys.PER_DEVICE_TRAIN_BATCH_SIZE,
                 TrainingKeys.RECOMPUTE)) {
@@ -108,9 +111,10 @@ public record RunChoice(RunRecord run, JobConfig config, String group, long step
                 GroupKeys.GROUPS_PER_DEVICE)) {
             config.set(key.name(), null);
         }
-        return config.set(ExecutorKeys.NUM_PROCESSES, 1)
+        JobConfig alone = config.set(ExecutorKeys.NUM_PROCESSES, 1)
                 .set(ExecutorKeys.SHARD_BASE, false)
                 .build();
+        return BaseFolder.pinned(BaseFolder.pinnedAs(run.inputs().base(), alone));
     }
 
     /** The same with a backend that was found, in place of {@code auto}. */
@@ -125,7 +129,7 @@ public record RunChoice(RunRecord run, JobConfig config, String group, long step
      * @throws io.sparkqlora.kernels.QLoraException INPUT if the base is not the run's; CONFIG if the folder can't be written
      */
     public void merge(ComputeType dtype, Path out) {
-        try (Checkpoint base = Checkpoint.open(Path.of(config.get(ModelKeys.MODEL_NAME_OR_PATH)));
+        try (Checkpoint base = Checkpoint.open(BaseFolder.of(config, BasePart.ALL));
                 Device device = Devices.open("cpu")) {
             BaseModel.requireSame(base, run.inputs().fingerprint());
             MergedCheckpoint.write(
@@ -142,7 +146,7 @@ public record RunChoice(RunRecord run, JobConfig config, String group, long step
         if (!config.get(QuantizationKeys.LOAD_IN_4BIT)) {
             throw FormatErrors.noFormatToMergeTo(run.inputs().runId());
         }
-        try (Checkpoint base = Checkpoint.open(Path.of(config.get(ModelKeys.MODEL_NAME_OR_PATH)));
+        try (Checkpoint base = Checkpoint.open(BaseFolder.of(config, BasePart.ALL));
                 Device device = Devices.open("cpu")) {
             BaseModel.requireSame(base, run.inputs().fingerprint());
             StoredFormat.of(config, base.config());

@@ -9,7 +9,8 @@ import static org.apache.spark.sql.functions.sum;
 
 import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
-import io.sparkqlora.pipeline.ModelKeys;
+import io.sparkqlora.pipeline.internal.base.BaseFolder;
+import io.sparkqlora.pipeline.internal.base.BasePart;
 import io.sparkqlora.pipeline.internal.data.DataPart;
 import io.sparkqlora.pipeline.internal.data.TokenData;
 import io.sparkqlora.pipeline.internal.observe.JobGroup;
@@ -68,7 +69,7 @@ public final class TokenDatasets {
 
     private TokenData prepare() {
         JobConfig config = work.config();
-        Path folder = Path.of(config.get(ModelKeys.MODEL_NAME_OR_PATH));
+        Path folder = BaseFolder.of(config, BasePart.TOKENIZER);
         try (TextTokenizer tokenizer = TextTokenizer.open(folder)) {
             Optional<TokenData> there = Tokenization.datasetId(rows, tokenizer, options)
                     .flatMap(id -> find(id, rows.lineage().version(), tokenizer.sha256(), true));

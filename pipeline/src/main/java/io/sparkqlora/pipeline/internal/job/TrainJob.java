@@ -4,6 +4,7 @@ package io.sparkqlora.pipeline.internal.job;
 import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.ModelKeys;
+import io.sparkqlora.pipeline.internal.base.BaseFolder;
 import io.sparkqlora.pipeline.internal.cluster.ClusterPreflight;
 import io.sparkqlora.pipeline.internal.cluster.Rapids;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
@@ -18,6 +19,7 @@ import io.sparkqlora.pipeline.internal.run.RunDriver;
 import io.sparkqlora.pipeline.internal.run.RunRecord;
 import io.sparkqlora.tokenize.SourceRows;
 import java.util.function.IntConsumer;
+import java.util.function.Supplier;
 
 /** Tokenises, if need be, and trains. */
 public final class TrainJob {
@@ -25,7 +27,8 @@ public final class TrainJob {
     private TrainJob() {}
 
     /** The data of a job, in token_shards. Needs no device, and of the checkpoint the tokenizer alone. */
-    public static TokenData tokenize(Workspace work) {
+    public static TokenData tokenize(Workspace given) {
+        Workspace work = given.withConfig(BaseFolder.pinned(given.config()));
         JobInputs.checkTokenizer(work.config());
         ClusterPreflight.checkTasks(work.spark().sparkContext());
         GroupChecks.check(work.config());
@@ -35,12 +38,21 @@ public final class TrainJob {
     /** A job's run, to its end. */
     public static RunRecord train(Workspace given) {
         DataPart.check(given.config());
-        return train(given, TokenDatasets::prepare);
+        return train(
+                given,
+                () -> DataPart.TRAINING
+                        .read(given.spark(), given.config())
+                        .lineage()
+                        .version(),
+                TokenDatasets::prepare);
     }
 
     /** As {@link #train(Workspace)}, on rows that are at hand. */
     public static RunRecord train(Workspace given, SourceRows rows) {
-        return train(given, (work, part, check) -> TokenDatasets.prepare(work, part, rows, check));
+        return train(
+                given,
+                () -> rows.lineage().version(),
+                (work, part, check) -> TokenDatasets.prepare(work, part, rows, check));
     }
 
     /** Sees to it that a part of a job's rows is in token_shards. */
@@ -49,11 +61,20 @@ public final class TrainJob {
         TokenData prepare(Workspace work, DataPart part, IntConsumer check);
     }
 
-    private static RunRecord train(Workspace asked, Preparing rows) {
-        GroupChecks.check(asked.config());
-        EvalChecks.check(asked.config());
+    private static RunRecord train(Workspace named, Supplier<String> version, Preparing rows) {
+        GroupChecks.check(named.config());
+        EvalChecks.check(named.config());
+        Workspace asked = RunBase.pinned(named, version);
         BaseModel base = JobInputs.check(asked.config());
-        Workspace given = asked.withConfig(FirstAdapter.settle(asked.config(), base.config()));
+        return train(
+                asked.withConfig(FirstAdapter.settle(asked.config(), base.config())),
+                BaseFolder.isRemote(named.config())
+                        ? base.named(named.config().get(ModelKeys.MODEL_NAME_OR_PATH))
+                        : base,
+                rows);
+    }
+
+    private static RunRecord train(Workspace given, BaseModel base, Preparing rows) {
         boolean grouped = given.config().has(GroupKeys.GROUP_BY);
         ClusterPreflight.check(given.spark().sparkContext(), base, given.config());
         RunDevice device = RunDevices.find(given.spark(), given.config().get(ModelKeys.BACKEND));

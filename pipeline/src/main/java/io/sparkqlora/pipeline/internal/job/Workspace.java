@@ -32,6 +32,13 @@ public record Workspace(SparkSession spark, JobConfig config, JobTables tables, 
         return new Workspace(spark, StoredFormat.of(config, base), tables, observer);
     }
 
+    /** The same with the base of another job. */
+    public Workspace withBaseOf(JobConfig job) {
+        return withConfig(config.toBuilder()
+                .set(ModelKeys.MODEL_NAME_OR_PATH, job.get(ModelKeys.MODEL_NAME_OR_PATH))
+                .build());
+    }
+
     /** The same with a backend that was found, in place of {@code auto}. */
     Workspace withBackend(String backend) {
         return withConfig(config.toBuilder().set(ModelKeys.BACKEND, backend).build());

@@ -5,6 +5,8 @@ import io.sparkqlora.kernels.Device;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.PipelineErrors;
+import io.sparkqlora.pipeline.internal.base.BaseFolder;
+import io.sparkqlora.pipeline.internal.base.BasePart;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.job.Answers;
@@ -47,7 +49,7 @@ final class ResidentModel implements AutoCloseable {
         this.base = base;
         try {
             JobConfig config = ConfigJson.read(base.configJson());
-            Path folder = Path.of(config.get(ModelKeys.MODEL_NAME_OR_PATH));
+            Path folder = BaseFolder.of(config, BasePart.ALL);
             tokenizer = kept(tokenizer(folder, base.tokenizerHash()));
             Checkpoint checkpoint = kept(Checkpoint.open(folder));
             BaseModel.requireSame(checkpoint, base.fingerprint());

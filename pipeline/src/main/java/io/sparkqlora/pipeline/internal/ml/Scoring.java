@@ -9,6 +9,7 @@ import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.QuantizationKeys;
 import io.sparkqlora.pipeline.RunKeys;
 import io.sparkqlora.pipeline.TrainingKeys;
+import io.sparkqlora.pipeline.internal.base.BaseFolder;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.job.RunChoice;
 import io.sparkqlora.pipeline.internal.run.AdapterConfigJson;
@@ -30,6 +31,7 @@ public final class Scoring {
     /** What decides how the base is loaded; the rest of a job's keys is about training. */
     private static final List<ConfigKey<?>> OF_BASE = List.of(
             ModelKeys.MODEL_NAME_OR_PATH,
+            ModelKeys.CACHE_DIR,
             ModelKeys.BACKEND,
             DataKeys.MAX_SEQ_LENGTH,
             QuantizationKeys.LOAD_IN_4BIT,
@@ -100,7 +102,8 @@ public final class Scoring {
         return base(all.set(RunKeys.OUTPUT_DIR, TokenInput.SOURCE).build(), fitted);
     }
 
-    private static ScoreSpec.Base base(JobConfig set, FittedAdapter fitted) {
+    private static ScoreSpec.Base base(JobConfig given, FittedAdapter fitted) {
+        JobConfig set = BaseFolder.pinned(BaseFolder.pinnedAs(fitted.adapter().baseModelNameOrPath(), given));
         JobConfigBuilder base = JobConfig.builder()
                 .set(DataKeys.DATASET, TokenInput.SOURCE)
                 .set(RunKeys.OUTPUT_DIR, TokenInput.SOURCE)

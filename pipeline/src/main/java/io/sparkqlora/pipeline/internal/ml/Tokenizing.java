@@ -7,12 +7,13 @@ import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.JobConfigBuilder;
 import io.sparkqlora.pipeline.RunKeys;
+import io.sparkqlora.pipeline.internal.base.BaseFolder;
+import io.sparkqlora.pipeline.internal.base.BasePart;
 import io.sparkqlora.pipeline.internal.data.TokenizeSettings;
 import io.sparkqlora.pipeline.ml.ChatTokenizer;
 import io.sparkqlora.tokenize.TextTokenizer;
 import io.sparkqlora.tokenize.TokenColumns;
 import io.sparkqlora.tokenize.TokenizeOptions;
-import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -42,9 +43,9 @@ public final class Tokenizing {
     }
 
     private static Column column(ChatTokenizer stage, Dataset<Row> rows) {
-        Path folder = Path.of(stage.getOrDefault(stage.modelNameOrPath()));
-        try (TextTokenizer tokenizer = TextTokenizer.open(folder)) {
-            return TokenColumns.of(rows, tokenizer, options(stage), prompts(stage));
+        JobConfig job = job(stage);
+        try (TextTokenizer tokenizer = TextTokenizer.open(BaseFolder.of(job, BasePart.TOKENIZER))) {
+            return TokenColumns.of(rows, tokenizer, TokenizeSettings.of(job), prompts(stage));
         }
     }
 
@@ -86,9 +87,13 @@ public final class Tokenizing {
     }
 
     private static TokenizeOptions options(ChatTokenizer stage) {
+        return TokenizeSettings.of(job(stage));
+    }
+
+    private static JobConfig job(ChatTokenizer stage) {
         JobConfigBuilder job =
                 JobConfig.builder().set(DataKeys.DATASET, TokenInput.SOURCE).set(RunKeys.OUTPUT_DIR, TokenInput.SOURCE);
         stage.keyParams().copyTo(stage, job);
-        return TokenizeSettings.of(job.build());
+        return job.build();
     }
 }

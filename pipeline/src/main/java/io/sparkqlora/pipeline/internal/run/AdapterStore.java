@@ -60,7 +60,7 @@ public final class AdapterStore {
                 .collectAsList();
         List<NamedTensor> tensors = rows.stream().map(TensorRows::tensor).toList();
         String config = rows.get(0).getAs("adapter_config");
-        return new Adapter(AdapterConfigJson.read(config), run.inputs().baseModel(), tensors);
+        return new Adapter(AdapterConfigJson.read(config), run.inputs().base(), tensors);
     }
 
     /** The rows of a run's adapters, or of those of one group. */

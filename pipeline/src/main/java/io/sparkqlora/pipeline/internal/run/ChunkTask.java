@@ -2,6 +2,9 @@
 package io.sparkqlora.pipeline.internal.run;
 
 import io.sparkqlora.kernels.QLoraException;
+import io.sparkqlora.pipeline.internal.base.BaseFolder;
+import io.sparkqlora.pipeline.internal.base.BasePart;
+import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.observe.RunLog;
 import io.sparkqlora.train.Adapter;
 import io.sparkqlora.train.Collective;
@@ -62,8 +65,12 @@ final class ChunkTask extends AbstractFunction1<scala.collection.Iterator<ChunkF
 
     private void train(ChunkFeed feed, List<Row> out) {
         ResidentSession session;
+        RuntimeException noBase = resident ? null : fetchBase();
         try (Collective collective = ChunkRanks.join(chunk)) {
             try {
+                if (noBase != null) {
+                    throw noBase;
+                }
                 session = session(feed, collective);
                 if (session == null) {
                     out.add(ChunkRows.missing(collective.rank(), chunk.startStep()));
@@ -87,6 +94,19 @@ final class ChunkTask extends AbstractFunction1<scala.collection.Iterator<ChunkF
             session.close();
         } else {
             ResidentSessions.release(session);
+        }
+    }
+
+    /**
+     * Brings the base to this host before the ranks meet, where nobody's patience is limited: how long it takes depends on the network.
+     * What fails is told when they have met, since all must come there.
+     */
+    private RuntimeException fetchBase() {
+        try {
+            BaseFolder.of(ConfigJson.read(chunk.run().configJson()), BasePart.ALL);
+            return null;
+        } catch (RuntimeException e) {
+            return e;
         }
     }
 

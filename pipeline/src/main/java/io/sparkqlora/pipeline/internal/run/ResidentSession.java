@@ -5,6 +5,8 @@ import io.sparkqlora.kernels.Device;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.RunKeys;
+import io.sparkqlora.pipeline.internal.base.BaseFolder;
+import io.sparkqlora.pipeline.internal.base.BasePart;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.observe.ExecutorNumbers;
@@ -17,7 +19,6 @@ import io.sparkqlora.train.PackedRow;
 import io.sparkqlora.train.StepMetrics;
 import io.sparkqlora.train.TrainingSession;
 import io.sparkqlora.train.TrainingState;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -61,7 +62,7 @@ final class ResidentSession implements AutoCloseable {
         JobConfig config = ConfigJson.read(run.configJson());
         List<AutoCloseable> opened = new ArrayList<>();
         try {
-            Checkpoint checkpoint = Checkpoint.open(Path.of(config.get(ModelKeys.MODEL_NAME_OR_PATH)));
+            Checkpoint checkpoint = Checkpoint.open(BaseFolder.of(config, BasePart.ALL));
             opened.add(checkpoint);
             BaseModel.requireSame(checkpoint, run.fingerprint());
             Device device = RunDevices.open(config.get(ModelKeys.BACKEND));

@@ -109,7 +109,7 @@ public final class RunDriver {
             String runId, BaseModel base, TokenData data, String heldOut, RunDevice device, long totalSteps) {
         return new RunInputs(
                 runId,
-                base.folder().toString(),
+                base.name(),
                 base.fingerprint(),
                 data.tokenizerHash(),
                 data.source(),

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.run;
 
+import io.sparkqlora.pipeline.ModelKeys;
+import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import org.apache.spark.sql.Row;
 
 /**
  * What a run is made from.
  *
  * @param runId name of the run
- * @param baseModel folder of the base checkpoint
+ * @param baseModel the base checkpoint, as the job names it
  * @param fingerprint hash of the base
  * @param tokenizerHash hash of the tokenizer's files
  * @param dataset source of the data, as configured
@@ -34,6 +36,13 @@ public record RunInputs(
         String device,
         String evalDatasetId,
         String adapterHash) {
+
+    /** The base checkpoint; of a model of the Hub, at its commit. */
+    public String base() {
+        return baseModel.startsWith("hf://")
+                ? (String) ConfigJson.values(config).get(ModelKeys.MODEL_NAME_OR_PATH.name())
+                : baseModel;
+    }
 
     static RunInputs of(Row row) {
         return new RunInputs(

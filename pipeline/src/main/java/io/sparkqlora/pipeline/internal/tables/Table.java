@@ -29,7 +29,9 @@ public enum Table {
                     "status",
                     "running, finished, partial (some groups failed), interrupted (by a signal), diverged (the loss was not "
                             + "finite) or failed"),
-            text("base_model", "folder of the base checkpoint"),
+            text(
+                    "base_model",
+                    "the base checkpoint, as the job names it; a model of the Hub is at its commit in config's model_name_or_path"),
             text("base_model_fingerprint", "hash of the base's configuration and weight headers"),
             text("tokenizer_hash", "hash of the tokenizer's files"),
             text("dataset", "source of the data, as configured"),

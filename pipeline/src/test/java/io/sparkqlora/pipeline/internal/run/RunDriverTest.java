@@ -155,7 +155,7 @@ class RunDriverTest {
         JobConfig other = config.toBuilder().set("r", 8).build();
         assertThatThrownBy(() -> driver(other, m -> {}).train(base, data, DEVICE))
                 .hasMessageContaining("QLORA-P038: run undisturbed was started with r = 4, this job has 8");
-        BaseModel changed = new BaseModel(base.folder(), base.config(), "other");
+        BaseModel changed = new BaseModel(base.name(), base.folder(), base.config(), "other");
         assertThatThrownBy(() -> driver(config, m -> {}).train(changed, data, DEVICE))
                 .hasMessageContaining("QLORA-P038: run undisturbed was started with the base checkpoint (fingerprint)");
     }

@@ -28,12 +28,13 @@ import java.util.Map;
 public record AdapterConfigJson(LoraConfig lora, String baseModelNameOrPath) {
 
     private static final ObjectMapper JSON = new ObjectMapper();
+    private static final String HUB = "hf://";
 
     /** The text for an adapter, with every key that PEFT writes. */
     public static String write(Adapter adapter) {
         LoraConfig lora = adapter.config();
         ObjectNode root = AdapterKeys.defaults();
-        root.put("base_model_name_or_path", adapter.baseModelNameOrPath());
+        putBase(adapter.baseModelNameOrPath(), root);
         root.put("r", lora.r());
         root.put("lora_dropout", lora.loraDropout());
         root.put("use_rslora", lora.useRslora());
@@ -53,6 +54,19 @@ public record AdapterConfigJson(LoraConfig lora, String baseModelNameOrPath) {
             return JSON.writerWithDefaultPrettyPrinter().writeValueAsString(root);
         } catch (JsonProcessingException e) {
             throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Of a model of the Hub ({@code hf://name@revision}) PEFT wants the name and the revision apart. */
+    private static void putBase(String base, ObjectNode root) {
+        if (base == null || !base.startsWith(HUB)) {
+            root.put("base_model_name_or_path", base);
+            return;
+        }
+        int at = base.indexOf('@');
+        root.put("base_model_name_or_path", base.substring(HUB.length(), at < 0 ? base.length() : at));
+        if (at >= 0) {
+            root.put("revision", base.substring(at + 1));
         }
     }
 

@@ -52,8 +52,9 @@ __device__ __forceinline__ void zero_row(const Matrix& logits, long long row, in
 
 // SMOOTH: the label's distribution is smoothed, which takes the mean of the logits.
 template <int V, bool EXACT, bool SMOOTH>
-__device__ __forceinline__ void cross_entropy(const Matrix& logits, const int* labels, float* losses, int n, float soft_cap,
-                                              float smoothing, float gradient_scale, int with_gradient) {
+__device__ __forceinline__ void cross_entropy(const Matrix& logits, const int* labels, const float* row_scales, float* losses,
+                                              int n, float soft_cap, float smoothing, float gradient_scale,
+                                              int with_gradient) {
     __shared__ float scratch[32];
     long long row = blockIdx.x;
     int label = labels[row];
@@ -88,6 +89,7 @@ __device__ __forceinline__ void cross_entropy(const Matrix& logits, const int* l
     if (threadIdx.x == 0) losses[row] = logf(sum) + (max - target);
     if (!with_gradient) return;
     __syncthreads();  // the label's logit is read before it is replaced
+    if (row_scales != nullptr) gradient_scale *= row_scales[row];
     float factor = gradient_scale / sum;
     float elsewhere = SMOOTH ? gradient_scale * smoothing / n : 0.f;
     float at_the_label = SMOOTH ? gradient_scale * (1.f - smoothing) : gradient_scale;
@@ -110,12 +112,14 @@ __device__ __forceinline__ void cross_entropy(const Matrix& logits, const int* l
 }
 
 template <int V, bool SMOOTH>
-__device__ __forceinline__ void choose(const Matrix& logits, const int* labels, float* losses, int n, float soft_cap,
-                                       float smoothing, float gradient_scale, int with_gradient) {
+__device__ __forceinline__ void choose(const Matrix& logits, const int* labels, const float* row_scales, float* losses, int n,
+                                       float soft_cap, float smoothing, float gradient_scale, int with_gradient) {
     if (logits.type == F32) {
-        cross_entropy<V, true, SMOOTH>(logits, labels, losses, n, soft_cap, smoothing, gradient_scale, with_gradient);
+        cross_entropy<V, true, SMOOTH>(logits, labels, row_scales, losses, n, soft_cap, smoothing, gradient_scale,
+                                       with_gradient);
     } else {
-        cross_entropy<V, false, SMOOTH>(logits, labels, losses, n, soft_cap, smoothing, gradient_scale, with_gradient);
+        cross_entropy<V, false, SMOOTH>(logits, labels, row_scales, losses, n, soft_cap, smoothing, gradient_scale,
+                                       with_gradient);
     }
 }
 
@@ -123,12 +127,12 @@ __device__ __forceinline__ void choose(const Matrix& logits, const int* labels, 
 
 #define VARIANT(V)                                                                                                              \
     extern "C" __global__ void __launch_bounds__(MAX_THREADS) cross_entropy_##V(                                                    \
-        Matrix logits, const int* labels, float* losses, int n, float soft_cap, float smoothing, float gradient_scale,          \
-        int with_gradient) {                                                                                                    \
+        Matrix logits, const int* labels, const float* row_scales, float* losses, int n, float soft_cap, float smoothing,        \
+        float gradient_scale, int with_gradient) {                                                                              \
         if (smoothing > 0.f) {                                                                                                  \
-            choose<V, true>(logits, labels, losses, n, soft_cap, smoothing, gradient_scale, with_gradient);                     \
+            choose<V, true>(logits, labels, row_scales, losses, n, soft_cap, smoothing, gradient_scale, with_gradient);         \
         } else {                                                                                                                \
-            choose<V, false>(logits, labels, losses, n, soft_cap, smoothing, gradient_scale, with_gradient);                    \
+            choose<V, false>(logits, labels, row_scales, losses, n, soft_cap, smoothing, gradient_scale, with_gradient);        \
         }                                                                                                                       \
     }
 

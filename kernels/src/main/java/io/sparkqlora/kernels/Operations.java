@@ -48,6 +48,9 @@ public interface Operations {
     /** Softmax cross-entropy over a vocabulary. */
     CrossEntropy crossEntropy();
 
+    /** Losses of pairs of sequences. */
+    PreferenceLoss preferenceLoss();
+
     /** Random dropping of elements. */
     Dropout dropout();
 

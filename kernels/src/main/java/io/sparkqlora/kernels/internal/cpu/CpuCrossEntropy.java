@@ -21,13 +21,19 @@ final class CpuCrossEntropy implements CrossEntropy {
 
     @Override
     public void forward(Tensor logits, Tensor labels, float softCap, Tensor losses) {
-        run(logits, labels, softCap, 0f, Float.NaN, losses, false);
+        run(logits, labels, softCap, 0f, Float.NaN, null, losses, false);
     }
 
     @Override
     public void forwardBackward(
-            Tensor logits, Tensor labels, float softCap, float labelSmoothing, float gradientScale, Tensor losses) {
-        run(logits, labels, softCap, labelSmoothing, gradientScale, losses, true);
+            Tensor logits,
+            Tensor labels,
+            float softCap,
+            float labelSmoothing,
+            float gradientScale,
+            Tensor rowScales,
+            Tensor losses) {
+        run(logits, labels, softCap, labelSmoothing, gradientScale, rowScales, losses, true);
     }
 
     private void run(
@@ -36,10 +42,14 @@ final class CpuCrossEntropy implements CrossEntropy {
             float softCap,
             float labelSmoothing,
             float gradientScale,
+            Tensor rowScales,
             Tensor losses,
             boolean withGradient) {
         Checks.vector(labels, DType.I32, logits.rows());
         Checks.vector(losses, DType.F32, logits.rows());
+        if (rowScales != null) {
+            Checks.vector(rowScales, DType.F32, logits.rows());
+        }
         int vocabulary = Math.toIntExact(logits.cols());
         workers.forRange(logits.rows(), Elements.grain(vocabulary), (from, to) -> {
             SoftmaxRow softmax = new SoftmaxRow(Elements.buffers(vocabulary), vocabulary, softCap, labelSmoothing);
@@ -53,10 +63,14 @@ final class CpuCrossEntropy implements CrossEntropy {
                             (long) vocabulary * logits.dtype().bytes(),
                             (byte) 0);
                 } else if (withGradient) {
-                    softmax.storeGradient(label, gradientScale, logits, row);
+                    softmax.storeGradient(label, gradientScale * scale(rowScales, row), logits, row);
                 }
             }
         });
+    }
+
+    private static float scale(Tensor rowScales, long row) {
+        return rowScales == null ? 1f : Native.getFloat(rowScales.address() + 4 * row);
     }
 
     private static int label(Tensor labels, long row, int vocabulary) {

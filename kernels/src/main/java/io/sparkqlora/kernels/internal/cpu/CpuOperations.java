@@ -18,6 +18,7 @@ import io.sparkqlora.kernels.Lion8bit;
 import io.sparkqlora.kernels.LoraLinear;
 import io.sparkqlora.kernels.Matmul;
 import io.sparkqlora.kernels.Operations;
+import io.sparkqlora.kernels.PreferenceLoss;
 import io.sparkqlora.kernels.Quantization;
 import io.sparkqlora.kernels.QuantizedLinear;
 import io.sparkqlora.kernels.RmsNorm;
@@ -46,6 +47,7 @@ record CpuOperations(
         GatedActivation gatedActivation,
         RowSelect rowSelect,
         CrossEntropy crossEntropy,
+        PreferenceLoss preferenceLoss,
         Dropout dropout,
         DroppedLora droppedLora,
         GradientClip gradientClip,
@@ -80,6 +82,7 @@ record CpuOperations(
                 new CpuGatedActivation(workers),
                 new CpuRowSelect(workers),
                 new CpuCrossEntropy(workers),
+                new CpuPreferenceLoss(),
                 dropout,
                 new PiecewiseDroppedLora(matmul, dropout, elementwise),
                 new CpuGradientClip(workers),

@@ -22,13 +22,19 @@ final class CudaCrossEntropy implements CrossEntropy {
 
     @Override
     public void forward(Tensor logits, Tensor labels, float softCap, Tensor losses) {
-        run(logits, labels, softCap, 0f, 0f, losses, false);
+        run(logits, labels, softCap, 0f, 0f, null, losses, false);
     }
 
     @Override
     public void forwardBackward(
-            Tensor logits, Tensor labels, float softCap, float labelSmoothing, float gradientScale, Tensor losses) {
-        run(logits, labels, softCap, labelSmoothing, gradientScale, losses, true);
+            Tensor logits,
+            Tensor labels,
+            float softCap,
+            float labelSmoothing,
+            float gradientScale,
+            Tensor rowScales,
+            Tensor losses) {
+        run(logits, labels, softCap, labelSmoothing, gradientScale, rowScales, losses, true);
     }
 
     private void run(
@@ -37,15 +43,20 @@ final class CudaCrossEntropy implements CrossEntropy {
             float softCap,
             float labelSmoothing,
             float gradientScale,
+            Tensor rowScales,
             Tensor losses,
             boolean withGradient) {
         Checks.floating(logits);
         Checks.vector(labels, DType.I32, logits.rows());
         Checks.vector(losses, DType.F32, logits.rows());
+        if (rowScales != null) {
+            Checks.vector(rowScales, DType.F32, logits.rows());
+        }
         launcher.of(kernels.of(Rectangle.byRow(logits)))
                 .moves(logits, withGradient ? logits : null)
                 .matrix(logits)
                 .address(labels)
+                .address(rowScales == null ? 0 : rowScales.address())
                 .address(losses)
                 .number(Math.toIntExact(logits.cols()))
                 .number(softCap)

@@ -16,6 +16,7 @@ import io.sparkqlora.kernels.Lion8bit;
 import io.sparkqlora.kernels.LoraLinear;
 import io.sparkqlora.kernels.Matmul;
 import io.sparkqlora.kernels.Operations;
+import io.sparkqlora.kernels.PreferenceLoss;
 import io.sparkqlora.kernels.RmsNorm;
 import io.sparkqlora.kernels.Rope;
 import io.sparkqlora.kernels.RowNoise;
@@ -41,6 +42,7 @@ record CudaOperations(
         GatedActivation gatedActivation,
         RowSelect rowSelect,
         CrossEntropy crossEntropy,
+        PreferenceLoss preferenceLoss,
         Dropout dropout,
         DroppedLora droppedLora,
         GradientClip gradientClip,
@@ -97,6 +99,7 @@ record CudaOperations(
                 new CudaGatedActivation(launcher, library),
                 new CudaRowSelect(launcher, library),
                 new CudaCrossEntropy(launcher, library),
+                new CudaPreferenceLoss(launcher, library),
                 dropout,
                 new CudaDroppedLora(launcher, library, workspace, pieces),
                 new CudaGradientClip(launcher, library, workspace),

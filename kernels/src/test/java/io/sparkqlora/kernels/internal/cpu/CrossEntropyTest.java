@@ -94,6 +94,27 @@ class CrossEntropyTest {
         logits.assertNear(expected.gradients, "gradient");
     }
 
+    @ParameterizedTest
+    @MethodSource("cases")
+    void gradientsOfRowsByTheirOwnScales(DType dtype, int vocabulary, float cap) {
+        int[] labels = {0, vocabulary - 1, CrossEntropy.IGNORE_INDEX, vocabulary / 2};
+        float[] own = {2f, -0.5f, 3f, 0f};
+        Matrix at = Matrix.contiguous(device, DType.I32, 1, 4).ints(labels);
+        Matrix scales = Matrix.contiguous(device, DType.F32, 1, 4);
+        Matrix logits = Matrix.strided(device, dtype, 4, vocabulary).random(vocabulary, 6);
+        Expected expected = reference(logits.values(), labels, cap, 0, 0.125);
+        for (int r = 0; r < 4; r++) {
+            scales.set(0, r, own[r]);
+            for (int c = 0; c < vocabulary; c++) {
+                expected.gradients[r][c] *= own[r];
+            }
+        }
+        Matrix losses = Matrix.contiguous(device, DType.F32, 1, 4);
+        ops.forwardBackward(logits.tensor, at.tensor, cap, 0f, 0.125f, scales.tensor, losses.tensor);
+        losses.assertNear(expected.losses, "forward");
+        logits.assertNear(expected.gradients, "gradient");
+    }
+
     /** transformers 5.18's {@code LabelSmoother(0.1)} over these rows, times the two that count. */
     @Test
     void smoothsAsTransformers() {

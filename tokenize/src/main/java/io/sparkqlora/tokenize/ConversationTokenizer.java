@@ -4,11 +4,13 @@ package io.sparkqlora.tokenize;
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.tokenize.internal.Example;
 import io.sparkqlora.tokenize.internal.Example.Conversation;
+import io.sparkqlora.tokenize.internal.Example.Preference;
 import io.sparkqlora.tokenize.internal.Example.PromptCompletion;
 import io.sparkqlora.tokenize.internal.Example.Text;
 import io.sparkqlora.tokenize.internal.Example.Tokens;
 import io.sparkqlora.tokenize.internal.ExampleTokenizer;
 import io.sparkqlora.tokenize.internal.Outcome;
+import io.sparkqlora.tokenize.internal.Outcome.Tokenized;
 import io.sparkqlora.tokenize.template.Template.Rendered;
 import io.sparkqlora.tokenize.template.TemplateException;
 import io.sparkqlora.tokenize.template.TemplateSpan;
@@ -109,6 +111,9 @@ public final class ConversationTokenizer implements ExampleTokenizer {
     }
 
     private Outcome whole(Example example) throws RejectedExample {
+        if (example instanceof Preference preference) {
+            return pair(preference);
+        }
         if (example instanceof Conversation conversation) {
             return conversation(conversation);
         }
@@ -116,6 +121,34 @@ public final class ConversationTokenizer implements ExampleTokenizer {
             return tokens(tokens);
         }
         return example instanceof PromptCompletion pair ? promptCompletion(pair) : text(((Text) example).text());
+    }
+
+    /** Both answers after their prompt; of each the answer counts, whatever counts elsewhere, as in TRL's DPOTrainer. */
+    private Outcome pair(Preference preference) throws RejectedExample {
+        Tokenized chosen = answer("chosen", preference.chosen());
+        Tokenized rejected = answer("rejected", preference.rejected());
+        if (Arrays.equals(chosen.inputIds(), rejected.inputIds())) {
+            throw new RejectedExample(
+                    RejectionReason.IDENTICAL_PAIR,
+                    "chosen and rejected are the same " + chosen.inputIds().length + " tokens"
+                            + (chosen.truncated() || rejected.truncated()
+                                    ? "; max_seq_length cut off what differs"
+                                    : ""));
+        }
+        return new Outcome.Pair(chosen, rejected);
+    }
+
+    private Tokenized answer(String which, Example example) throws RejectedExample {
+        try {
+            if (example instanceof Conversation conversation) {
+                check(conversation.messages());
+                requireTemplate();
+                return counted(spans.renderFrom(conversation, conversation.prompt()));
+            }
+            return example instanceof Tokens tokens ? tokens(tokens) : completion((PromptCompletion) example);
+        } catch (RejectedExample e) {
+            throw e.in(which);
+        }
     }
 
     private Outcome prompt(Example example) throws RejectedExample {
@@ -129,18 +162,22 @@ public final class ConversationTokenizer implements ExampleTokenizer {
         }
         int[] labels = new int[ids.length];
         Arrays.fill(labels, IGNORED);
-        return new Outcome.Tokenized(ids, labels, false);
+        return new Tokenized(ids, labels, false);
     }
 
-    private String conversationPrompt(Conversation conversation) throws RejectedExample {
+    private void requireTemplate() {
         if (spans == null) {
             tokenizer.requireChatTemplate();
         }
+    }
+
+    private String conversationPrompt(Conversation conversation) throws RejectedExample {
+        requireTemplate();
         check(conversation.messages());
         return spans.renderPrompt(conversation);
     }
 
-    private Outcome tokens(Tokens tokens) throws RejectedExample {
+    private Tokenized tokens(Tokens tokens) throws RejectedExample {
         int[] ids = tokens.inputIds();
         boolean[] counted = new boolean[ids.length];
         for (int i = 0; i < ids.length; i++) {
@@ -156,10 +193,8 @@ public final class ConversationTokenizer implements ExampleTokenizer {
         return outcome(ids, counted);
     }
 
-    private Outcome conversation(Conversation conversation) throws RejectedExample {
-        if (spans == null) {
-            tokenizer.requireChatTemplate();
-        }
+    private Tokenized conversation(Conversation conversation) throws RejectedExample {
+        requireTemplate();
         check(conversation.messages());
         int from = settings.completionOnlyLoss() ? conversation.prompt() : 0;
         if (!settings.assistantOnlyLoss() && from == 0) {
@@ -171,7 +206,7 @@ public final class ConversationTokenizer implements ExampleTokenizer {
                         : spans.renderFrom(conversation, from));
     }
 
-    private Outcome counted(Rendered rendered) throws RejectedExample {
+    private Tokenized counted(Rendered rendered) throws RejectedExample {
         TokenOffsets tokens = tokenizer.encodeWithOffsets(wellFormed(rendered.text()), false);
         boolean[] counted = new boolean[tokens.ids().length];
         int from = 0;
@@ -204,10 +239,14 @@ public final class ConversationTokenizer implements ExampleTokenizer {
     }
 
     private Outcome promptCompletion(PromptCompletion pair) throws RejectedExample {
+        return settings.completionOnlyLoss()
+                ? completion(pair)
+                : all(tokenizer.encode(wellFormed(pair.prompt() + ended(pair.completion())), true));
+    }
+
+    /** A prompt and its completion, of which the completion counts. */
+    private Tokenized completion(PromptCompletion pair) throws RejectedExample {
         String text = wellFormed(pair.prompt() + ended(pair.completion()));
-        if (!settings.completionOnlyLoss()) {
-            return all(tokenizer.encode(text, true));
-        }
         TokenOffsets tokens = tokenizer.encodeWithOffsets(text, true);
         boolean[] counted = new boolean[tokens.ids().length];
         Arrays.fill(counted, tokens.firstBeyond(pair.prompt().length()), counted.length, true);
@@ -240,13 +279,13 @@ public final class ConversationTokenizer implements ExampleTokenizer {
         return text.endsWith(eos) ? text : text + eos;
     }
 
-    private Outcome all(int[] ids) throws RejectedExample {
+    private Tokenized all(int[] ids) throws RejectedExample {
         boolean[] counted = new boolean[ids.length];
         Arrays.fill(counted, true);
         return outcome(ids, counted);
     }
 
-    private Outcome outcome(int[] ids, boolean[] counted) throws RejectedExample {
+    private Tokenized outcome(int[] ids, boolean[] counted) throws RejectedExample {
         int length = Math.min(ids.length, settings.maxSeqLength());
         int[] labels = new int[length];
         int targets = 0;
@@ -261,7 +300,6 @@ public final class ConversationTokenizer implements ExampleTokenizer {
                     "none of the first " + length + " of " + ids.length + " tokens counts in the loss"
                             + (length < ids.length ? "; max_seq_length is " + settings.maxSeqLength() : ""));
         }
-        return new Outcome.Tokenized(
-                length == ids.length ? ids : Arrays.copyOf(ids, length), labels, length < ids.length);
+        return new Tokenized(length == ids.length ? ids : Arrays.copyOf(ids, length), labels, length < ids.length);
     }
 }

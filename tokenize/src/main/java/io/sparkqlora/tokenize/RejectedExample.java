@@ -11,9 +11,18 @@ final class RejectedExample extends Exception {
     private final transient Outcome.Rejected outcome;
 
     RejectedExample(RejectionReason reason, String detail) {
+        this(reason.of(detail));
+    }
+
+    private RejectedExample(Outcome.Rejected outcome) {
         // one in a thousand rows may be bad: a stack trace for each is no use
-        super(detail, null, false, false);
-        this.outcome = reason.of(detail);
+        super(outcome.detail(), null, false, false);
+        this.outcome = outcome;
+    }
+
+    /** The same of a part of the example. */
+    RejectedExample in(String part) {
+        return new RejectedExample(new Outcome.Rejected(outcome.reason(), part + ": " + outcome.detail()));
     }
 
     Outcome.Rejected outcome() {

@@ -24,6 +24,8 @@ public enum RejectionReason {
     INVALID_UNICODE,
     /** No token counts in the loss, or those that did were cut off. */
     NO_TARGET_TOKENS,
+    /** A chosen and a rejected answer of the same tokens, or of those that are left of them: neither is better. */
+    IDENTICAL_PAIR,
     /** A prompt, of which nothing can be cut off, beyond max_seq_length. */
     PROMPT_TOO_LONG,
     /** A token that the tokenizer doesn't have, or a label that is neither its token nor −100. */

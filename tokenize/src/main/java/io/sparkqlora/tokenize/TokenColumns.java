@@ -27,6 +27,9 @@ public final class TokenColumns {
     /** {@code input_ids} and {@code labels}, arrays of integers; {@code rejection}, a text, where they are null. */
     public static final StructType TYPE = TokenizeColumn.TYPE;
 
+    /** The same of preferences: both sequences, one after the other, and {@code sequence_lengths}, the tokens of each. */
+    public static final StructType PAIR_TYPE = TokenizeColumn.PAIR_TYPE;
+
     /** Equal columns are one function, so that Spark sees that two queries are the same. */
     private static final Map<Key, UserDefinedFunction> FUNCTIONS = new ConcurrentHashMap<>();
 
@@ -77,6 +80,6 @@ public final class TokenColumns {
     }
 
     private static UserDefinedFunction function(RowShape shape, ProcessTokenizers tokenizers) {
-        return functions.udf(new TokenizeColumn(shape, tokenizers), TYPE);
+        return functions.udf(new TokenizeColumn(shape, tokenizers), TokenizeColumn.type(shape));
     }
 }

@@ -22,6 +22,7 @@ public final class TokenShards {
      *   <li>{@code hyperparameters}: what the group's rows say, see {@link TokenGroup#hyperparameters};
      *   <li>{@code input_ids}: token ids of all its sequences;
      *   <li>{@code labels}: each token's own id, or −100 where it doesn't count; the first token of a sequence never does.
+     *   <li>{@code num_pairs}: pairs of a chosen and a rejected sequence, one after the other; null where rows are no preferences.
      * </ul>
      */
     public static final StructType SCHEMA = new StructType()
@@ -34,7 +35,8 @@ public final class TokenShards {
             .add("hyperparameters", DataTypes.StringType)
             .add("sequence_lengths", INTS)
             .add("input_ids", INTS)
-            .add("labels", INTS);
+            .add("labels", INTS)
+            .add("num_pairs", DataTypes.IntegerType);
 
     /**
      * {@code rejected_rows}: {@code source_row} is JSON, cut at 2,000 characters (of tables, the columns that were read),

@@ -11,13 +11,13 @@ import java.util.TreeMap;
  * @param rows read
  * @param rejectedRows that can't be used
  * @param rejectedByReason the same, by reason
- * @param sequences rows that became a sequence
+ * @param sequences rows that became a sequence, or a pair of them
  * @param truncatedSequences sequences that were cut at {@code max_seq_length}
  * @param packedRows rows of token shards
  * @param maxNumTokens of the longest row of token shards
  * @param tokens of all sequences
  * @param targetTokens tokens that count in the loss
- * @param fillRatio {@code tokens / (packedRows · max_seq_length)}
+ * @param fillRatio {@code tokens / (packedRows · max_seq_length)}; of rows of pairs, of twice that
  */
 public record TokenStatistics(
         long rows,

@@ -254,6 +254,23 @@ public final class TokenizeErrors {
                 null);
     }
 
+    /** One column of answers without the other. */
+    static QLoraException halfAPreference(String option, String column) {
+        return config(
+                "QLORA-D070",
+                option + " is " + column
+                        + ", and the other answers have no column; set chosen_column and rejected_column, or neither of them");
+    }
+
+    /** An option that says nothing about rows of preferences. */
+    static QLoraException notOfPreferences(String option, String value) {
+        return config(
+                "QLORA-D071",
+                option + " is " + value
+                        + ", but rows are preferences: pairs of a chosen and a rejected answer (chosen_column, rejected_column,"
+                        + " and prompt_column where the prompt stands apart), which stay whole; drop the key");
+    }
+
     private static QLoraException config(String code, String message) {
         return config(code, message, null);
     }

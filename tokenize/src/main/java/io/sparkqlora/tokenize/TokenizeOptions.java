@@ -3,6 +3,8 @@ package io.sparkqlora.tokenize;
 
 import java.io.Serializable;
 import java.time.LocalDate;
+import java.util.LinkedHashMap;
+import java.util.Map;
 
 /**
  * What the tokenise job does with a row. Names and defaults are those of TRL's {@code SFTConfig} where it has one.
@@ -15,7 +17,7 @@ import java.time.LocalDate;
  * @param chatTemplate a Jinja template in place of the tokenizer's own, or null
  * @param chatTemplateDate the day that {@code strftime_now} tells a template, so that the same rows always give the same
  *     tokens
- * @param maxSeqLength the longest sequence and the capacity of a packed row, in tokens
+ * @param maxSeqLength the longest sequence and the capacity of a packed row, in tokens; a row of pairs has twice that
  * @param packing whether rows hold several sequences
  * @param assistantOnlyLoss whether, in a conversation, only the assistant's turns count
  * @param completionOnlyLoss whether, of a prompt and its completion, only the completion counts
@@ -23,6 +25,7 @@ import java.time.LocalDate;
  * @param packingStrategy how sequences come to share rows, with packing
  * @param split which side of a validation split is wanted, or null for all rows
  * @param groups the columns that say which group a row belongs to, or null: packed rows hold sequences of one group
+ * @param preferences the columns of chosen and rejected answers, where rows are preferences, or null: packed rows hold pairs
  */
 public record TokenizeOptions(
         String messagesColumn,
@@ -39,7 +42,8 @@ public record TokenizeOptions(
         Formatting formatting,
         PackingStrategy packingStrategy,
         ValidationSplit split,
-        GroupColumns groups)
+        GroupColumns groups,
+        PreferenceColumns preferences)
         implements Serializable {
 
     /** The day that Llama 3's templates take where no clock is given. */
@@ -55,7 +59,7 @@ public record TokenizeOptions(
                     maxSeqLength,
                     "a sequence needs at least 2 tokens, one to predict the other from");
         }
-        if ((promptColumn == null) != (completionColumn == null)) {
+        if (preferences == null && (promptColumn == null) != (completionColumn == null)) {
             throw TokenizeErrors.badOption(
                     promptColumn == null ? "completion_column" : "prompt_column",
                     promptColumn == null ? completionColumn : promptColumn,
@@ -82,8 +86,19 @@ public record TokenizeOptions(
                     shapes + " of them set",
                     "a dataset has one row shape: keep one");
         }
-        if (toolsColumn != null && (promptColumn != null || textColumn != null)) {
+        if (preferences == null && toolsColumn != null && (promptColumn != null || textColumn != null)) {
             throw TokenizeErrors.badOption("tools_column", toolsColumn, "tools go with messages_column only");
+        }
+        if (preferences != null) {
+            boolean wrapped = packing && packingStrategy == PackingStrategy.WRAPPED;
+            boolean tokens = formatting == Formatting.AUTO || formatting == Formatting.TOKENS;
+            Map<String, String> others = new LinkedHashMap<>();
+            others.put("messages_column", messagesColumn);
+            others.put("completion_column", completionColumn);
+            others.put("text_column", textColumn);
+            others.put("formatting", tokens ? null : formatting.key());
+            others.put("packing_strategy", wrapped ? packingStrategy.key() : null);
+            PreferenceColumns.requireUnset(others);
         }
         if (groups != null && groups.key() == null) {
             throw TokenizeErrors.badOption(
@@ -101,12 +116,23 @@ public record TokenizeOptions(
                 + ", completionOnlyLoss=" + completionOnlyLoss + (groups == null ? "" : ", groups=" + groups)
                 + (formatting == Formatting.AUTO ? "" : ", formatting=" + formatting)
                 + (wrapped() ? ", packingStrategy=" + packingStrategy : "") + (split == null ? "" : ", split=" + split)
+                + (preferences == null ? "" : ", preferences=" + preferences)
                 + "]";
     }
 
     /** Whether rows are cut from one stream of tokens. */
     public boolean wrapped() {
         return packing && packingStrategy == PackingStrategy.WRAPPED;
+    }
+
+    /** Whether rows are preferences: pairs of sequences, which stay together. */
+    public boolean preference() {
+        return preferences != null;
+    }
+
+    /** Most tokens of a packed row: each sequence of a pair may have {@code max_seq_length}. */
+    public int rowCapacity() {
+        return preference() ? Math.multiplyExact(2, maxSeqLength) : maxSeqLength;
     }
 
     /** The same of other rows. */
@@ -126,7 +152,8 @@ public record TokenizeOptions(
                 formatting,
                 packingStrategy,
                 rows,
-                groups);
+                groups,
+                preferences);
     }
 
     private static int count(Object... values) {
@@ -160,6 +187,7 @@ public record TokenizeOptions(
         private double validationSplitPercentage;
         private String groupBy;
         private String groupHyperparameters;
+        private PreferenceColumns preferences;
 
         private Builder() {}
 
@@ -246,6 +274,12 @@ public record TokenizeOptions(
             return this;
         }
 
+        /** Rows are preferences, in these columns; null: they are not. */
+        public Builder preferences(PreferenceColumns value) {
+            preferences = value;
+            return this;
+        }
+
         public TokenizeOptions build() {
             return new TokenizeOptions(
                     messagesColumn,
@@ -264,7 +298,8 @@ public record TokenizeOptions(
                     validationSplitPercentage == 0 ? null : ValidationSplit.training(validationSplitPercentage),
                     groupBy == null && groupHyperparameters == null
                             ? null
-                            : new GroupColumns(groupBy, groupHyperparameters));
+                            : new GroupColumns(groupBy, groupHyperparameters),
+                    preferences);
         }
     }
 }

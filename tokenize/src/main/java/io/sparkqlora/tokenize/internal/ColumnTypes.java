@@ -66,7 +66,7 @@ final class ColumnTypes {
     }
 
     private static String wanted(RowShape.Kind kind) {
-        if (kind == RowShape.Kind.PROMPT_COMPLETION) {
+        if (kind == RowShape.Kind.PROMPT_COMPLETION || kind == RowShape.Kind.PREFERENCE) {
             return "a string, or an array of structs";
         }
         return kind.lists() ? "an array of structs, or its JSON as a string" : "a string";

@@ -26,6 +26,14 @@ public sealed interface Example {
     /** A prompt and what should follow it. */
     record PromptCompletion(String prompt, String completion) implements Example {}
 
+    /**
+     * Two answers to one prompt.
+     *
+     * @param chosen the prompt and the better answer: a conversation with a prompt of its own, a prompt and its completion, or tokens
+     * @param rejected the same with the other answer
+     */
+    record Preference(Example chosen, Example rejected) implements Example {}
+
     /** Plain text. */
     record Text(String text) implements Example {}
 

@@ -11,12 +11,15 @@ import org.apache.spark.api.java.function.MapPartitionsFunction;
 import org.apache.spark.sql.Row;
 
 /**
- * Packs the windows of a partition, one after the other: rows (window, number of tokens, {@link TokenBytes}) in, sorted by
+ * Packs the windows of a partition, one after the other: rows (window, number of tokens, {@link TokenBytes}, tokens of a pair's
+ * first sequence) in, sorted by
  * window, {@link ShardRow}s out. Holds one window at a time.
  */
 final class PackWindows implements MapPartitionsFunction<Row, ShardRow> {
 
     private static final long serialVersionUID = 1L;
+
+    private static final int FIRST_TOKENS = 3; // the column's place
 
     private final int capacity;
     private final PackingStrategy strategy;
@@ -55,19 +58,26 @@ final class PackWindows implements MapPartitionsFunction<Row, ShardRow> {
     }
 
     private static ShardRow concatenate(int window, int position, int[] indices, List<Row> sequences) {
-        int[] lengths = new int[indices.length];
+        List<Integer> sequenceLengths = new ArrayList<>();
         int total = 0;
         for (int i = 0; i < indices.length; i++) {
-            lengths[i] = sequences.get(indices[i]).getInt(1);
-            total += lengths[i];
+            Row sequence = sequences.get(indices[i]);
+            int length = sequence.getInt(1);
+            int first = sequence.isNullAt(FIRST_TOKENS) ? length : sequence.getInt(FIRST_TOKENS);
+            sequenceLengths.add(first);
+            if (first < length) {
+                sequenceLengths.add(length - first);
+            }
+            total += length;
         }
         int[] inputIds = new int[total];
         int[] labels = new int[total];
         int offset = 0;
         for (int i = 0; i < indices.length; i++) {
             byte[] bytes = sequences.get(indices[i]).getAs(2);
-            offset = TokenBytes.decode(bytes, lengths[i], inputIds, labels, offset);
+            offset = TokenBytes.decode(bytes, sequences.get(indices[i]).getInt(1), inputIds, labels, offset);
         }
+        int[] lengths = sequenceLengths.stream().mapToInt(Integer::intValue).toArray();
         return new ShardRow(window, position, lengths, inputIds, labels);
     }
 

@@ -3,6 +3,7 @@ package io.sparkqlora.tokenize.internal;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 
@@ -48,7 +49,8 @@ final class RowParser {
             case ALPACA_CHAT -> new Example.Conversation(
                     Alpaca.turns(text(columns, shape.first()), input(columns), output(columns)), null);
             case TEXT -> new Example.Text(text(columns, shape.first()));
-            case TOKENS -> tokens(columns);
+            case TOKENS -> shape.third() == null ? tokens(columns) : tokenPair(columns);
+            case PREFERENCE -> Preferences.of(shape, columns);
         };
     }
 
@@ -60,7 +62,7 @@ final class RowParser {
         }
     }
 
-    private static List<Object> tools(Map<?, ?> columns, String column) throws RejectedRow {
+    static List<Object> tools(Map<?, ?> columns, String column) throws RejectedRow {
         Object tools = column == null ? null : columns.get(column);
         return tools == null ? null : Messages.list(column, tools, "invalid_tools");
     }
@@ -93,7 +95,7 @@ final class RowParser {
         return shape.second() == null ? null : text(columns, shape.second());
     }
 
-    private Example tokens(Map<?, ?> columns) throws RejectedRow {
+    private Example.Tokens tokens(Map<?, ?> columns) throws RejectedRow {
         int[] inputIds = integers(columns, shape.first());
         int[] labels = integers(columns, shape.second());
         if (inputIds.length != labels.length) {
@@ -103,6 +105,25 @@ final class RowParser {
                             + labels.length);
         }
         return new Example.Tokens(inputIds, labels);
+    }
+
+    /** The tokens of two sequences, one after the other. */
+    private Example tokenPair(Map<?, ?> columns) throws RejectedRow {
+        Example.Tokens both = tokens(columns);
+        int[] lengths = integers(columns, shape.third());
+        int all = both.inputIds().length;
+        if (lengths.length != 2 || lengths[0] < 1 || lengths[1] < 1 || (long) lengths[0] + lengths[1] != all) {
+            throw new RejectedRow(
+                    INVALID_TOKENS,
+                    shape.third() + " is " + Arrays.toString(lengths)
+                            + ", not the lengths of two sequences of together " + all + " tokens");
+        }
+        return new Example.Preference(cut(both, 0, lengths[0]), cut(both, lengths[0], all));
+    }
+
+    private static Example.Tokens cut(Example.Tokens tokens, int from, int to) {
+        return new Example.Tokens(
+                Arrays.copyOfRange(tokens.inputIds(), from, to), Arrays.copyOfRange(tokens.labels(), from, to));
     }
 
     private static int[] integers(Map<?, ?> columns, String column) throws RejectedRow {
@@ -124,7 +145,7 @@ final class RowParser {
         return integers;
     }
 
-    private static String text(Map<?, ?> columns, String column) throws RejectedRow {
+    static String text(Map<?, ?> columns, String column) throws RejectedRow {
         Object value = columns.get(column);
         if (value == null) {
             throw new RejectedRow("missing_text", column + " is null");

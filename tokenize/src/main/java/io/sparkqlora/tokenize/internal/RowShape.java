@@ -11,12 +11,14 @@ import java.util.stream.Stream;
  * Which columns hold the example.
  *
  * @param kind how they hold it
- * @param first the column of messages, prompts, instructions, texts or token ids
- * @param second the column of tools (may be null), completions, outputs (null for prompts) or labels; null for text
- * @param third the column of inputs beside instructions, or of tools beside prompts and completions, or null
+ * @param first the column of messages, prompts (null where chosen and rejected begin with them), instructions, texts or token ids
+ * @param second the column of tools (may be null), completions, outputs (null for prompts), labels or chosen answers; null for text
+ * @param third the column of inputs beside instructions, of tools beside prompts and completions, of rejected answers, of the
+ *     lengths of two sequences beside their tokens, or null
+ * @param fourth the column of tools beside chosen and rejected answers, or null
  * @param groups the columns that say which group a row belongs to, or null
  */
-public record RowShape(Kind kind, String first, String second, String third, GroupColumns groups)
+public record RowShape(Kind kind, String first, String second, String third, String fourth, GroupColumns groups)
         implements Serializable {
 
     private static final long serialVersionUID = 1L;
@@ -29,8 +31,10 @@ public record RowShape(Kind kind, String first, String second, String third, Gro
         PROMPT_COMPLETION,
         /** One column of text. */
         TEXT,
-        /** Two columns of whole numbers: token ids, and labels. */
+        /** Two columns of whole numbers: token ids, and labels; a third one where they are of two sequences. */
         TOKENS,
+        /** A better and a worse answer, of text or of messages, with the prompt in a column of its own or before both. */
+        PREFERENCE,
         /** Instruction, input and output as text. */
         ALPACA,
         /** The same as a conversation. */
@@ -45,25 +49,30 @@ public record RowShape(Kind kind, String first, String second, String third, Gro
 
         /** Whether a column may hold a list. */
         boolean lists() {
-            return this == MESSAGES || this == SHAREGPT || this == PROMPT_COMPLETION;
+            return this == MESSAGES || this == SHAREGPT || this == PROMPT_COMPLETION || this == PREFERENCE;
         }
     }
 
     RowShape(Kind kind, String first, String second) {
-        this(kind, first, second, null, null);
+        this(kind, first, second, null, null, null);
     }
 
     RowShape(Kind kind, String first, String second, String third) {
-        this(kind, first, second, third, null);
+        this(kind, first, second, third, null, null);
+    }
+
+    /** Whether a row is two sequences. */
+    boolean pairs() {
+        return kind == Kind.PREFERENCE || (kind == Kind.TOKENS && third != null);
     }
 
     RowShape groupedBy(GroupColumns columns) {
-        return new RowShape(kind, first, second, third, columns);
+        return new RowShape(kind, first, second, third, fourth, columns);
     }
 
     /** The columns of the example. */
     List<String> exampleColumns() {
-        return Stream.of(first, second, third).filter(Objects::nonNull).toList();
+        return Stream.of(first, second, third, fourth).filter(Objects::nonNull).toList();
     }
 
     /** The columns to read. */

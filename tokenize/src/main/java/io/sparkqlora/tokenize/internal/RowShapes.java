@@ -24,8 +24,11 @@ public final class RowShapes {
     private static final String INPUT = "input";
     private static final String OUTPUT = "output";
     private static final String TEXT = "text";
+    private static final String CHOSEN = "chosen";
+    private static final String REJECTED = "rejected";
     private static final String INPUT_IDS = "input_ids";
     private static final String LABELS = "labels";
+    private static final String SEQUENCE_LENGTHS = "sequence_lengths";
 
     private final SourceRows source;
     private final List<String> columns;
@@ -45,7 +48,8 @@ public final class RowShapes {
      */
     public static RowShape of(SourceRows source, TokenizeOptions options) {
         RowShapes shapes = new RowShapes(source, options);
-        RowShape shape = shapes.shape(shapes.formatting(false), false).groupedBy(options.groups());
+        RowShape shape = (options.preference() ? shapes.preference() : shapes.shape(shapes.formatting(false), false))
+                .groupedBy(options.groups());
         shapes.requireGroups();
         if (!source.jsonText()) {
             ColumnTypes.check(source, shape);
@@ -130,6 +134,32 @@ public final class RowShapes {
         // tools go with messages, and of a table only what is needed is read
         boolean messages = source.jsonText() || ColumnTypes.list(source, prompt);
         return new RowShape(Kind.PROMPT_COMPLETION, prompt, completion, messages ? optional(TOOLS) : null);
+    }
+
+    /** Named columns, or the usual names, or tokens. */
+    private RowShape preference() {
+        boolean tokens = options.formatting() == Formatting.TOKENS
+                || (options.preferences().chosen() == null
+                        && !columns.contains(CHOSEN)
+                        && columns.contains(SEQUENCE_LENGTHS));
+        if (tokens) {
+            return new RowShape(
+                    Kind.TOKENS,
+                    required("formatting", INPUT_IDS),
+                    required("formatting", LABELS),
+                    required("formatting", SEQUENCE_LENGTHS));
+        }
+        String chosen = required("chosen_column", named(options.preferences().chosen(), CHOSEN));
+        String rejected =
+                required("rejected_column", named(options.preferences().rejected(), REJECTED));
+        String prompt =
+                options.promptColumn() == null ? optional(PROMPT) : required("prompt_column", options.promptColumn());
+        if (options.toolsColumn() != null) {
+            required("tools_column", options.toolsColumn());
+        }
+        boolean messages = source.jsonText() || ColumnTypes.list(source, chosen);
+        String tools = named(options.toolsColumn(), messages ? optional(TOOLS) : null);
+        return new RowShape(Kind.PREFERENCE, prompt, chosen, rejected, tools, null);
     }
 
     private RowShape prompt() {

@@ -8,7 +8,7 @@ import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 
-/** Tokenises one row: JSON text in, {@link #TYPE} out. */
+/** Tokenises one row: JSON text in, {@link #TYPE} or {@link #PAIR_TYPE} out. */
 public final class TokenizeColumn implements UDF1<String, Row> {
 
     private static final DataType INTS = DataTypes.createArrayType(DataTypes.IntegerType, false);
@@ -16,6 +16,9 @@ public final class TokenizeColumn implements UDF1<String, Row> {
     /** Token ids and labels, or why there are none. */
     public static final StructType TYPE =
             new StructType().add("input_ids", INTS).add("labels", INTS).add("rejection", DataTypes.StringType);
+
+    /** The same of two sequences, one after the other, with the tokens of each. */
+    public static final StructType PAIR_TYPE = TYPE.add("sequence_lengths", INTS);
 
     private static final long serialVersionUID = 1L;
 
@@ -27,9 +30,18 @@ public final class TokenizeColumn implements UDF1<String, Row> {
         this.tokenizers = tokenizers;
     }
 
+    /** What comes out of rows of a shape. */
+    public static StructType type(RowShape shape) {
+        return shape.pairs() ? PAIR_TYPE : TYPE;
+    }
+
     @Override
     public Row call(String json) {
         Outcome outcome = outcome(json);
+        if (outcome instanceof Outcome.Pair pair) {
+            int[] lengths = {pair.first(), pair.inputIds().length - pair.first()};
+            return RowFactory.create(pair.inputIds(), pair.labels(), null, lengths);
+        }
         return outcome instanceof Outcome.Tokenized tokenized
                 ? RowFactory.create(tokenized.inputIds(), tokenized.labels(), null)
                 : rejected((Outcome.Rejected) outcome);
@@ -43,7 +55,8 @@ public final class TokenizeColumn implements UDF1<String, Row> {
         }
     }
 
-    private static Row rejected(Outcome.Rejected rejected) {
-        return RowFactory.create(null, null, rejected.reason() + ": " + rejected.detail());
+    private Row rejected(Outcome.Rejected rejected) {
+        String why = rejected.reason() + ": " + rejected.detail();
+        return shape.pairs() ? RowFactory.create(null, null, why, null) : RowFactory.create(null, null, why);
     }
 }

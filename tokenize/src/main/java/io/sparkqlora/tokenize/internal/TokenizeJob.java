@@ -64,7 +64,7 @@ final class TokenizeJob {
 
     /** How many tokens a window has unless a test wants many windows of little data. */
     static long windowTokens(TokenizeOptions options) {
-        return Math.max(WINDOW_TOKENS, WINDOW_ROWS * options.maxSeqLength());
+        return Math.max(WINDOW_TOKENS, WINDOW_ROWS * options.rowCapacity());
     }
 
     /** Tokenises source text; rejected rows are among the rows that come out. */
@@ -91,9 +91,9 @@ final class TokenizeJob {
         return plan.withWindows(spark, placed, col(PLACE), WINDOW)
                 .repartition(partitions(windows), Spread.evenly(WINDOW, partitions(windows)))
                 .sortWithinPartitions(col(WINDOW), col(PLACE), key[0], key[1], col(COPY))
-                .select(WINDOW, TokenizedRows.NUM_TOKENS, TokenizedRows.TOKENS)
+                .select(WINDOW, TokenizedRows.NUM_TOKENS, TokenizedRows.TOKENS, TokenizedRows.FIRST_TOKENS)
                 .mapPartitions(
-                        new PackWindows(options.maxSeqLength(), options.packing() ? options.packingStrategy() : null),
+                        new PackWindows(options.rowCapacity(), options.packing() ? options.packingStrategy() : null),
                         Encoders.bean(ShardRow.class))
                 .toDF();
     }
@@ -124,6 +124,9 @@ final class TokenizeJob {
             next += window.getLong(1);
         }
         Dataset<Row> offsets = spark.createDataFrame(firstIndices, FIRST_INDICES);
+        Column pairs = options.preference()
+                ? size(col("sequenceLengths")).divide(2).cast(DataTypes.IntegerType)
+                : lit(null).cast(DataTypes.IntegerType);
         return packed.join(broadcast(offsets), WINDOW)
                 .select(
                         lit(datasetId).as("dataset_id"),
@@ -135,7 +138,8 @@ final class TokenizeJob {
                         col(TokenizedRows.HYPERPARAMETERS),
                         col("sequenceLengths").as("sequence_lengths"),
                         col("inputIds").as("input_ids"),
-                        col("labels").as("labels"));
+                        col("labels").as("labels"),
+                        pairs.as("num_pairs"));
     }
 
     /** The rejected rows among tokenised ones. */

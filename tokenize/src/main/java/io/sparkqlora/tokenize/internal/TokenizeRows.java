@@ -51,6 +51,9 @@ final class TokenizeRows implements MapPartitionsFunction<Row, Row> {
         try {
             group = RowGroup.of(shape.groups(), columns);
             Outcome outcome = tokenizer.tokenize(parser.example(columns));
+            if (outcome instanceof Outcome.Pair pair) {
+                return row(group, pair.truncated(), pair.first(), pair.inputIds(), pair.labels());
+            }
             return outcome instanceof Outcome.Tokenized tokenized
                     ? sequence(json, group, tokenized)
                     : rejected(json, group, (Outcome.Rejected) outcome);
@@ -65,18 +68,22 @@ final class TokenizeRows implements MapPartitionsFunction<Row, Row> {
             // nothing predicts a sequence's first token
             labels[0] = TokenBytes.IGNORED;
         }
-        int targets = targets(labels);
-        if (targets == 0) {
-            return rejected(json, group, noTargets(tokenized));
-        }
-        byte[] tokens = TokenBytes.encode(tokenized.inputIds(), labels);
+        return targets(labels) == 0
+                ? rejected(json, group, noTargets(tokenized))
+                : row(group, tokenized.truncated(), null, tokenized.inputIds(), labels);
+    }
+
+    /** @param first tokens of a pair's first sequence; null of one sequence */
+    private static Row row(RowGroup group, boolean truncated, Integer first, int[] ids, int[] labels) {
+        byte[] tokens = TokenBytes.encode(ids, labels);
         ByteBuffer key = ByteBuffer.wrap(Hashes.sha256(tokens));
         return RowFactory.create(
                 key.getLong(),
                 key.getLong(),
                 labels.length,
-                targets,
-                tokenized.truncated(),
+                targets(labels),
+                truncated,
+                first,
                 group.key(),
                 group.hyperparameters(),
                 null,
@@ -102,6 +109,7 @@ final class TokenizeRows implements MapPartitionsFunction<Row, Row> {
 
     private static Row rejected(String json, RowGroup group, Outcome.Rejected rejected) {
         return RowFactory.create(
+                null,
                 null,
                 null,
                 null,

@@ -4,7 +4,7 @@ package io.sparkqlora.tokenize.internal;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 
-/** The columns between tokenising and packing: a sequence, or a rejected row where {@link #REASON} isn't null. */
+/** The columns between tokenising and packing: a sequence, a pair of them, or a rejected row where {@link #REASON} isn't null. */
 final class TokenizedRows {
 
     /** The first 128 bits of the SHA-256 of {@link #TOKENS}: the order of sequences, whatever order they were read in. */
@@ -15,7 +15,10 @@ final class TokenizedRows {
     static final String NUM_TARGET_TOKENS = "num_target_tokens";
     static final String TRUNCATED = "truncated";
 
-    /** The sequence as {@link TokenBytes}. */
+    /** Of a pair the tokens of its first sequence, the chosen one; null of one sequence. */
+    static final String FIRST_TOKENS = "first_tokens";
+
+    /** The sequence, or both of a pair, as {@link TokenBytes}. */
     static final String TOKENS = "tokens";
 
     static final String GROUP = "group_key";
@@ -33,6 +36,7 @@ final class TokenizedRows {
             .add(NUM_TOKENS, DataTypes.IntegerType)
             .add(NUM_TARGET_TOKENS, DataTypes.IntegerType)
             .add(TRUNCATED, DataTypes.BooleanType)
+            .add(FIRST_TOKENS, DataTypes.IntegerType)
             .add(GROUP, DataTypes.StringType)
             .add(HYPERPARAMETERS, DataTypes.StringType)
             .add(REASON, DataTypes.StringType)

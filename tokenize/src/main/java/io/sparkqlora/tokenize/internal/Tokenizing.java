@@ -130,6 +130,6 @@ public final class Tokenizing {
                 windows.stream().mapToInt(window -> window.getInt(2)).max().orElse(0),
                 counts.tokens(),
                 counts.targetTokens(),
-                (double) counts.tokens() / ((double) packedRows * options.maxSeqLength()));
+                (double) counts.tokens() / ((double) packedRows * options.rowCapacity()));
     }
 }

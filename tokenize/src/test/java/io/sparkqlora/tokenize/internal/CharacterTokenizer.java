@@ -18,6 +18,13 @@ final class CharacterTokenizer implements ExampleTokenizer {
 
     @Override
     public Outcome tokenize(Example example) {
+        if (example instanceof Example.Preference pair) {
+            Outcome chosen = tokenize(pair.chosen());
+            Outcome rejected = tokenize(pair.rejected());
+            return chosen instanceof Outcome.Tokenized better && rejected instanceof Outcome.Tokenized worse
+                    ? new Outcome.Pair(better, worse)
+                    : new Outcome.Rejected("template_error", "no role named error");
+        }
         StringBuilder text = new StringBuilder();
         StringBuilder mask = new StringBuilder();
         if (example instanceof Example.Conversation conversation) {

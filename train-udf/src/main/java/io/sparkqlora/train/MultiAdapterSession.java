@@ -59,6 +59,9 @@ public final class MultiAdapterSession implements AutoCloseable {
             throw TrainErrors.badArgument("slots", slots, "at least 1");
         }
         requireOneRank(arguments);
+        if (arguments.preference() != null) {
+            throw PreferenceErrors.oneAdapter(slots);
+        }
         SessionSpec spec =
                 SessionSpec.of(device.traits(), model, quantization, lora, arguments, maxTokensPerMicroBatch, slots);
         SessionPlan plan = SessionPlan.of(spec);

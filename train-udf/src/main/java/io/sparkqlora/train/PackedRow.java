@@ -31,6 +31,19 @@ public record PackedRow(long rowIndex, int[] inputIds, int[] labels, int[] seque
         return new PackedRow(rowIndex, inputIds, labels, new int[] {inputIds.length});
     }
 
+    /** Tokens that count. */
+    public int numTargetTokens() {
+        int count = 0;
+        int start = 0;
+        for (int length : sequenceLengths) {
+            for (int i = start + 1; i < start + length; i++) {
+                count += labels[i] == IGNORE_INDEX ? 0 : 1;
+            }
+            start += length;
+        }
+        return count;
+    }
+
     /** Tokens of all sequences. */
     public int numTokens() {
         return inputIds.length;

@@ -5,12 +5,13 @@ package io.sparkqlora.train;
  * What an optimizer step reports.
  *
  * @param step steps done, this one included
- * @param loss mean cross-entropy of the counted tokens, in nats, before the update
+ * @param loss mean cross-entropy of the counted tokens, in nats, before the update; of pairs their mean loss
  * @param learningRate of this step
  * @param gradNorm 2-norm of all adapter gradients before clipping
  * @param numTokens tokens that went through the model
  * @param numTargetTokens counted tokens
  * @param seconds wall-clock time
+ * @param preference of a step over pairs; null of others
  */
 public record StepMetrics(
         long step,
@@ -19,4 +20,18 @@ public record StepMetrics(
         double gradNorm,
         long numTokens,
         long numTargetTokens,
-        double seconds) {}
+        double seconds,
+        PreferenceMetrics preference) {
+
+    /** Of a step that is not over pairs. */
+    public StepMetrics(
+            long step,
+            double loss,
+            double learningRate,
+            double gradNorm,
+            long numTokens,
+            long numTargetTokens,
+            double seconds) {
+        this(step, loss, learningRate, gradNorm, numTokens, numTargetTokens, seconds, null);
+    }
+}

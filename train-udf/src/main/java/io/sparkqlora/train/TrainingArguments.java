@@ -27,6 +27,7 @@ import java.util.Map;
  * @param loraplusLrRatio LoRA+: the learning rate of {@code B} by that of {@code A}
  * @param optim the optimizer
  * @param seed of initialisation, data order and dropout
+ * @param preference what is learned of pairs, of which one is preferred; null: to predict tokens
  * @param recompute what is kept for backward; transformers' {@code gradient_checkpointing} is {@link Recompute#FULL}
  */
 public record TrainingArguments(
@@ -51,6 +52,7 @@ public record TrainingArguments(
         double loraplusLrRatio,
         Optim optim,
         long seed,
+        PreferenceArguments preference,
         Recompute recompute) {
 
     /** Micro-batches of a step that dropout's random streams can tell apart. */
@@ -88,10 +90,13 @@ public record TrainingArguments(
         check("adam_beta1", adamBeta1, adamBeta1 >= 0 && adamBeta1 < 1, "at least 0 and below 1");
         check("adam_beta2", adamBeta2, adamBeta2 >= 0 && adamBeta2 < 1, "at least 0 and below 1");
         check("adam_epsilon", adamEpsilon, adamEpsilon >= 0, "at least 0");
+        if (preference != null) {
+            PreferenceArguments.requireAlone(labelSmoothingFactor, neftuneNoiseAlpha, shardBase);
+        }
         check("loraplus_lr_ratio", loraplusLrRatio, Double.isFinite(loraplusLrRatio) && loraplusLrRatio > 0, "above 0");
     }
 
-    private static void check(String name, Object value, boolean valid, String expected) {
+    static void check(String name, Object value, boolean valid, String expected) {
         if (!valid) {
             throw TrainErrors.badArgument(name, value, expected);
         }

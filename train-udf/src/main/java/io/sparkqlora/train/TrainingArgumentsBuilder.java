@@ -27,6 +27,7 @@ public final class TrainingArgumentsBuilder {
     private double loraplusLrRatio = 1;
     private Optim optim = Optim.ADAMW_TORCH;
     private long seed = 42;
+    private PreferenceArguments preference;
     private Recompute recompute = Recompute.NONE;
 
     TrainingArgumentsBuilder() {}
@@ -53,6 +54,7 @@ public final class TrainingArgumentsBuilder {
         loraplusLrRatio = from.loraplusLrRatio();
         optim = from.optim();
         seed = from.seed();
+        preference = from.preference();
         recompute = from.recompute();
     }
 
@@ -188,6 +190,12 @@ public final class TrainingArgumentsBuilder {
         return this;
     }
 
+    /** What is learned of pairs of sequences, of which one is preferred; null, the default, learns to predict tokens. */
+    public TrainingArgumentsBuilder preference(PreferenceArguments value) {
+        preference = value;
+        return this;
+    }
+
     /**
      * The arguments.
      *
@@ -216,6 +224,7 @@ public final class TrainingArgumentsBuilder {
                 loraplusLrRatio,
                 optim,
                 seed,
+                preference,
                 recompute);
     }
 }

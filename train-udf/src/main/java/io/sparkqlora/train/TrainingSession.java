@@ -177,6 +177,25 @@ public final class TrainingSession implements AutoCloseable {
         return trainStep.evaluate(rows, withAdapter);
     }
 
+    /**
+     * What pairs come to with the adapter, dropout off; rows are batched as the session's token limit allows.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException CONFIG if this session was not opened for pairs, or has only a part of the
+     *     base; INPUT if a row is no pairs
+     */
+    public PreferenceSum evaluatePairs(List<PackedRow> rows) {
+        requireWholeBase("evaluation");
+        if (spec.preference() == null) {
+            throw PreferenceErrors.noPreference();
+        }
+        return trainStep.evaluatePairs(rows);
+    }
+
+    /** Whether rows are pairs, of which one is preferred. */
+    public boolean learnsFromPairs() {
+        return spec.preference() != null;
+    }
+
     /** How the base was loaded. */
     public BaseLoading loading() {
         return loaded.loading();

@@ -18,6 +18,7 @@ import java.util.List;
  * @param sequences where they lie
  * @param targetRows rows of the hidden states whose prediction counts
  * @param targetLabels the tokens to predict
+ * @param targetStarts of pairs: sequence {@code s} owns targets {@code targetStarts[s]} to {@code targetStarts[s + 1]}; else empty
  * @param streams where random streams begin, two halves for each part of the micro-batch
  * @param noise the bits of an F32 for each token, how far noise on its embedding goes; empty where no part has any
  */
@@ -27,12 +28,18 @@ public record Batch(
         Attention.Sequences sequences,
         Tensor targetRows,
         Tensor targetLabels,
+        Tensor targetStarts,
         Tensor streams,
         Tensor noise) {
 
     /** Copies a batch to the device, in one transfer, without anything random. */
     public static Batch upload(Pass pass, HostBatch host) {
-        return upload(pass, host, new int[2], new int[0]);
+        return upload(pass, host, new int[2], new int[0], false);
+    }
+
+    /** The same of pairs. */
+    static Batch uploadPairs(Pass pass, HostBatch host) {
+        return upload(pass, host, new int[2], new int[0], true);
     }
 
     /** Copies a micro-batch to the device, in one transfer. */
@@ -45,16 +52,24 @@ public record Batch(
             streams[2 * i + 1] = (int) (base >> Integer.SIZE);
         }
         HostBatch rows = HostBatch.joined(parts.stream().map(BatchPart::rows).toList());
-        return upload(pass, rows, streams, EmbeddingNoise.bounds(parts, hiddenSize));
+        boolean pairs = parts.get(0).preference() != null;
+        return upload(pass, rows, streams, EmbeddingNoise.bounds(parts, hiddenSize), pairs);
     }
 
-    private static Batch upload(Pass pass, HostBatch host, int[] streams, int[] noise) {
+    private static Batch upload(Pass pass, HostBatch host, int[] streams, int[] noise, boolean pairs) {
         int[][] parts = { // streams first, where the arena aligns them
-            streams, host.inputIds(), host.positions(), host.starts(), host.targetRows(), host.targetLabels(), noise
+            streams,
+            host.inputIds(),
+            host.positions(),
+            host.starts(),
+            host.targetRows(),
+            host.targetLabels(),
+            noise,
+            pairs ? host.targetStarts() : new int[0]
         };
         Tensor[] tensors = upload(pass, parts);
         Attention.Sequences sequences = new Attention.Sequences(host.starts(), host.starts(), tensors[3], tensors[3]);
-        return new Batch(tensors[1], tensors[2], sequences, tensors[4], tensors[5], tensors[0], tensors[6]);
+        return new Batch(tensors[1], tensors[2], sequences, tensors[4], tensors[5], tensors[7], tensors[0], tensors[6]);
     }
 
     /** Adds the noise of parts that have some to the embeddings of all. */

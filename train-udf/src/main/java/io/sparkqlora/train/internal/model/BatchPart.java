@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train.internal.model;
 
+import io.sparkqlora.kernels.PreferenceLoss;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.internal.linear.DropoutMasks;
 
@@ -12,7 +13,8 @@ import io.sparkqlora.train.internal.linear.DropoutMasks;
  * @param draw random numbers, rows counted from the part's first; null where nothing is random
  * @param labelSmoothing of the loss, 0 for none
  * @param gradientScale gradients are those of so many times the sum of losses
- * @param lossSum F64 [1], in nats, added to
+ * @param preference what pairs cost; null where rows are no pairs. A micro-batch of pairs has one part
+ * @param lossSum F64 [1], in nats, added to; of pairs F64 [1, {@link PreferenceLoss#NUMBERS}]
  */
 public record BatchPart(
         HostBatch rows,
@@ -20,6 +22,7 @@ public record BatchPart(
         DropoutMasks.Draw draw,
         float labelSmoothing,
         float gradientScale,
+        PreferenceLoss.Dpo preference,
         Tensor lossSum) {
 
     /**
@@ -32,12 +35,31 @@ public record BatchPart(
             ModelAdapter adapter,
             float labelSmoothing,
             float gradientScale,
+            PreferenceLoss.Dpo preference,
             DropoutMasks.Draw draw,
             Tensor lossSum) {}
+
+    /** Of rows that are no pairs. */
+    public BatchPart(
+            HostBatch rows,
+            ModelAdapter adapter,
+            DropoutMasks.Draw draw,
+            float labelSmoothing,
+            float gradientScale,
+            Tensor lossSum) {
+        this(rows, adapter, draw, labelSmoothing, gradientScale, null, lossSum);
+    }
 
     Shape shape() {
         DropoutMasks.Draw first = draw == null ? null : draw.first();
         return new Shape(
-                rows.tokens(), rows.targetRows().length, adapter, labelSmoothing, gradientScale, first, lossSum);
+                rows.tokens(),
+                rows.targetRows().length,
+                adapter,
+                labelSmoothing,
+                gradientScale,
+                preference,
+                first,
+                lossSum);
     }
 }

@@ -2,6 +2,7 @@
 package io.sparkqlora.train.internal.model;
 
 import io.sparkqlora.train.PackedRow;
+import io.sparkqlora.train.PreferenceErrors;
 import io.sparkqlora.train.TrainErrors;
 import java.util.Arrays;
 import java.util.List;
@@ -69,6 +70,49 @@ public record HostBatch(int[] inputIds, int[] positions, int[] starts, int[] tar
         return new HostBatch(rows, rows, new int[tokens + 1], rows, rows);
     }
 
+    /** Sequences. */
+    public int sequences() {
+        return starts.length - 1;
+    }
+
+    /** Pairs of sequences, where they are pairs. */
+    public int pairs() {
+        return sequences() / 2;
+    }
+
+    /** Sequence {@code s} of {@code 2 · pairs()} owns targets {@code [s]} to {@code [s + 1]}. */
+    int[] targetStarts() {
+        int[] targetStarts = new int[2 * pairs() + 1];
+        int target = 0;
+        for (int s = 1; s < targetStarts.length; s++) {
+            while (target < targetRows.length && targetRows[target] < starts[s]) {
+                target++;
+            }
+            targetStarts[s] = target;
+        }
+        return targetStarts;
+    }
+
+    /**
+     * Checks that each row is pairs, in whose sequences a token counts.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException INPUT if not
+     */
+    public static void requirePairs(List<PackedRow> rows) {
+        for (PackedRow row : rows) {
+            int sequences = row.sequenceLengths().length;
+            int start = 0;
+            boolean counts = sequences % 2 == 0;
+            for (int length : row.sequenceLengths()) {
+                counts &= countTargets(row, start, length) > 0;
+                start += length;
+            }
+            if (!counts) {
+                throw PreferenceErrors.notPairs(row.rowIndex(), sequences);
+            }
+        }
+    }
+
     /** Tokens. */
     public int tokens() {
         return inputIds.length;
@@ -76,17 +120,13 @@ public record HostBatch(int[] inputIds, int[] positions, int[] starts, int[] tar
 
     /** Tokens of {@code rows} that count, without laying them out. */
     public static long countTargets(List<PackedRow> rows) {
-        return rows.stream().mapToLong(HostBatch::countTargets).sum();
+        return rows.stream().mapToLong(PackedRow::numTargetTokens).sum();
     }
 
-    private static long countTargets(PackedRow row) {
-        long count = 0;
-        int start = 0;
-        for (int length : row.sequenceLengths()) {
-            for (int i = start + 1; i < start + length; i++) {
-                count += row.labels()[i] == PackedRow.IGNORE_INDEX ? 0 : 1;
-            }
-            start += length;
+    private static int countTargets(PackedRow row, int start, int length) {
+        int count = 0;
+        for (int i = start + 1; i < start + length; i++) {
+            count += row.labels()[i] == PackedRow.IGNORE_INDEX ? 0 : 1;
         }
         return count;
     }

@@ -90,6 +90,45 @@ record LossHead(Pass pass, OutputHead head) {
         }
     }
 
+    /**
+     * Writes the loss of each target, in nats.
+     *
+     * @param all of the batch
+     * @param losses F32 vector
+     */
+    void each(Tensor hidden, Batch batch, Targets all, Tensor losses) {
+        for (List<Targets> chunk : chunks(List.of(all))) {
+            long mark = pass.arena().mark();
+            Tensor rows = of(batch.targetRows(), chunk);
+            Tensor logits = logits(rows);
+            head.logits(hidden, rows, segments(chunk), logits);
+            pass.ops().crossEntropy().forward(logits, of(batch.targetLabels(), chunk), softCap(), of(losses, chunk));
+            pass.arena().release(mark);
+        }
+    }
+
+    /**
+     * Writes the gradients of the sum of losses, each by a factor of its own.
+     *
+     * @param all of the batch; its scale and its sum are not used
+     * @param factors F32 vector
+     * @param dHidden [tokens, hidden], written whole
+     */
+    void backward(Tensor hidden, Batch batch, Targets all, Tensor factors, Tensor dHidden) {
+        pass.ops().elementwise().zero(dHidden);
+        for (List<Targets> chunk : chunks(List.of(all))) {
+            long mark = pass.arena().mark();
+            Tensor losses = losses(chunk);
+            Tensor rows = of(batch.targetRows(), chunk);
+            Tensor logits = logits(rows);
+            OutputHead.Kept kept = head.logits(hidden, rows, segments(chunk), logits);
+            Tensor labels = of(batch.targetLabels(), chunk);
+            pass.ops().crossEntropy().forwardBackward(logits, labels, softCap(), 0f, 1f, of(factors, chunk), losses);
+            head.backward(kept, logits, dHidden);
+            pass.arena().release(mark);
+        }
+    }
+
     /** Adds the losses of a piece; its logits become their gradients. */
     private void losses(Targets piece, long first, Batch batch, Tensor logits, Tensor losses) {
         Tensor own = logits.rowRange(piece.from() - first, piece.to() - first);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train.internal.model;
 
+import io.sparkqlora.kernels.PreferenceLoss;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.Recompute;
 import io.sparkqlora.train.internal.linear.LoraGroup;
@@ -66,14 +67,21 @@ public record MicroBatch(Pass pass, BaseModel model, RopeTables rope, Recompute 
     /** Forward and backward. Everything here is on the device: it may be recorded and run again with another batch. */
     private void issue(Batch batch, List<BatchPart> parts, LayerSteps steps) {
         long mark = pass.arena().mark();
+        PairLoss pairs = parts.get(0).preference() == null ? null : new PairLoss(pass, model, rope);
+        Tensor reference = pairs == null ? null : pairs.reference(batch);
         RowAdapters adapters = adapters(batch, parts);
         LayerForward forward = forward(batch);
         List<Run> runs = new ArrayList<>();
         Tensor hidden = forward(forward, batch, parts, adapters, runs, steps);
         Tensor gradient =
                 pass.arena().take(pass.dtype(), batch.tokens(), model.config().hiddenSize());
-        LossHead head = new LossHead(pass, new OutputHead(pass, model));
-        head.forwardBackward(hidden, batch, targets(batch, parts), gradient);
+        List<LossHead.Targets> targets = targets(batch, parts);
+        if (pairs == null) {
+            new LossHead(pass, new OutputHead(pass, model)).forwardBackward(hidden, batch, targets, gradient);
+        } else {
+            PreferenceLoss.Dpo preference = parts.get(0).preference();
+            pairs.forwardBackward(hidden, batch, targets.get(0), preference, reference, gradient);
+        }
         int lowest = parts.get(0).adapter().lowestLayer();
         // a base is sharded where memory is short
         boolean holds = model.shards() == null;
@@ -120,6 +128,22 @@ public record MicroBatch(Pass pass, BaseModel model, RopeTables rope, Recompute 
         Tensor hidden = forward.hidden(batch);
         LoraGroup lora = forward.adapter() == null ? null : forward.adapter().lmHead();
         new LossHead(pass, new OutputHead(pass, forward.model())).forward(hidden, batch, lora, lossSum);
+        pass.arena().release(mark);
+    }
+
+    /**
+     * Adds what pairs come to alone, without dropout.
+     *
+     * @param sums F64 [1, {@link PreferenceLoss#NUMBERS}]
+     */
+    public static void evaluatePairs(ModelForward forward, HostBatch host, PreferenceLoss.Dpo preference, Tensor sums) {
+        Pass pass = forward.pass();
+        long mark = pass.arena().mark();
+        Batch batch = Batch.uploadPairs(pass, host);
+        PairLoss pairs = new PairLoss(pass, forward.model(), forward.rope());
+        Tensor reference = pairs.reference(batch);
+        Tensor hidden = forward.hidden(batch);
+        pairs.forward(hidden, batch, PairLoss.all(batch, forward.adapter(), sums), preference, reference);
         pass.arena().release(mark);
     }
 

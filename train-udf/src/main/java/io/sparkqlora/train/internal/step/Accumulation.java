@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train.internal.step;
 
+import io.sparkqlora.kernels.PreferenceLoss;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.Collective;
 import io.sparkqlora.train.TrainingArguments;
@@ -22,7 +23,7 @@ import java.util.List;
  * @param dropout its probability
  * @param stepsDone updates made before
  * @param counts of all ranks
- * @param lossSum F64 [1]
+ * @param lossSum F64 [1], or of pairs what {@link PreferenceLoss} lists
  * @param ranks the exchange of this step's gradients
  */
 record Accumulation(
@@ -73,12 +74,15 @@ record Accumulation(
     }
 
     private List<BatchPart> part(List<HostBatch> batches, int number) {
+        PreferenceLoss.Dpo preference =
+                arguments.preference() == null ? null : arguments.preference().dpo();
         return List.of(new BatchPart(
                 batches.get(number),
                 adapter,
                 draw(number),
                 (float) arguments.labelSmoothingFactor(),
-                1f / counts.targets(),
+                1f / (preference == null ? counts.targets() : counts.pairs()),
+                preference,
                 lossSum));
     }
 

@@ -96,7 +96,7 @@ public final class GradientExchange implements AutoCloseable {
         /**
          * All gradients are final.
          *
-         * @param lossSum F64 [1], added in the order of the ranks
+         * @param lossSum F64 vector, added in the order of the ranks
          * @param arena of the step
          */
         void finish(Tensor lossSum, Arena arena) {
@@ -161,13 +161,19 @@ public final class GradientExchange implements AutoCloseable {
     }
 
     private void addLosses(Collective collective, Tensor lossSum) {
-        ByteBuffer bytes = ByteBuffer.allocateDirect(Double.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        ByteBuffer bytes =
+                ByteBuffer.allocateDirect(Math.toIntExact(lossSum.bytes())).order(ByteOrder.LITTLE_ENDIAN);
         device.copyOut(lossSum, bytes);
-        double sum = 0;
-        for (long[] rank : collective.allGather(Double.doubleToRawLongBits(bytes.getDouble(0)))) {
-            sum += Double.longBitsToDouble(rank[0]);
+        long[] own = new long[bytes.capacity() / Long.BYTES];
+        bytes.asLongBuffer().get(own);
+        double[] sums = new double[own.length];
+        for (long[] rank : collective.allGather(own)) {
+            for (int i = 0; i < sums.length; i++) {
+                sums[i] += Double.longBitsToDouble(rank[i]);
+            }
         }
-        device.copyIn(bytes.putDouble(0, sum), lossSum);
+        bytes.asDoubleBuffer().put(sums);
+        device.copyIn(bytes, lossSum);
     }
 
     @Override

@@ -110,7 +110,7 @@ public record SessionPlan(
         SessionBuffers buffers = SessionBuffers.take(spec, arenas(planning));
         Arena arena = planning.unboundedArena();
         AdapterSlot slot = buffers.slot();
-        StepSums.Sums sums = StepSums.take(arena, spec.slots()).of(0);
+        StepSums.Sums sums = StepSums.take(arena, spec.slots(), spec.losses()).of(0);
         Tensor lossSum = sums.loss();
         Pass pass = new Pass(planning, arena, spec.compute());
         float p = (float) spec.lora().loraDropout();
@@ -119,9 +119,13 @@ public record SessionPlan(
         Recordings none = new Recordings(planning);
         // rows of one adapter need the most: those of several are multiplied without room for low-rank columns
         new MicroBatch(pass, buffers.model(), buffers.rope(), spec.recompute(), none)
-                .run(List.of(new BatchPart(largest, slot.views(), draw, 0f, 1f, lossSum)));
+                .run(List.of(new BatchPart(largest, slot.views(), draw, 0f, 1f, spec.preference(), lossSum)));
         MicroBatch.evaluate(new ModelForward(pass, buffers.model(), slot.views(), buffers.rope()), largest, lossSum);
         MicroBatch.evaluate(new ModelForward(pass, buffers.model(), null, buffers.rope()), largest, lossSum);
+        if (spec.preference() != null) {
+            ModelForward forward = new ModelForward(pass, buffers.model(), slot.views(), buffers.rope());
+            MicroBatch.evaluatePairs(forward, largest, spec.preference(), lossSum);
+        }
         if (spec.device().ownsMemory()) {
             long mark = arena.mark();
             GradientExchange.scratch(arena, slot.buffers().gradients().size());

@@ -3,6 +3,7 @@ package io.sparkqlora.train.internal.step;
 
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.DeviceTraits;
+import io.sparkqlora.kernels.PreferenceLoss;
 import io.sparkqlora.train.CollectiveErrors;
 import io.sparkqlora.train.LoraConfig;
 import io.sparkqlora.train.ModelConfig;
@@ -33,6 +34,7 @@ import java.util.Set;
  * @param shards parts that the layers' quantised weights are held in, each by a rank; 1: every rank has all of them
  * @param maxTokens the most tokens of a micro-batch
  * @param slots adapters that it has at once
+ * @param preference what pairs cost; null where rows are no pairs
  * @param layout the base's linear layers
  * @param adapter the adapter's tensors
  */
@@ -47,6 +49,7 @@ public record SessionSpec(
         int shards,
         int maxTokens,
         int slots,
+        PreferenceLoss.Dpo preference,
         ModelLayout layout,
         AdapterLayout adapter) {
 
@@ -80,6 +83,7 @@ public record SessionSpec(
                 arguments.shards(),
                 maxTokens,
                 slots,
+                arguments.preference() == null ? null : arguments.preference().dpo(),
                 layout,
                 adapter);
     }
@@ -88,9 +92,13 @@ public record SessionSpec(
      * The rows of a micro-batch, laid out.
      *
      * @param what they are, for the error
-     * @throws io.sparkqlora.kernels.QLoraException INPUT if a token is outside the vocabulary, CONFIG if there are too many
+     * @throws io.sparkqlora.kernels.QLoraException INPUT if a token is outside the vocabulary, or rows that should be are no pairs,
+     *     CONFIG if there are too many
      */
     HostBatch layOut(String what, List<PackedRow> rows) {
+        if (preference != null) {
+            HostBatch.requirePairs(rows);
+        }
         HostBatch batch = HostBatch.of(rows, model.vocabSize());
         if (batch.tokens() > maxTokens) {
             throw TrainErrors.tooManyTokens(what, batch.tokens(), maxTokens);
@@ -117,6 +125,7 @@ public record SessionSpec(
                 1,
                 maxTokens,
                 slots,
+                preference,
                 layout,
                 adapter);
     }
@@ -139,8 +148,14 @@ public record SessionSpec(
                 parts,
                 maxTokens,
                 slots,
+                preference,
                 layout,
                 adapter);
+    }
+
+    /** Numbers that are added up over a step: the loss, and of pairs what is told beside it. */
+    int losses() {
+        return preference == null ? 1 : PreferenceLoss.NUMBERS;
     }
 
     /** Type of products and activations. */

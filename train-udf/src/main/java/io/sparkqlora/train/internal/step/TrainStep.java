@@ -6,6 +6,7 @@ import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.Collective;
 import io.sparkqlora.train.LossSum;
 import io.sparkqlora.train.PackedRow;
+import io.sparkqlora.train.PreferenceSum;
 import io.sparkqlora.train.StepMetrics;
 import io.sparkqlora.train.TrainErrors;
 import io.sparkqlora.train.TrainingArguments;
@@ -66,24 +67,26 @@ public record TrainStep(
         if (targets == 0) {
             throw TrainErrors.nothingCounts(stepsDone + 1, counts.tokens());
         }
-        StepSums sums = StepSums.take(pass.arena(), 1);
+        StepSums sums = StepSums.take(pass.arena(), 1, spec.losses());
         sums.clear(pass.device());
         Tensor lossSum = sums.of(0).loss();
         GradientExchange.OfStep ranks = exchange.begin(collective);
         accumulate(stepsDone, batches, collective, counts, lossSum, ranks);
         ranks.finish(lossSum, pass.arena());
         double learningRate = LearningRate.of(arguments).at(stepsDone);
-        StepSums.Values values = update(stepsDone, sums, targets, learningRate);
+        long terms = spec.preference() == null ? targets : counts.pairs();
+        StepSums.Values values = update(stepsDone, sums, terms, learningRate);
         pass.arena().release(0);
         double seconds = (System.nanoTime() - begin) / NANOS;
         return new StepMetrics(
                 stepsDone + 1,
-                values.loss() / targets,
+                values.loss() / terms,
                 learningRate,
                 values.gradNorm(),
                 counts.tokens(),
                 targets,
-                seconds);
+                seconds,
+                spec.preference() == null ? null : new PreferenceSum(values.losses(), terms).metrics());
     }
 
     /** Fills the gradients with this rank's part of those of the mean loss over all counted tokens; adds the losses. */
@@ -109,7 +112,7 @@ public record TrainStep(
     }
 
     /** Here the host waits for the device, once a step: whether all is finite is known before anything changes. */
-    private StepSums.Values update(long stepsDone, StepSums sums, long targets, double learningRate) {
+    private StepSums.Values update(long stepsDone, StepSums sums, long terms, double learningRate) {
         AdapterSlot slot = session.slot();
         OptimizerStep optimizer = OptimizerStep.take(pass.arena(), sums.of(0), slot.moments(), pages);
         OptimizerStep.norm(pass.device(), slot.buffers(), arguments.maxGradNorm(), sums.of(0));
@@ -117,7 +120,7 @@ public record TrainStep(
         StepSums.Values values = sums.read(pass.device()).get(0);
         if (!values.finite()) {
             optimizer.abandon();
-            throw TrainErrors.diverged(stepsDone + 1, values.loss() / targets, values.gradNorm(), learningRate);
+            throw TrainErrors.diverged(stepsDone + 1, values.loss() / terms, values.gradNorm(), learningRate);
         }
         optimizer.update(pass.device(), slot.buffers(), arguments, learningRate, stepsDone + 1);
         return values;
@@ -127,6 +130,12 @@ public record TrainStep(
     public LossSum evaluate(List<PackedRow> rows, boolean withAdapter) {
         ModelAdapter adapter = withAdapter ? session.slot().views() : null;
         return new Evaluation(spec, new ModelForward(pass, session.model(), adapter, session.rope())).run(rows);
+    }
+
+    /** What pairs come to, without dropout, as many at a time as fit. */
+    public PreferenceSum evaluatePairs(List<PackedRow> rows) {
+        ModelAdapter adapter = session.slot().views();
+        return new Evaluation(spec, new ModelForward(pass, session.model(), adapter, session.rope())).runPairs(rows);
     }
 
     /** After a step of several ranks that failed: nobody knows what is under way between their devices, so they part. */

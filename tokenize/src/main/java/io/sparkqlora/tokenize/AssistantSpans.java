@@ -2,12 +2,17 @@
 package io.sparkqlora.tokenize;
 
 import io.sparkqlora.tokenize.internal.Example.Conversation;
+import io.sparkqlora.tokenize.internal.TextParts;
 import io.sparkqlora.tokenize.template.Template.Rendered;
 import io.sparkqlora.tokenize.template.TemplateException;
 import io.sparkqlora.tokenize.template.TemplateSpan;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** Renders conversations and finds what the assistant says in the text. */
 final class AssistantSpans {
@@ -15,11 +20,37 @@ final class AssistantSpans {
     private final TextTokenizer tokenizer;
     private final ChatTemplate template;
     private final ChatTemplate toolTemplate;
+    private final Set<ChatTemplate> takeParts;
 
     AssistantSpans(TextTokenizer tokenizer, ChatTemplate template, ChatTemplate toolTemplate) {
         this.tokenizer = tokenizer;
         this.template = template;
         this.toolTemplate = toolTemplate;
+        this.takeParts =
+                Stream.of(template, toolTemplate).filter(this::takesParts).collect(Collectors.toUnmodifiableSet());
+    }
+
+    /**
+     * Whether a template that is given content as a list of text parts writes the text. Others write the list as Python prints it,
+     * or nothing, or fail: they get the text.
+     */
+    private boolean takesParts(ChatTemplate each) {
+        if (each == null) {
+            return false;
+        }
+        String text = "some text";
+        try {
+            String expected = each.render(context(user(text), null, false)).text();
+            return each.render(context(user(TextParts.of(text)), null, false))
+                    .text()
+                    .equals(expected);
+        } catch (TemplateException e) {
+            return false;
+        }
+    }
+
+    private static List<Map<String, Object>> user(Object content) {
+        return List.of(Map.of("role", "user", "content", content));
     }
 
     /** The conversation's text, with the spans that the template itself marks. */
@@ -124,13 +155,11 @@ final class AssistantSpans {
     }
 
     private Rendered render(Conversation conversation, int count, boolean generationPrompt) throws RejectedExample {
-        Map<String, Object> context = new java.util.HashMap<>(tokenizer.specialTokens());
-        context.put("messages", conversation.messages().subList(0, count));
-        context.put("tools", conversation.tools());
-        context.put("documents", null);
-        context.put("add_generation_prompt", generationPrompt);
+        ChatTemplate chosen = template(conversation);
+        List<Map<String, Object>> messages = conversation.messages().subList(0, count);
+        List<Map<String, Object>> given = takeParts.contains(chosen) ? messages : TextParts.joined(messages);
         try {
-            return template(conversation).render(context);
+            return chosen.render(context(given, conversation.tools(), generationPrompt));
         } catch (TemplateException e) {
             String part = count < conversation.messages().size()
                     ? " (rendering the first " + count + " messages, to find what the assistant says)"
@@ -138,5 +167,15 @@ final class AssistantSpans {
             throw new RejectedExample(
                     RejectionReason.TEMPLATE_ERROR, e.getMessage() + part + ", line " + e.line() + " of the template");
         }
+    }
+
+    private Map<String, Object> context(
+            List<Map<String, Object>> messages, List<Object> tools, boolean generationPrompt) {
+        Map<String, Object> context = new HashMap<>(tokenizer.specialTokens());
+        context.put("messages", messages);
+        context.put("tools", tools);
+        context.put("documents", null);
+        context.put("add_generation_prompt", generationPrompt);
+        return context;
     }
 }

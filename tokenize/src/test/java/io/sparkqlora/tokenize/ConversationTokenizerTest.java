@@ -106,6 +106,28 @@ class ConversationTokenizerTest {
         assertThat(tokenizer(null, 64).tokenize(new Text("👍👍"))).isInstanceOf(Tokenized.class);
     }
 
+    /** As a template of transformers that knows parts gets them; whichever knows none would write a list as Python does. */
+    @Test
+    void contentInPartsOfTextIsText() {
+        List<Map<String, Object>> parts =
+                List.of(Map.of("type", "text", "text", "one"), Map.of("type", "text", "text", "two"));
+        Conversation example = conversation("user", parts, "assistant", "three");
+        String knows = PLAIN.replace(
+                "{{ m.content }}",
+                "{% if m.content is string %}{{ m.content }}{% else %}"
+                        + "{% for part in m.content %}{{ part.text }}{% endfor %}{% endif %}");
+        assertThat(text(knows, example)).startsWith("<|im_start|>user\nonetwo<|im_end|>");
+        String ignores = PLAIN.replace("m.content", "m.content if m.content is string else ''");
+        String concatenates = PLAIN.replace("{{ m.content }}", "{{ '' + m.content }}");
+        for (String other : List.of(PLAIN, ignores, concatenates)) {
+            assertThat(text(other, example)).startsWith("<|im_start|>user\none\ntwo<|im_end|>");
+        }
+    }
+
+    private static String text(String template, Conversation example) {
+        return bpe.decode(((Tokenized) tokenizer(template, 99).tokenize(example)).inputIds(), false);
+    }
+
     @Test
     void masksAsTransformersDoes() {
         JsonNode reference = Resources.json("bpe/reference.json");

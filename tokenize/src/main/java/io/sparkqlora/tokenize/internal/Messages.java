@@ -71,8 +71,14 @@ final class Messages {
         if (content instanceof String) {
             return;
         }
+        if (content instanceof List<?> parts) {
+            TextParts.check(parts, where + ".content");
+            return;
+        }
         if (content != null) {
-            throw new RejectedRow("invalid_content", where + ".content is " + Values.kind(content) + ", not a string");
+            throw new RejectedRow(
+                    TextParts.INVALID,
+                    where + ".content is " + Values.kind(content) + ", not a string or a list of text parts");
         }
         // a turn that only calls tools says nothing
         if (message.get("tool_calls") == null) {

@@ -68,7 +68,12 @@ class RowParserTest {
             {"messages": [{"from": "a"}]}     | bad_role | messages[0] has no role; its fields are [from]
             {"messages": [{"role": true}]}    | bad_role | messages[0].role is a boolean; its fields are [role]
             {"messages": [{"role": "user"}]}  | null_content | messages[0] has no content
-            {"messages": [{"role": "user", "content": ["a"]}]} | invalid_content | messages[0].content is a list, not
+            {"messages": [{"role": "user", "content": {}}]} | invalid_content | messages[0].content is an object, not a string or a list
+            {"messages": [{"role": "user", "content": []}]} | invalid_content | messages[0].content is an empty list
+            {"messages": [{"role": "user", "content": ["a"]}]} | invalid_content | messages[0].content[0] is a string, not an object
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "image_url"}]}]} | invalid_content | messages[0].content[1].type is image_url; parts of type text are all
+            {"messages": [{"role": "user", "content": [{"text": "a"}]}]} | invalid_content | messages[0].content[0].type is null;
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": 1}]}]} | invalid_content | messages[0].content[0].text is a number, not
             {"messages": [{"role": "user", "content": "a"}], "tools": 1} | invalid_tools | tools is a number, not a list
             """)
     void rejects(String json, String reason, String detail) {

@@ -44,8 +44,9 @@ record LocalSession(SparkSession spark, boolean owned) implements AutoCloseable 
         return new LocalSession(builder.getOrCreate(), true);
     }
 
-    private static Map<String, String> defaults(SparkConf given) {
+    static Map<String, String> defaults(SparkConf given) {
         Map<String, String> defaults = new LinkedHashMap<>(DeltaSettings.REQUIRED);
+        defaults.putAll(DeltaSettings.OF_FEW_FILES);
         defaults.put("spark.app.name", "spark-qlora");
         if (!given.contains("spark.master")) {
             defaults.put("spark.master", "local[*]");
@@ -55,11 +56,8 @@ record LocalSession(SparkSession spark, boolean owned) implements AutoCloseable 
             defaults.put(
                     "spark.sql.shuffle.partitions",
                     String.valueOf(Runtime.getRuntime().availableProcessors()));
-            defaults.put("spark.databricks.delta.snapshotPartitions", "2");
             // plans that adapt make each shuffle a job of its own, and there is nothing to adapt to on one machine
             defaults.put("spark.sql.adaptive.enabled", "false");
-            // a query over the files so far at each commit, to spare readers of many-file tables one
-            defaults.put("spark.databricks.delta.allFilesInCrc.enabled", "false");
             // nobody else is to reach it; and no waiting for a name server that doesn't know this machine
             defaults.put("spark.driver.host", "127.0.0.1");
             defaults.put("spark.driver.bindAddress", "127.0.0.1");

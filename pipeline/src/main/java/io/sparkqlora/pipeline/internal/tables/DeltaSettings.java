@@ -13,6 +13,15 @@ public final class DeltaSettings {
             "spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension",
             "spark.sql.catalog.spark_catalog", "org.apache.spark.sql.delta.catalog.DeltaCatalog");
 
+    /**
+     * For tables of few files, as a job's are, where nobody set anything else: each commit asks for the table's state several times,
+     * in as many tasks as the first says; and the second is a query over the files so far at each commit, to spare readers of
+     * tables of many files one.
+     */
+    public static final Map<String, String> OF_FEW_FILES = Map.of(
+            "spark.databricks.delta.snapshotPartitions", "2",
+            "spark.databricks.delta.allFilesInCrc.enabled", "false");
+
     private DeltaSettings() {}
 
     /** @throws io.sparkqlora.kernels.QLoraException CONFIG if the session lacks one */

@@ -34,6 +34,21 @@ public final class ClusterErrors {
                         + " spark.task.resource.gpu.amount leave a slot for each rank");
     }
 
+    /** Fewer GPUs than ranks, of which each asks for one. */
+    public static QLoraException tooFewGpus(int tasks, int slots, String master, String ofExecutor, long waitedMillis) {
+        return config(
+                85,
+                tasks
+                        + (tasks == 1
+                                ? " task trains, on a GPU of its own"
+                                : " tasks train at once, each on a GPU of its own")
+                        + ", but the executors of " + master + " have room for " + slots + " (waited "
+                        + waitedMillis / 1000
+                        + " s for more); each has spark.executor.resource.gpu.amount=" + ofExecutor
+                        + ", and a task takes a GPU and spark.task.cpus cores: raise spark.executor.instances or"
+                        + " spark.cores.max, or lower num_processes");
+    }
+
     /** Several ranks on a GPU. */
     public static QLoraException fractionalGpu(double amount, int numProcesses) {
         return config(
@@ -49,17 +64,21 @@ public final class ClusterErrors {
                 120,
                 "spark.task.resource.gpu.amount is " + amount + ", so that " + (int) (1 / amount)
                         + " tasks share a GPU, and each task of a job with group_by loads a base of its own; set"
-                        + " spark.task.resource.gpu.amount=1, and groups_per_device for several groups beside one base");
+                        + " spark.task.resource.gpu.amount=1, and groups_per_device for several groups beside one base (without"
+                        + " dynamic allocation, on a standalone cluster, YARN or Kubernetes, training asks for whole GPUs by"
+                        + " itself)");
     }
 
     /** Tasks that would all take their executor's first GPU. */
     public static QLoraException gpusNotScheduled(int tasks, int executors) {
         return config(
                 121,
-                "spark.task.resource.gpu.amount is not set, and " + tasks + " tasks train side by side on " + executors
+                "Spark gives tasks no GPUs of their own, and " + tasks + " tasks train side by side on " + executors
                         + " executors: those of one executor would take the same GPU; set"
-                        + " spark.executor.resource.gpu.amount and spark.task.resource.gpu.amount to 1, so that Spark gives"
-                        + " each task its own (or spark.executor.cores to spark.task.cpus, for one task an executor)");
+                        + " spark.executor.resource.gpu.amount=1, and each task of training asks for one (with dynamic"
+                        + " allocation, or another manager than standalone, YARN or Kubernetes, set"
+                        + " spark.task.resource.gpu.amount=1, too), or spark.executor.cores to spark.task.cpus, for one task"
+                        + " an executor");
     }
 
     /** What a local master never has. */

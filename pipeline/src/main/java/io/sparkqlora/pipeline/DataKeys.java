@@ -70,7 +70,8 @@ public final class DataKeys {
             ConfigTypes.oneOf(Formatting.keys()),
             "auto",
             "How a row holds its example, as LLaMA-Factory names it: messages (role and content, as OpenAI's, with "
-                    + "tool_calls, the role tool and a column tools); prompt_completion (of text or of messages, as TRL's); text; "
+                    + "tool_calls, the role tool and a column tools; content is a text or a list of parts of type text, which a "
+                    + "template that knows none gets as one text); prompt_completion (of text or of messages, as TRL's); text; "
                     + "tokens (input_ids and labels); alpaca (instruction, input, output in Stanford's prompt); alpaca_chat "
                     + "(the same as a conversation for the chat template); sharegpt (conversations of from and value). auto "
                     + "takes the column keys, or the usual names.");

@@ -41,7 +41,18 @@ public final class ModelKeys {
             "What the numbers run on. auto is cuda where the build has its kernels and a GPU is found, else cpu, and the run is "
                     + "one of what it became. On a cluster, cuda is the GPU that Spark gave the task, else the first one.");
 
-    static final List<ConfigKey<?>> ALL = List.of(MODEL_NAME_OR_PATH, CACHE_DIR, BACKEND);
+    public static final ConfigKey<String> MAX_MEMORY = of(
+                    MODEL,
+                    "max_memory",
+                    ConfigTypes.memory(),
+                    null,
+                    "Device memory that a process may take on each device, as if there were no more. A job that needs more is "
+                            + "refused before anything is written, with what it needs; so is one that would take more later. "
+                            + "Without it, all that is free. transformers has a map of devices here, of which the rest is moved "
+                            + "to the next one; here it is one amount for each.")
+            .operational();
+
+    static final List<ConfigKey<?>> ALL = List.of(MODEL_NAME_OR_PATH, CACHE_DIR, BACKEND, MAX_MEMORY);
 
     private ModelKeys() {}
 }

@@ -81,7 +81,8 @@ public final class TrainingKeys {
             "weight_decay",
             ConfigTypes.number(Range.atLeast(0)),
             0.0,
-            "The optimizer's weight decay: decoupled of AdamW and Lion, part of the gradient of sgd.");
+            "The optimizer's weight decay: decoupled of AdamW and Lion, part of the gradient of sgd. All matrices A and B decay, "
+                    + "as in transformers, which leaves out biases and weights of norms.");
 
     public static final ConfigKey<Double> LABEL_SMOOTHING_FACTOR = of(
             TRAINING,

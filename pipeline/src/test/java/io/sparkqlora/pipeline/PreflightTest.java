@@ -149,6 +149,28 @@ class PreflightTest {
     }
 
     @ParameterizedTest
+    @ValueSource(strings = {"train", "evaluate", "generate"})
+    void aJobThatNeedsMoreThanMaxMemoryIsRefused(String command) {
+        String[] more = command.equals("generate")
+                ? new String[] {"max_memory=200KB", "--prompt", "say 1"}
+                : new String[] {"max_memory=200KB", command.equals("train") ? "run_id=held" : "run_id=once"};
+        unchanged(() -> Cli.run(command, job, more)).refused(5, ", max_memory 200KB: ", " 200000 ");
+    }
+
+    /** It changes no bits, so a run may be gone on with under another one. */
+    @Test
+    void whatFitsIntoMaxMemoryIsTrained() {
+        long need = Cli.run("plan", job).done().outcome().get("total_bytes").asLong();
+        Ended plan = Cli.run("plan", job, "max_memory=" + need).done();
+        assertThat(plan.outcome().get("available_bytes").asLong()).isEqualTo(need);
+        assertThat(plan.outcome().get("fits").asBoolean()).isTrue();
+        String elsewhere = "output_dir=" + dir.resolve("held");
+        Ended run = Cli.run("train", job, elsewhere, "max_memory=" + need).done();
+        assertThat(run.outcome().get("device").asText()).endsWith(", max_memory " + need);
+        assertThat(Cli.run("train", job, elsewhere).done().err()).contains("run once is finished (1 steps)");
+    }
+
+    @ParameterizedTest
     @ValueSource(strings = {"train", "plan"})
     void aBaseThatCantBeShardedIsRefused(String command) {
         unchanged(() -> Cli.run(command, job, "run_id=more", "shard_base=true"))

@@ -109,6 +109,11 @@ public final class QLoraModel extends Model<QLoraModel> implements QLoraParams, 
         return with(backend(), value);
     }
 
+    /** {@link QLoraParams#maxMemory}. */
+    public QLoraModel setMaxMemory(String value) {
+        return with(maxMemory(), value);
+    }
+
     /** {@link QLoraParams#inputIdsCol}. */
     public QLoraModel setInputIdsCol(String value) {
         return with(inputIdsCol(), value);

@@ -86,6 +86,11 @@ public interface QLoraParams extends Params {
         return keyParams().text(ModelKeys.BACKEND);
     }
 
+    /** {@link ModelKeys#MAX_MEMORY}. */
+    default Param<String> maxMemory() {
+        return keyParams().text(ModelKeys.MAX_MEMORY);
+    }
+
     /** {@link DataKeys#MAX_SEQ_LENGTH}. */
     default IntParam maxSeqLength() {
         return keyParams().integer(DataKeys.MAX_SEQ_LENGTH);

@@ -66,6 +66,11 @@ abstract class QLoraSetters extends Estimator<QLoraModel> implements QLoraParams
         return with(backend(), value);
     }
 
+    /** {@link ModelKeys#MAX_MEMORY}. */
+    public QLoraEstimator setMaxMemory(String value) {
+        return with(maxMemory(), value);
+    }
+
     /** {@link DataKeys#MAX_SEQ_LENGTH}. */
     public QLoraEstimator setMaxSeqLength(int value) {
         return with(maxSeqLength(), value);

@@ -47,17 +47,24 @@ public final class StandaloneCluster implements BeforeAllCallback, AfterTestExec
     private Path dir;
     private Path sparkHome;
     private String master;
+    private final boolean tasksAskForGpus;
     private boolean failed;
 
-    private StandaloneCluster(int workers, int coresPerWorker, int gpusPerWorker) {
+    private StandaloneCluster(int workers, int coresPerWorker, int gpusPerWorker, boolean tasksAskForGpus) {
         this.workers = new ClusterProcess[workers];
         this.coresPerWorker = coresPerWorker;
         this.gpusPerWorker = gpusPerWorker;
+        this.tasksAskForGpus = tasksAskForGpus;
     }
 
     /** A cluster of so many workers, each with so many cores and, if any, GPUs that are not there. */
     public static StandaloneCluster of(int workers, int coresPerWorker, int gpusPerWorker) {
-        return new StandaloneCluster(workers, coresPerWorker, gpusPerWorker);
+        return new StandaloneCluster(workers, coresPerWorker, gpusPerWorker, true);
+    }
+
+    /** As {@link #of}, with an executor a worker, which has all that this has, and tasks that ask for no GPU. */
+    public static StandaloneCluster ofWholeWorkers(int workers, int coresPerWorker, int gpusPerWorker) {
+        return new StandaloneCluster(workers, coresPerWorker, gpusPerWorker, false);
     }
 
     @Override
@@ -182,7 +189,10 @@ public final class StandaloneCluster implements BeforeAllCallback, AfterTestExec
         return master;
     }
 
-    /** What a driver of this cluster sets: one core an executor, and one GPU a task where there are any. */
+    /**
+     * What a driver of this cluster sets: one core an executor, and one GPU a task where there are any; or executors that have all
+     * of their worker.
+     */
     public Map<String, String> settings() {
         Map<String, String> settings = new LinkedHashMap<>(DeltaSettings.REQUIRED);
         settings.putAll(KryoSettings.shipped());
@@ -192,7 +202,7 @@ public final class StandaloneCluster implements BeforeAllCallback, AfterTestExec
         settings.put("spark.driver.host", HOST);
         settings.put("spark.driver.bindAddress", HOST);
         settings.put("spark.sql.warehouse.dir", dir.resolve("warehouse").toString());
-        settings.put("spark.executor.cores", "1");
+        settings.put("spark.executor.cores", tasksAskForGpus ? "1" : String.valueOf(coresPerWorker));
         settings.put("spark.executor.memory", "600m");
         settings.put("spark.network.timeout", "600s");
         settings.put("spark.scheduler.barrier.maxConcurrentTasksCheck.interval", "1s");
@@ -201,7 +211,9 @@ public final class StandaloneCluster implements BeforeAllCallback, AfterTestExec
                 "--add-modules=jdk.incubator.vector -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dlog4j2.configurationFile="
                         + dir.resolve("log4j2-info.properties") + " " + mark);
         if (gpusPerWorker > 0) {
-            settings.put("spark.executor.resource.gpu.amount", "1");
+            settings.put("spark.executor.resource.gpu.amount", tasksAskForGpus ? "1" : String.valueOf(gpusPerWorker));
+        }
+        if (gpusPerWorker > 0 && tasksAskForGpus) {
             settings.put("spark.task.resource.gpu.amount", "1");
         }
         return settings;

@@ -4,7 +4,6 @@ package io.sparkqlora.pipeline.internal.answers;
 import static org.apache.spark.sql.functions.current_timestamp;
 import static org.apache.spark.sql.functions.lit;
 
-import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.internal.job.RunChoice;
 import io.sparkqlora.pipeline.internal.job.Workspace;
 import io.sparkqlora.pipeline.internal.run.RunDevices;
@@ -21,8 +20,7 @@ final class Predictions {
 
     /** The adapter on the device that there is, in place of {@code auto}. */
     static RunChoice onDevice(Workspace work, RunChoice choice) {
-        return choice.withBackend(RunDevices.find(work.spark(), work.config().get(ModelKeys.BACKEND))
-                .backend());
+        return choice.withBackend(RunDevices.find(work.spark(), work.config()).backend());
     }
 
     /**

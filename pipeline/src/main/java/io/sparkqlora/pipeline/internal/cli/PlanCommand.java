@@ -4,7 +4,6 @@ package io.sparkqlora.pipeline.internal.cli;
 import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.JobConfig;
-import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.internal.base.BaseFolder;
 import io.sparkqlora.pipeline.internal.base.BasePart;
 import io.sparkqlora.pipeline.internal.job.JobInputs;
@@ -45,7 +44,7 @@ final class PlanCommand extends QLoraCommand {
         JobConfig config = FirstAdapter.settle(asked, model);
         StoredFormat.of(config, model);
         int maxTokens = JobInputs.batchTokens(config, config.get(DataKeys.MAX_SEQ_LENGTH));
-        RunDevice device = RunDevices.here(config.get(ModelKeys.BACKEND));
+        RunDevice device = RunDevices.here(config);
         MemoryPlan plan = EngineSettings.memory(config, device.traits(), model, maxTokens);
         console.err().println("micro-batches of at most " + maxTokens + " tokens" + ranks(config));
         return outcome(plan, device, maxTokens);

@@ -13,7 +13,6 @@ import scala.Tuple2;
 /** Checks of settings alone. */
 final class BarrierSettings {
 
-    private static final String TASK_GPUS = "spark.task.resource.gpu.amount";
     private static final String CPU = "cpu";
 
     private BarrierSettings() {}
@@ -47,14 +46,14 @@ final class BarrierSettings {
         if (conf.getBoolean("spark.dynamicAllocation.enabled", false) && !isLocal(conf)) {
             throw ClusterErrors.dynamicAllocation(numProcesses);
         }
-        if (numProcesses > 1 && sharesGpus(conf) && !backend.equals(CPU)) {
+        if (numProcesses > 1 && sharesGpus(conf, backend)) {
             throw ClusterErrors.fractionalGpu(gpus(conf), numProcesses);
         }
     }
 
     /** Each task of groups loads a base, and plans with all of its GPU's memory. */
     private static void requireWholeGpus(SparkConf conf, String backend) {
-        if (sharesGpus(conf) && !backend.equals(CPU)) {
+        if (sharesGpus(conf, backend)) {
             throw ClusterErrors.fractionalGpuOfGroups(gpus(conf));
         }
     }
@@ -71,12 +70,12 @@ final class BarrierSettings {
         }
     }
 
-    private static boolean sharesGpus(SparkConf conf) {
-        return gpus(conf) > 0 && gpus(conf) < 1;
+    private static boolean sharesGpus(SparkConf conf, String backend) {
+        return gpus(conf) > 0 && gpus(conf) < 1 && !backend.equals(CPU) && !TrainingProfile.wanted(conf, backend);
     }
 
     private static double gpus(SparkConf conf) {
-        return conf.getDouble(TASK_GPUS, 0);
+        return TrainingProfile.tasksGpus(conf);
     }
 
     /** Whether driver and tasks share a process; {@code local-cluster} has executors. */

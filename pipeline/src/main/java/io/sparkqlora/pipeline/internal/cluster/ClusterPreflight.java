@@ -4,6 +4,7 @@ package io.sparkqlora.pipeline.internal.cluster;
 import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
 import org.apache.spark.SparkContext;
 
@@ -37,12 +38,13 @@ public final class ClusterPreflight {
      * How many tasks can train at once, each on a device of its own: the slots that there are now. A local master has one
      * device, whose memory several tasks would share.
      */
-    public static int devices(SparkContext spark) {
+    public static int devices(SparkContext spark, String backend) {
         if (spark.isLocal()) {
             return 1;
         }
-        Slots.require(spark, 1);
-        return Slots.of(spark);
+        TrainingProfile profile = TrainingProfile.of(spark, backend);
+        profile.require(1);
+        return profile.slots();
     }
 
     /**
@@ -54,14 +56,9 @@ public final class ClusterPreflight {
         BarrierSettings.require(spark.getConf(), config);
         Rapids.requireItsClasses(spark.getConf());
         if (!config.has(GroupKeys.GROUP_BY)) {
-            Slots.require(spark, config.get(ExecutorKeys.NUM_PROCESSES));
+            TrainingProfile.of(spark, config.get(ModelKeys.BACKEND)).require(config.get(ExecutorKeys.NUM_PROCESSES));
         }
         BaseOnExecutors.check(spark, base, config);
-    }
-
-    /** Whether there is a slot for another task while so many ranks train. */
-    public static boolean hasRoomBeside(SparkContext spark, int numProcesses) {
-        return Slots.of(spark) > numProcesses;
     }
 
     /**
@@ -71,8 +68,10 @@ public final class ClusterPreflight {
      * @throws io.sparkqlora.kernels.QLoraException CONFIG, with the settings to make
      */
     public static void checkGpus(SparkContext spark, JobConfig config) {
-        if (!spark.isLocal()) {
-            int tasks = config.has(GroupKeys.GROUP_BY) ? devices(spark) : config.get(ExecutorKeys.NUM_PROCESSES);
+        String backend = config.get(ModelKeys.BACKEND);
+        if (!spark.isLocal() && !TrainingProfile.wanted(spark.getConf(), backend)) {
+            int tasks =
+                    config.has(GroupKeys.GROUP_BY) ? devices(spark, backend) : config.get(ExecutorKeys.NUM_PROCESSES);
             // the driver is among them
             int executors = spark.statusTracker().getExecutorInfos().length - 1;
             BarrierSettings.requireGpuATask(spark.getConf(), tasks, executors);

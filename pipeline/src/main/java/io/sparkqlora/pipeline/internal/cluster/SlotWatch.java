@@ -20,6 +20,7 @@ public final class SlotWatch extends SparkListener implements AutoCloseable {
 
     private final SparkContext spark;
     private final String jobGroup;
+    private final TrainingProfile profile;
     private final int numProcesses;
     private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(work -> {
         Thread thread = new Thread(work, "qlora-slots");
@@ -28,9 +29,10 @@ public final class SlotWatch extends SparkListener implements AutoCloseable {
     });
     private volatile QLoraException lost;
 
-    private SlotWatch(SparkContext spark, String jobGroup, int numProcesses) {
+    private SlotWatch(SparkContext spark, String jobGroup, TrainingProfile profile, int numProcesses) {
         this.spark = spark;
         this.jobGroup = jobGroup;
+        this.profile = profile;
         this.numProcesses = numProcesses;
     }
 
@@ -39,10 +41,11 @@ public final class SlotWatch extends SparkListener implements AutoCloseable {
      *
      * @param spark the context
      * @param jobGroup whose jobs are cancelled
+     * @param profile of the tasks
      * @param numProcesses tasks that must be able to run side by side
      */
-    public static SlotWatch open(SparkContext spark, String jobGroup, int numProcesses) {
-        SlotWatch watch = new SlotWatch(spark, jobGroup, numProcesses);
+    public static SlotWatch open(SparkContext spark, String jobGroup, TrainingProfile profile, int numProcesses) {
+        SlotWatch watch = new SlotWatch(spark, jobGroup, profile, numProcesses);
         spark.addSparkListener(watch);
         return watch;
     }
@@ -72,7 +75,7 @@ public final class SlotWatch extends SparkListener implements AutoCloseable {
     }
 
     private void compare(String reason, long waitedMillis) {
-        int slots = Slots.of(spark);
+        int slots = profile.slots();
         if (slots < numProcesses) {
             lost = ClusterErrors.slotsLost(numProcesses, slots, reason, waitedMillis);
             spark.cancelJobGroup(jobGroup);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.cluster;
 
-import io.sparkqlora.pipeline.ClusterErrors;
 import io.sparkqlora.pipeline.PipelineErrors;
 import java.util.concurrent.TimeUnit;
 import java.util.function.IntSupplier;
@@ -20,9 +19,19 @@ final class Slots {
 
     private Slots() {}
 
-    /** The slots that there are now. */
+    /** What to say where there are too few. */
+    interface TooFew {
+
+        RuntimeException error(int tasks, int slots, long waitedMillis);
+    }
+
+    /** The slots that there are now for tasks which ask for what the settings say. */
     static int of(SparkContext spark) {
-        ResourceProfile profile = spark.resourceProfileManager().defaultResourceProfile();
+        return of(spark, spark.resourceProfileManager().defaultResourceProfile());
+    }
+
+    /** The slots that there are now for tasks of a profile. */
+    static int of(SparkContext spark, ResourceProfile profile) {
         return spark.maxNumConcurrentTasks(profile);
     }
 
@@ -31,17 +40,13 @@ final class Slots {
         return spark.isLocal() ? 0 : spark.getConf().getTimeAsMs(WAIT, "30s");
     }
 
-    static void require(SparkContext spark, int numProcesses) {
-        require(() -> of(spark), numProcesses, spark.master(), patienceMillis(spark));
-    }
-
-    static void require(IntSupplier slots, int numProcesses, String master, long waitMillis) {
+    static void require(IntSupplier slots, int tasks, long waitMillis, TooFew tooFew) {
         long start = System.nanoTime();
         int found = slots.getAsInt();
-        while (found < numProcesses) {
+        while (found < tasks) {
             long waited = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - start);
             if (waited >= waitMillis) {
-                throw ClusterErrors.tooFewSlots(numProcesses, found, master, waited);
+                throw tooFew.error(tasks, found, waited);
             }
             pause();
             found = slots.getAsInt();

@@ -39,6 +39,12 @@ public final class ConfigTypes {
         }
     }
 
+    /** An amount of memory, kept as text; {@link MemoryAmount} has its bytes. */
+    public static ConfigType<String> memory() {
+        String words = "bytes, or an amount such as 24GiB or 800MB, the same for each device";
+        return text(words).where(words, text -> MemoryAmount.bytes(text).isPresent());
+    }
+
     /** {@code true} or {@code false}. */
     public static ConfigType<Boolean> bool() {
         return new ConfigType<>("boolean", "true or false", ConfigTypes::bool, value -> true);

@@ -64,7 +64,7 @@ public final class UnsupportedKeys {
         put(reasons, "code is not downloaded", "trust_remote_code", "use_auth_token", "token", "revision");
         put(reasons, "no compiler is involved", "torch_compile", "use_liger_kernel", "attn_implementation");
         put(reasons, "recompute has no options", "gradient_checkpointing_kwargs");
-        put(reasons, "the device is not chosen by a map", "device_map", "max_memory", "low_cpu_mem_usage");
+        put(reasons, "the device is not chosen by a map", "device_map", "low_cpu_mem_usage");
         put(reasons, "packing keeps sequences apart", "eval_packing", "padding_free");
         put(
                 reasons,

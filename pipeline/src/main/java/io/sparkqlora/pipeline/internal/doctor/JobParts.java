@@ -50,7 +50,7 @@ final class JobParts {
 
     private static Finding checkpoint(JobConfig job) {
         BaseModel base = BaseFolder.isRemote(job) ? JobInputs.checkWithoutWeights(job) : JobInputs.check(job);
-        RunDevice device = RunDevices.here(job.get(ModelKeys.BACKEND));
+        RunDevice device = RunDevices.here(job);
         long need = JobInputs.memory(
                         FirstAdapter.settle(job, base.config()), base, device, job.get(DataKeys.MAX_SEQ_LENGTH))
                 .total();

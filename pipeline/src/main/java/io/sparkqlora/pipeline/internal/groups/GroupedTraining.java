@@ -3,9 +3,11 @@ package io.sparkqlora.pipeline.internal.groups;
 
 import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.PipelineErrors;
 import io.sparkqlora.pipeline.RunKeys;
 import io.sparkqlora.pipeline.TrainingKeys;
+import io.sparkqlora.pipeline.internal.cluster.TrainingProfile;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.data.TokenData;
 import io.sparkqlora.pipeline.internal.observe.JobGroup;
@@ -83,7 +85,8 @@ public final class GroupedTraining implements Training, RunEnding.Body {
 
     private void waves(GroupStates states, GroupChannel channel, GroupCounter counter) {
         int rowsPerStep = EngineSettings.arguments(config).rowsPerStep();
-        WaveJob job = new WaveJob(tables, spec());
+        TrainingProfile profile = TrainingProfile.of(tables.spark().sparkContext(), config.get(ModelKeys.BACKEND));
+        WaveJob job = new WaveJob(tables, spec(), profile);
         // a wave that was interrupted is done again with the groups that it had
         List<GroupWork> groups = states.of(GroupState.RUNNING);
         if (groups.isEmpty()) {

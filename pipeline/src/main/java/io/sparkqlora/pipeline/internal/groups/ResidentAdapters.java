@@ -3,7 +3,6 @@ package io.sparkqlora.pipeline.internal.groups;
 
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.pipeline.JobConfig;
-import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.internal.base.BaseFolder;
 import io.sparkqlora.pipeline.internal.base.BasePart;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
@@ -60,7 +59,7 @@ final class ResidentAdapters implements AutoCloseable {
             Checkpoint checkpoint = Checkpoint.open(BaseFolder.of(config, BasePart.ALL));
             opened.add(checkpoint);
             BaseModel.requireSame(checkpoint, run.fingerprint());
-            Device device = RunDevices.open(config.get(ModelKeys.BACKEND));
+            Device device = RunDevices.open(config);
             opened.add(device);
             return new ResidentAdapters(run, config, checkpoint, device);
         } catch (RuntimeException e) {

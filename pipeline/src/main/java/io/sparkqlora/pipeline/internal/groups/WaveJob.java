@@ -4,6 +4,7 @@ package io.sparkqlora.pipeline.internal.groups;
 import static org.apache.spark.sql.functions.broadcast;
 import static org.apache.spark.sql.functions.col;
 
+import io.sparkqlora.pipeline.internal.cluster.TrainingProfile;
 import io.sparkqlora.pipeline.internal.run.RankKeys;
 import io.sparkqlora.pipeline.internal.tables.JobTables;
 import io.sparkqlora.pipeline.internal.tables.Table;
@@ -33,18 +34,20 @@ final class WaveJob {
     private final JobTables tables;
     private final SparkSession spark;
     private final GroupRunSpec run;
+    private final TrainingProfile profile;
 
-    WaveJob(JobTables tables, GroupRunSpec run) {
+    WaveJob(JobTables tables, GroupRunSpec run, TrainingProfile profile) {
         this.tables = tables;
         this.spark = tables.spark();
         this.run = run;
+        this.profile = profile;
     }
 
     /** Trains a wave; {@code last}: the base is not needed afterwards. */
     WaveResult run(Wave wave, boolean last, GroupChannel channel) {
         RankKeys keys = RankKeys.of(spark, wave.tasks().size());
-        JavaRDD<Row> trained =
-                tokenRows(wave, keys).zipPartitions(work(wave), new WaveTask(run, wave.number(), last, channel));
+        JavaRDD<Row> trained = profile.on(
+                tokenRows(wave, keys).zipPartitions(work(wave), new WaveTask(run, wave.number(), last, channel)));
         Dataset<Row> shuffled = spark.createDataFrame(trained, WaveRows.SCHEMA)
                 .repartition(wave.tasks().size(), col("task"));
         return new WaveResult(tables, run.runId(), wave.number(), shuffled.javaRDD());

@@ -3,7 +3,6 @@ package io.sparkqlora.pipeline.internal.job;
 
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.pipeline.JobConfig;
-import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.internal.base.BaseFolder;
 import io.sparkqlora.pipeline.internal.base.BasePart;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
@@ -47,7 +46,7 @@ public final class Answers implements AutoCloseable {
      */
     public static Answers open(RunChoice choice) {
         BaseModel base = JobInputs.check(choice);
-        RunDevice device = RunDevices.here(choice.config().get(ModelKeys.BACKEND));
+        RunDevice device = RunDevices.here(choice.config());
         JobInputs.requireMemoryForAnswers(choice.config(), base, device);
         return open(choice.withBackend(device.backend()).config(), choice.adapter());
     }
@@ -60,7 +59,7 @@ public final class Answers implements AutoCloseable {
             Checkpoint checkpoint = Checkpoint.open(folder);
             opened.add(checkpoint);
             StoredFormat.of(config, checkpoint.config());
-            Device device = RunDevices.open(config.get(ModelKeys.BACKEND));
+            Device device = RunDevices.open(config);
             opened.add(device);
             Generator generator = Generator.open(
                     device,

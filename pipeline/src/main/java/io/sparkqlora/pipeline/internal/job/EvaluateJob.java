@@ -10,6 +10,7 @@ import io.sparkqlora.pipeline.GroupErrors;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.internal.cluster.ClusterPreflight;
+import io.sparkqlora.pipeline.internal.cluster.TrainingProfile;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.data.DataPart;
@@ -45,7 +46,7 @@ public final class EvaluateJob {
         JobConfig config = work.config();
         BaseModel base = JobInputs.check(chosen);
         ClusterPreflight.checkBase(work.spark().sparkContext(), base, chosen.config());
-        RunDevice device = RunDevices.find(work.spark(), config.get(ModelKeys.BACKEND));
+        RunDevice device = RunDevices.find(work.spark(), config);
         RunChoice choice = chosen.withBackend(device.backend());
         JobInputs.requireMemory(choice.config(), base, device, 1);
         work.observer().onMessage("evaluating " + choice.adapterId() + " " + device.describe());
@@ -78,8 +79,9 @@ public final class EvaluateJob {
                 ConfigJson.write(choice.config()),
                 AdapterConfigJson.write(choice.adapter().config()),
                 maxTokens);
-        double[] sums = tokenRows(work, data, choice.group())
-                .zipPartitions(adapterRows(work, choice), task)
+        TrainingProfile profile =
+                TrainingProfile.of(work.spark().sparkContext(), choice.config().get(ModelKeys.BACKEND));
+        double[] sums = profile.on(tokenRows(work, data, choice.group()).zipPartitions(adapterRows(work, choice), task))
                 .collect()
                 .get(0);
         return new Evaluation(

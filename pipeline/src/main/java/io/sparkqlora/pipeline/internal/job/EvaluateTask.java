@@ -3,7 +3,6 @@ package io.sparkqlora.pipeline.internal.job;
 
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.pipeline.JobConfig;
-import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.internal.base.BaseFolder;
 import io.sparkqlora.pipeline.internal.base.BasePart;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
@@ -43,7 +42,7 @@ record EvaluateTask(String configJson, String adapterConfig, int maxTokens)
         adapterRows.forEachRemaining(row -> tensors.add(TensorRows.tensor(row)));
         Adapter adapter = new Adapter(AdapterConfigJson.read(adapterConfig), null, tensors);
         try (Checkpoint checkpoint = Checkpoint.open(BaseFolder.of(config, BasePart.ALL));
-                Device device = RunDevices.open(config.get(ModelKeys.BACKEND));
+                Device device = RunDevices.open(config);
                 TrainingSession session = open(config, checkpoint, device, adapter)) {
             return List.of(sums(session, tokenRows)).iterator();
         }

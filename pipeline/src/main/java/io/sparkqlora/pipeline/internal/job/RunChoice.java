@@ -96,6 +96,7 @@ public record RunChoice(RunRecord run, JobConfig config, String group, long step
                 ModelKeys.MODEL_NAME_OR_PATH,
                 ModelKeys.CACHE_DIR,
                 ModelKeys.BACKEND,
+                ModelKeys.MAX_MEMORY,
                 TrainingKeys.PER_DEVICE_TRAIN_BATCH_SIZE,
                 TrainingKeys.RECOMPUTE)) {
             config.set(key.name(), job.get(key));

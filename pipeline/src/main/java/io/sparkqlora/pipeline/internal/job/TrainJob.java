@@ -77,7 +77,7 @@ public final class TrainJob {
     private static RunRecord train(Workspace given, BaseModel base, Preparing rows) {
         boolean grouped = given.config().has(GroupKeys.GROUP_BY);
         ClusterPreflight.check(given.spark().sparkContext(), base, given.config());
-        RunDevice device = RunDevices.find(given.spark(), given.config().get(ModelKeys.BACKEND));
+        RunDevice device = RunDevices.find(given.spark(), given.config());
         if (device.backend().equals(RunDevices.CUDA)) {
             ClusterPreflight.checkGpus(given.spark().sparkContext(), given.config());
         }
@@ -102,12 +102,13 @@ public final class TrainJob {
                 work.config(),
                 data,
                 work.observer(),
-                () -> ClusterPreflight.devices(work.spark().sparkContext()));
+                () -> ClusterPreflight.devices(
+                        work.spark().sparkContext(), work.config().get(ModelKeys.BACKEND)));
     }
 
-    /** On the device, and there beside what RAPIDS has taken. */
+    /** On the device, and there beside what RAPIDS has taken, unless the job itself is what allows less. */
     private static void requireMemory(Workspace work, BaseModel base, RunDevice device, int longestRow) {
-        if (device.backend().equals(RunDevices.CUDA)) {
+        if (device.backend().equals(RunDevices.CUDA) && !work.config().has(ModelKeys.MAX_MEMORY)) {
             long need =
                     JobInputs.memory(work.config(), base, device, longestRow).total();
             Rapids.requireRoom(work.spark().sparkContext().getConf(), device.name(), need, device.availableBytes());

@@ -3,7 +3,6 @@ package io.sparkqlora.pipeline.internal.ml;
 
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.pipeline.JobConfig;
-import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.PipelineErrors;
 import io.sparkqlora.pipeline.internal.base.BaseFolder;
 import io.sparkqlora.pipeline.internal.base.BasePart;
@@ -53,7 +52,7 @@ final class ResidentModel implements AutoCloseable {
             tokenizer = kept(tokenizer(folder, base.tokenizerHash()));
             Checkpoint checkpoint = kept(Checkpoint.open(folder));
             BaseModel.requireSame(checkpoint, base.fingerprint());
-            Device device = kept(RunDevices.open(config.get(ModelKeys.BACKEND)));
+            Device device = kept(RunDevices.open(config));
             EngineSettings.memory(config, device.traits(), checkpoint.config(), base.maxTokens())
                     .requireFits(device.name(), device.availableBytes());
             session = kept(TrainingSession.open(

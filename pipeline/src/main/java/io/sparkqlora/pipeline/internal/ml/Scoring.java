@@ -33,6 +33,7 @@ public final class Scoring {
             ModelKeys.MODEL_NAME_OR_PATH,
             ModelKeys.CACHE_DIR,
             ModelKeys.BACKEND,
+            ModelKeys.MAX_MEMORY,
             DataKeys.MAX_SEQ_LENGTH,
             QuantizationKeys.LOAD_IN_4BIT,
             QuantizationKeys.BNB_4BIT_QUANT_TYPE,

@@ -6,8 +6,10 @@ import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.udf;
 
+import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.TrainingKeys;
+import io.sparkqlora.pipeline.internal.cluster.TrainingProfile;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.tables.JobTables;
 import io.sparkqlora.pipeline.internal.tables.Table;
@@ -34,11 +36,13 @@ final class ChunkJob {
     private final JobTables tables;
     private final SparkSession spark;
     private final RankKeys ranks;
+    private final TrainingProfile profile;
 
-    ChunkJob(JobTables tables, RankKeys ranks) {
+    ChunkJob(JobTables tables, RankKeys ranks, TrainingProfile profile) {
         this.tables = tables;
         this.spark = tables.spark();
         this.ranks = ranks;
+        this.profile = profile;
     }
 
     /**
@@ -52,7 +56,8 @@ final class ChunkJob {
         JavaRDD<ChunkFeed> feed =
                 tokenRows(chunk).zipPartitions(state, ChunkJob::feed).zipPartitions(evalRows(chunk), ChunkJob::with);
         ClassTag<Row> rowTag = ClassTag$.MODULE$.apply(Row.class);
-        RDD<Row> trained = feed.rdd().barrier().mapPartitions(new ChunkTask(chunk, resident, channel), true, rowTag);
+        RDD<Row> trained =
+                profile.on(feed.rdd().barrier().mapPartitions(new ChunkTask(chunk, resident, channel), true, rowTag));
         Dataset<Row> shuffled = spark.createDataFrame(new JavaRDD<>(trained, rowTag), ChunkRows.SCHEMA)
                 .repartition(1);
         return new ChunkResult(tables, chunk, shuffled.javaRDD());
@@ -69,16 +74,18 @@ final class ChunkJob {
                 .iterator();
     }
 
-    /** The rows that are held out, for rank 0, in their order. */
+    /** The rows that are held out, in their order: for rank 0, or for all ranks where they evaluate together. */
     private JavaRDD<Row> evalRows(ChunkSpec chunk) {
         if (!chunk.evaluates()) {
             return none();
         }
         Dataset<Row> rows = tables.read(Table.TOKEN_SHARDS)
                 .where(col("dataset_id").equalTo(chunk.run().evaluation().datasetId()))
-                .select("row_index", "sequence_lengths", "input_ids", "labels")
-                .withColumn(RankKeys.COLUMN, lit(ranks.keys()[0]));
-        return ranks.partitioned(rows).sortWithinPartitions("row_index").javaRDD();
+                .select("row_index", "sequence_lengths", "input_ids", "labels");
+        boolean all = ConfigJson.read(chunk.run().configJson()).get(ExecutorKeys.SHARD_BASE);
+        Dataset<Row> sent =
+                all ? ranks.forAll(rows) : ranks.partitioned(rows.withColumn(RankKeys.COLUMN, lit(ranks.keys()[0])));
+        return sent.sortWithinPartitions("row_index").javaRDD();
     }
 
     /** The rows of the chunk's places, each rank's sorted by place. */
@@ -87,7 +94,8 @@ final class ChunkJob {
         JobConfig config = ConfigJson.read(chunk.run().configJson());
         RankOfPlace rank = new RankOfPlace(RankPlan.of(chunk.run()), ranks.keys());
         DataOrder order = new DataOrder(config.get(TrainingKeys.SEED), plan.rows());
-        Dataset<Row> places = spark.range(plan.firstPlace(chunk.startStep()), plan.firstPlace(chunk.endStep()))
+        // as many tasks as the cluster has cores would make these few numbers otherwise
+        Dataset<Row> places = spark.range(plan.firstPlace(chunk.startStep()), plan.firstPlace(chunk.endStep()), 1, 1)
                 .select(
                         col("id").as("place"),
                         udf(order, DataTypes.LongType).apply(col("id")).as("row_index"),

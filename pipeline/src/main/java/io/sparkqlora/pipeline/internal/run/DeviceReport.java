@@ -16,10 +16,10 @@ final class DeviceReport {
     private DeviceReport() {}
 
     /** Looks at this process's device. */
-    static String of(String backend) {
+    static String of(String backend, String maxMemory) {
         Map<String, Object> values = new LinkedHashMap<>();
         try {
-            RunDevice found = RunDevices.here(backend);
+            RunDevice found = RunDevices.here(backend, maxMemory);
             values.put("backend", found.backend());
             values.put("name", found.name());
             values.put("available_bytes", found.availableBytes());

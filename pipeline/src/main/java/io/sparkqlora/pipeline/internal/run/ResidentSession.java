@@ -3,7 +3,6 @@ package io.sparkqlora.pipeline.internal.run;
 
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.pipeline.JobConfig;
-import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.RunKeys;
 import io.sparkqlora.pipeline.internal.base.BaseFolder;
 import io.sparkqlora.pipeline.internal.base.BasePart;
@@ -65,7 +64,7 @@ final class ResidentSession implements AutoCloseable {
             Checkpoint checkpoint = Checkpoint.open(BaseFolder.of(config, BasePart.ALL));
             opened.add(checkpoint);
             BaseModel.requireSame(checkpoint, run.fingerprint());
-            Device device = RunDevices.open(config.get(ModelKeys.BACKEND));
+            Device device = RunDevices.open(config);
             opened.add(device);
             return new ResidentSession(run, part, config, device, checkpoint);
         } catch (RuntimeException e) {

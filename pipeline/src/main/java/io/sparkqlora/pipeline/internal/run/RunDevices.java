@@ -4,7 +4,11 @@ package io.sparkqlora.pipeline.internal.run;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.Devices;
 import io.sparkqlora.kernels.QLoraException;
+import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.PipelineErrors;
+import io.sparkqlora.pipeline.internal.cluster.TrainingProfile;
+import io.sparkqlora.pipeline.internal.config.MemoryAmount;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Function;
@@ -16,7 +20,7 @@ import scala.jdk.javaapi.CollectionConverters;
 
 /**
  * Opens the device that the key {@code backend} names. On a cluster that is the executor's: its GPU is the one that Spark gave
- * the task ({@code spark.task.resource.gpu.amount}), the driver's first one where Spark gave none.
+ * the task, else the executor's first one (which {@code QLoraPlugin} hears of), the driver's first one where Spark gave none.
  */
 public final class RunDevices {
 
@@ -31,11 +35,31 @@ public final class RunDevices {
 
     private static volatile Function<String, Device> opener = Devices::open;
 
+    /** Of this executor, where Spark schedules them and the plugin runs. */
+    private static volatile List<String> executorGpus = List.of();
+
     private RunDevices() {}
+
+    /** What Spark gave this executor; tasks that it gave none of their own take the first of them. */
+    public static void executorHas(List<String> addresses) {
+        executorGpus = List.copyOf(addresses);
+    }
 
     /** Devices for tests that no machine has. */
     static void openWith(Function<String, Device> other) {
         opener = other;
+    }
+
+    /** As {@link #open(String)}, with no more memory than the job says. */
+    public static Device open(JobConfig config) {
+        return limited(open(config.get(ModelKeys.BACKEND)), config.get(ModelKeys.MAX_MEMORY));
+    }
+
+    private static Device limited(Device device, String maxMemory) {
+        if (maxMemory != null) {
+            device.limit(MemoryAmount.bytes(maxMemory).orElseThrow());
+        }
+        return device;
     }
 
     /**
@@ -45,13 +69,13 @@ public final class RunDevices {
      * @throws QLoraException RESOURCES if there is no such device, DEVICE if it fails
      */
     public static Device open(String backend) {
-        return backend.equals(AUTO) ? openAny().device() : opener.apply(deviceName(backend, gpuOfTask()));
+        return backend.equals(AUTO) ? openAny().device() : opener.apply(deviceName(backend, gpu()));
     }
 
     private record Opened(Device device, String backend, String note) {}
 
     private static Opened openAny() {
-        List<String> given = gpuOfTask();
+        List<String> given = gpu();
         try {
             return new Opened(opener.apply(deviceName(CUDA, given)), CUDA, null);
         } catch (QLoraException e) {
@@ -74,31 +98,43 @@ public final class RunDevices {
         return CUDA + ":" + address;
     }
 
-    private static List<String> gpuOfTask() {
+    private static List<String> gpu() {
         TaskContext task = TaskContext.get();
         ResourceInformation gpu = task == null
                 ? null
                 : CollectionConverters.asJava(task.resources()).get(GPU);
-        return gpu == null ? List.of() : List.of(gpu.addresses());
+        return gpu == null ? executorGpus : List.of(gpu.addresses());
     }
 
     /** This process's device, opened and closed again. */
     public static RunDevice here(String backend) {
+        return here(backend, null);
+    }
+
+    /** The device of a job in this process, opened and closed again. */
+    public static RunDevice here(JobConfig config) {
+        return here(config.get(ModelKeys.BACKEND), config.get(ModelKeys.MAX_MEMORY));
+    }
+
+    static RunDevice here(String backend, String maxMemory) {
         Opened opened = backend.equals(AUTO) ? openAny() : new Opened(open(backend), backend, null);
-        try (Device device = opened.device()) {
-            return new RunDevice(
-                    opened.backend(), device.name(), device.availableBytes(), device.traits(), opened.note());
+        try (Device device = limited(opened.device(), maxMemory)) {
+            String name = device.name() + (maxMemory == null ? "" : ", max_memory " + maxMemory);
+            return new RunDevice(opened.backend(), name, device.availableBytes(), device.traits(), opened.note());
         }
     }
 
-    /** The device of an executor: on a cluster, one task looks. */
-    public static RunDevice find(SparkSession spark, String backend) {
+    /** The device of a job on an executor: on a cluster, one task looks. */
+    public static RunDevice find(SparkSession spark, JobConfig config) {
+        String backend = config.get(ModelKeys.BACKEND);
+        String maxMemory = config.get(ModelKeys.MAX_MEMORY);
         if (spark.sparkContext().isLocal()) {
-            return here(backend);
+            return here(backend, maxMemory);
         }
-        String report = new JavaSparkContext(spark.sparkContext())
-                .parallelize(List.of(backend), 1)
-                .map(DeviceReport::of)
+        String report = TrainingProfile.of(spark.sparkContext(), backend)
+                .on(new JavaSparkContext(spark.sparkContext())
+                        .parallelize(List.of(backend), 1)
+                        .map(each -> DeviceReport.of(each, maxMemory)))
                 .first();
         return DeviceReport.device(report);
     }

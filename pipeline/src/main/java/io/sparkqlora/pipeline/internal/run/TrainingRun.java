@@ -6,10 +6,11 @@ import static org.apache.spark.sql.functions.col;
 import io.sparkqlora.pipeline.EvaluationKeys;
 import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.PipelineErrors;
 import io.sparkqlora.pipeline.RunKeys;
-import io.sparkqlora.pipeline.internal.cluster.ClusterPreflight;
 import io.sparkqlora.pipeline.internal.cluster.SlotWatch;
+import io.sparkqlora.pipeline.internal.cluster.TrainingProfile;
 import io.sparkqlora.pipeline.internal.observe.JobGroup;
 import io.sparkqlora.pipeline.internal.report.Reports;
 import io.sparkqlora.pipeline.internal.tables.JobTables;
@@ -28,6 +29,7 @@ final class TrainingRun implements RunEnding.Body {
     private final RunSpec spec;
     private final RunObserver observer;
     private final RankKeys ranks;
+    private final TrainingProfile profile;
     /** Changed by the thread that commits, and read when that has ended. */
     private volatile RunRecord record;
 
@@ -41,6 +43,7 @@ final class TrainingRun implements RunEnding.Body {
         this.record = record;
         this.observer = observer;
         this.ranks = RankKeys.of(tables.spark(), config.get(ExecutorKeys.NUM_PROCESSES));
+        this.profile = TrainingProfile.of(tables.spark().sparkContext(), config.get(ModelKeys.BACKEND));
     }
 
     @Override
@@ -100,15 +103,14 @@ final class TrainingRun implements RunEnding.Body {
 
     /** Whether the next chunk may begin before this one is committed: there is one, and writing leaves it its slots. */
     private boolean mayWait(ChunkSpec chunk, ChunkResult result) {
-        int ranks = config.get(ExecutorKeys.NUM_PROCESSES);
         return !chunk.last()
                 && !history.stops()
                 && result.failure().isEmpty()
-                && ClusterPreflight.hasRoomBeside(tables.spark().sparkContext(), ranks);
+                && profile.leavesRoomBeside(config.get(ExecutorKeys.NUM_PROCESSES));
     }
 
     private ChunkResult train(ChunkSpec chunk, boolean resident, StepChannel channel, CommitBeside commits) {
-        ChunkJob job = new ChunkJob(tables, ranks);
+        ChunkJob job = job();
         try {
             return inGroup(chunk, () -> {
                 ChunkResult result = job.run(chunk, resident, channel);
@@ -125,6 +127,10 @@ final class TrainingRun implements RunEnding.Body {
         }
     }
 
+    private ChunkJob job() {
+        return new ChunkJob(tables, ranks, profile);
+    }
+
     /** A chunk's jobs, by the name of the chunk, which end when executors are lost for good. */
     private <T> T inGroup(ChunkSpec chunk, Supplier<T> work) {
         SparkContext spark = tables.spark().sparkContext();
@@ -135,7 +141,7 @@ final class TrainingRun implements RunEnding.Body {
                         chunk.startStep(),
                         chunk.endStep(),
                         spec.plan().totalSteps());
-                SlotWatch slots = SlotWatch.open(spark, group.id(), config.get(ExecutorKeys.NUM_PROCESSES))) {
+                SlotWatch slots = SlotWatch.open(spark, group.id(), profile, config.get(ExecutorKeys.NUM_PROCESSES))) {
             return slots.during(work);
         }
     }
@@ -153,7 +159,7 @@ final class TrainingRun implements RunEnding.Body {
                         if (!ChunkResult.isGone(e)) {
                             throw e;
                         }
-                        return commit(chunk, new ChunkJob(tables, ranks).run(chunk, false, channel));
+                        return commit(chunk, job().run(chunk, false, channel));
                     }
                 }));
     }

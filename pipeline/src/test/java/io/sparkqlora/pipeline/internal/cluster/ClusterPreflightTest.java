@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sparkqlora.kernels.QLoraException;
+import io.sparkqlora.pipeline.ClusterErrors;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.TestJobs;
 import io.sparkqlora.pipeline.TestSpark;
@@ -63,9 +64,38 @@ class ClusterPreflightTest {
         assertThatCode(() -> BarrierSettings.require(conf, ranks(4, "auto"))).doesNotThrowAnyException();
     }
 
+    /** Without dynamic allocation, Spark's own cluster managers grant a stage's requests. */
+    @ParameterizedTest
+    @ValueSource(strings = {"spark://head:7077", "k8s://https://head", "yarn", "local-cluster[2,4,1024]"})
+    void trainingAsksForGpusThatTasksDoNotAskFor(String master) {
+        SparkConf conf = conf("spark.executor.resource.gpu.amount", "2").set("spark.master", master);
+        for (String backend : List.of("auto", "cuda")) {
+            assertThat(TrainingProfile.wanted(conf, backend)).isTrue();
+        }
+        conf.set("spark.task.resource.gpu.amount", "0.25");
+        assertThat(TrainingProfile.wanted(conf, "cuda")).isTrue();
+        assertThatCode(() -> BarrierSettings.require(conf, ranks(2, "cuda"))).doesNotThrowAnyException();
+        assertThatCode(() -> BarrierSettings.require(conf, groups("auto"))).doesNotThrowAnyException();
+    }
+
+    @Test
+    void trainingAsksForNothingWhereThereIsNothingToAskForOrNobodyGrantsIt() {
+        String executors = "spark.executor.resource.gpu.amount";
+        String tasks = "spark.task.resource.gpu.amount";
+        assertThat(TrainingProfile.wanted(conf(executors, "2"), "cpu")).isFalse();
+        for (SparkConf conf : List.of(
+                conf(),
+                conf(executors, "2", tasks, "1"),
+                conf(executors, "2", "spark.dynamicAllocation.enabled", "true"),
+                conf(executors, "2").set("spark.master", "other://head"),
+                conf(executors, "2").set("spark.master", "local[*]"))) {
+            assertThat(TrainingProfile.wanted(conf, "cuda")).isFalse();
+        }
+    }
+
     @Test
     void ranksThatShareGpusAreRefused() {
-        SparkConf conf = conf("spark.task.resource.gpu.amount", "0.25");
+        SparkConf conf = conf("spark.task.resource.gpu.amount", "0.25").set("spark.master", "other://head");
         refused("QLORA-P072", QLoraException.Kind.CONFIG, () -> BarrierSettings.require(conf, ranks(2, "cuda")))
                 .hasMessageContaining("0.25, so that 4 tasks share a GPU")
                 .hasMessageContaining("set spark.task.resource.gpu.amount=1");
@@ -78,10 +108,14 @@ class ClusterPreflightTest {
     @ParameterizedTest
     @ValueSource(strings = {"cuda", "auto"})
     void groupsWhoseTasksShareGpusAreRefused(String backend) {
-        SparkConf conf = conf("spark.task.resource.gpu.amount", "0.5");
+        SparkConf conf = conf(
+                "spark.executor.resource.gpu.amount", "1",
+                "spark.task.resource.gpu.amount", "0.5",
+                "spark.dynamicAllocation.enabled", "true");
         refused("QLORA-P120", QLoraException.Kind.CONFIG, () -> BarrierSettings.require(conf, groups(backend)))
                 .hasMessageContaining("is 0.5, so that 2 tasks share a GPU")
-                .hasMessageContaining("set spark.task.resource.gpu.amount=1, and groups_per_device");
+                .hasMessageContaining("set spark.task.resource.gpu.amount=1, and groups_per_device")
+                .hasMessageContaining("without dynamic allocation, on a standalone cluster, YARN or Kubernetes");
         assertThatCode(() -> BarrierSettings.require(conf, groups("cpu"))).doesNotThrowAnyException();
         assertThatCode(() -> BarrierSettings.require(conf("spark.task.resource.gpu.amount", "1"), groups(backend)))
                 .doesNotThrowAnyException();
@@ -98,7 +132,9 @@ class ClusterPreflightTest {
     void tasksThatWouldTakeTheSameGpuAreRefused() {
         refused("QLORA-P121", QLoraException.Kind.CONFIG, () -> BarrierSettings.requireGpuATask(conf(), 4, 2))
                 .hasMessageContaining("4 tasks train side by side on 2 executors")
-                .hasMessageContaining("set spark.executor.resource.gpu.amount and spark.task.resource.gpu.amount to 1");
+                .hasMessageContaining(
+                        "set spark.executor.resource.gpu.amount=1, and each task of training asks for one")
+                .hasMessageContaining("set spark.task.resource.gpu.amount=1, too");
         assertThatCode(() -> BarrierSettings.requireGpuATask(conf(), 2, 2)).doesNotThrowAnyException();
         assertThatCode(() -> BarrierSettings.requireGpuATask(conf("spark.task.resource.gpu.amount", "1"), 4, 2))
                 .doesNotThrowAnyException();
@@ -122,7 +158,9 @@ class ClusterPreflightTest {
 
     @Test
     void moreRanksThanSlotsAreRefusedAfterAWait() {
-        refused("QLORA-P071", QLoraException.Kind.CONFIG, () -> Slots.require(() -> 3, 4, "spark://head:7077", 150))
+        Slots.TooFew tooFew =
+                (tasks, slots, waited) -> ClusterErrors.tooFewSlots(tasks, slots, "spark://head:7077", waited);
+        refused("QLORA-P071", QLoraException.Kind.CONFIG, () -> Slots.require(() -> 3, 4, 150, tooFew))
                 .hasMessageContaining("num_processes is 4")
                 .hasMessageContaining("spark://head:7077 have room for 3 tasks")
                 .hasMessageContaining("lower num_processes");
@@ -131,7 +169,7 @@ class ClusterPreflightTest {
     @Test
     void executorsThatAreStartingAreWaitedFor() {
         AtomicInteger registered = new AtomicInteger();
-        Slots.require(registered::incrementAndGet, 3, "spark://head:7077", 60_000);
+        Slots.require(registered::incrementAndGet, 3, 60_000, (tasks, slots, waited) -> new IllegalStateException());
         assertThat(registered).hasValue(3);
     }
 

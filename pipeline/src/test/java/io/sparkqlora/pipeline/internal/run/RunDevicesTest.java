@@ -8,7 +8,9 @@ import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.Devices;
 import io.sparkqlora.kernels.KernelErrors;
 import io.sparkqlora.kernels.QLoraException;
+import io.sparkqlora.pipeline.TestJobs;
 import io.sparkqlora.pipeline.TestSpark;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.function.Function;
 import org.junit.jupiter.api.AfterEach;
@@ -25,7 +27,9 @@ class RunDevicesTest {
     void autoTakesTheGpuIfThereIsOne() {
         // the processor stands in for the GPU
         RunDevices.openWith(backend -> Devices.open(backend.replace("cuda", "cpu")));
-        RunDevice found = RunDevices.find(TestSpark.session(), "auto");
+        RunDevice found = RunDevices.find(
+                TestSpark.session(),
+                TestJobs.small(Path.of("out")).set("backend", "auto").build());
         assertThat(found.backend()).isEqualTo("cuda");
         assertThat(found.availableBytes()).isPositive();
         assertThat(found.describe()).isEqualTo("on " + found.name());
@@ -66,11 +70,14 @@ class RunDevicesTest {
     @Test
     void aTasksReportCarriesTheDeviceOrTheFailure() {
         RunDevice here = RunDevices.here("cpu");
-        RunDevice reported = DeviceReport.device(DeviceReport.of("cpu"));
+        RunDevice reported = DeviceReport.device(DeviceReport.of("cpu", null));
         assertThat(reported.name()).isEqualTo(here.name());
         assertThat(reported.backend()).isEqualTo("cpu");
+        RunDevice held = DeviceReport.device(DeviceReport.of("cpu", "1MiB"));
+        assertThat(held.availableBytes()).isEqualTo(1 << 20);
+        assertThat(held.name()).isEqualTo(here.name() + ", max_memory 1MiB");
         gpuFails(() -> KernelErrors.noCudaDevice("CUDA_ERROR_NO_DEVICE (100)"));
-        String report = DeviceReport.of("cuda");
+        String report = DeviceReport.of("cuda", null);
         assertThatThrownBy(() -> DeviceReport.device(report))
                 .isInstanceOfSatisfying(
                         QLoraException.class, e -> assertThat(e.kind()).isEqualTo(QLoraException.Kind.RESOURCES))

@@ -44,7 +44,7 @@ record LocalSession(SparkSession spark, boolean owned) implements AutoCloseable 
         return new LocalSession(builder.getOrCreate(), true);
     }
 
-    static Map<String, String> defaults(SparkConf given) {
+    private static Map<String, String> defaults(SparkConf given) {
         Map<String, String> defaults = new LinkedHashMap<>(DeltaSettings.REQUIRED);
         defaults.putAll(DeltaSettings.OF_FEW_FILES);
         defaults.put("spark.app.name", "spark-qlora");

@@ -6,7 +6,6 @@ import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.udf;
 
-import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.TrainingKeys;
 import io.sparkqlora.pipeline.internal.cluster.TrainingProfile;
@@ -74,18 +73,16 @@ final class ChunkJob {
                 .iterator();
     }
 
-    /** The rows that are held out, in their order: for rank 0, or for all ranks where they evaluate together. */
+    /** The rows that are held out, for rank 0, in their order. */
     private JavaRDD<Row> evalRows(ChunkSpec chunk) {
         if (!chunk.evaluates()) {
             return none();
         }
         Dataset<Row> rows = tables.read(Table.TOKEN_SHARDS)
                 .where(col("dataset_id").equalTo(chunk.run().evaluation().datasetId()))
-                .select("row_index", "sequence_lengths", "input_ids", "labels");
-        boolean all = ConfigJson.read(chunk.run().configJson()).get(ExecutorKeys.SHARD_BASE);
-        Dataset<Row> sent =
-                all ? ranks.forAll(rows) : ranks.partitioned(rows.withColumn(RankKeys.COLUMN, lit(ranks.keys()[0])));
-        return sent.sortWithinPartitions("row_index").javaRDD();
+                .select("row_index", "sequence_lengths", "input_ids", "labels")
+                .withColumn(RankKeys.COLUMN, lit(ranks.keys()[0]));
+        return ranks.partitioned(rows).sortWithinPartitions("row_index").javaRDD();
     }
 
     /** The rows of the chunk's places, each rank's sorted by place. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Causal attention over sequences of different lengths, forward and backward, bf16, heads of up to 256 elements, for sm_80 and
-// up (over 128 where a block has the shared memory): see Attention.java for the contract. Heads of other widths than 64, 128 and 256
+// Causal attention over sequences of different lengths, forward and backward, 16 bits, heads of up to 256 elements, for sm_80
+// and up (over 128 where a block has the shared memory): see Attention.java for the contract. Heads of other widths than 64, 128 and 256
 // are padded with zeros in shared memory.
 //
 //   P = exp(scale · QKᵀ − logSumExp)   dP = dO · Vᵀ   dS = P ∘ (dP − delta), delta = Σ dO ∘ O a row
@@ -19,8 +19,6 @@
 
 namespace {
 
-using mma::bf16;
-
 constexpr int ROWS = 64;  // of a block
 
 // Columns that a warp sums up, warps that share rows, and threads of a block.
@@ -34,7 +32,7 @@ constexpr float LOG2_E = 1.4426950408889634f;
 constexpr float LN_2 = 0.6931471805599453f;
 
 struct Rows {
-    bf16* data;
+    narrow* data;
     long long stride;
     int aligned;  // rows begin at multiples of 16 bytes
 };
@@ -105,7 +103,7 @@ __device__ __forceinline__ void write_rows(const Rows& x, const float (&sum)[W /
     for (int half = 0; half < 2; half++) {
         int row = first + lane / 4 + half * 8;
         if (row >= rows) continue;
-        bf16* to = x.data + (start + row) * x.stride + static_cast<long long>(head) * head_dim;
+        narrow* to = x.data + (start + row) * x.stride + static_cast<long long>(head) * head_dim;
 #pragma unroll
         for (int j = 0; j < W / 8; j++) {
             int col = from + j * 8 + lane % 4 * 2;
@@ -113,8 +111,8 @@ __device__ __forceinline__ void write_rows(const Rows& x, const float (&sum)[W /
             if (x.aligned && col + 1 < head_dim) {
                 *reinterpret_cast<uint32_t*>(to + col) = mma::pack(a, b);
             } else {
-                if (col < head_dim) to[col] = __float2bfloat16_rn(a);
-                if (col + 1 < head_dim) to[col + 1] = __float2bfloat16_rn(b);
+                if (col < head_dim) to[col] = round_narrow(a);
+                if (col + 1 < head_dim) to[col + 1] = round_narrow(b);
             }
         }
     }

@@ -71,8 +71,8 @@ __device__ void finish_dq(const float* sums, bf16* dq, int dq_stride, int querie
         uint32_t packed[4];
 #pragma unroll
         for (int i = 0; i < 2; i++) {
-            packed[2 * i] = pack_bf16(x[j][i].x * scale, x[j][i].y * scale);
-            packed[2 * i + 1] = pack_bf16(x[j][i].z * scale, x[j][i].w * scale);
+            packed[2 * i] = pack_narrow(x[j][i].x * scale, x[j][i].y * scale);
+            packed[2 * i + 1] = pack_narrow(x[j][i].z * scale, x[j][i].w * scale);
         }
         uint4 value = gather4(packed, lane);
         if (row < queries) *reinterpret_cast<uint4*>(dq + (long)row * dq_stride + head * D + four * 32 + lane * 8) = value;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Causal attention on the ordinary units in f32: for runs with bf16 off, and for heads of more than 128 elements where a block has
+// Causal attention on the ordinary units in f32: for runs in f32, and for heads of more than 128 elements where a block has
 // not the shared memory that attention.cu takes. See Attention.java for the contract.
 //
 // Operations as in attention.cu; a warp takes one query of one head (backward of keys: one key of a key/value head) and walks

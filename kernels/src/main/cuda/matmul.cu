@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// c = alpha · op(a) · op(b) + beta · c, bf16 in, f32 sums, f32 or bf16 out, any shape, for sm_80 and up: see Matmul.java.
+// c = alpha · op(a) · op(b) + beta · c, 16 bits in, f32 sums, f32 or the same 16 bits out, any shape, for sm_80 and up: see Matmul.java.
 //
 // Operations 2·M·N·K; traffic (M·K·⌈N/BN⌉ + N·K·⌈M/BM⌉ + M·N)·2 bytes from L2 outwards. Each operand comes as it lies: tiles of
 // a transposed one are turned by ldmatrix on the way to the registers. A ring of STAGES tiles hides memory.
@@ -19,19 +19,19 @@ namespace {
 using namespace mma;
 
 struct Problem {
-    const bf16 *a, *b;
+    const narrow *a, *b;
     void* c;
     float* parts;  // [splits][m][n], or null
     long long a_stride, b_stride, c_stride;
     int m, n, k;
     int depth;     // of a split: a multiple of the tile's
-    int c_is_bf16, a_aligned, b_aligned;
+    int c_is_narrow, a_aligned, b_aligned;
     float alpha, beta;
     int splits;                   // blocks in z of one product
     long long a_step, b_step, c_step;  // from one product's operands to the next one's
 
     __device__ __forceinline__ void* result(int product) const {
-        return static_cast<char*>(c) + product * c_step * (c_is_bf16 ? 2 : 4);
+        return static_cast<char*>(c) + product * c_step * (c_is_narrow ? 2 : 4);
     }
 };
 
@@ -102,9 +102,9 @@ __device__ __forceinline__ void multiply_stage(const uint8_t* stage, int warp_ro
 
 __device__ __forceinline__ void write(const Problem& p, void* result, int row, int col, float value) {
     long long at = row * p.c_stride + col;
-    if (p.c_is_bf16) {
-        bf16* c = static_cast<bf16*>(result);
-        c[at] = __float2bfloat16_rn(p.alpha * value + (p.beta == 0.f ? 0.f : p.beta * __bfloat162float(c[at])));
+    if (p.c_is_narrow) {
+        narrow* c = static_cast<narrow*>(result);
+        c[at] = round_narrow(p.alpha * value + (p.beta == 0.f ? 0.f : p.beta * widen_narrow(c[at])));
     } else {
         float* c = static_cast<float*>(result);
         c[at] = p.alpha * value + (p.beta == 0.f ? 0.f : p.beta * c[at]);
@@ -114,18 +114,18 @@ __device__ __forceinline__ void write(const Problem& p, void* result, int row, i
 // Eight neighbours, in 16-byte accesses where the row lets them be.
 __device__ __forceinline__ void write_8(const Problem& p, void* c, int row, int col, const float (&x)[8]) {
     bool wide = col + 8 <= p.n && p.c_stride % 8 == 0 && reinterpret_cast<uintptr_t>(c) % 16 == 0;
-    if (p.parts == nullptr && p.c_is_bf16 && wide) {
-        uint4* to = reinterpret_cast<uint4*>(static_cast<bf16*>(c) + row * p.c_stride + col);
+    if (p.parts == nullptr && p.c_is_narrow && wide) {
+        uint4* to = reinterpret_cast<uint4*>(static_cast<narrow*>(c) + row * p.c_stride + col);
         uint4 raw = p.beta == 0.f ? make_uint4(0, 0, 0, 0) : *to;
         uint32_t words[4] = {raw.x, raw.y, raw.z, raw.w};
 #pragma unroll
         for (int i = 0; i < 4; i++) {
-            float low = p.beta == 0.f ? 0.f : p.beta * __uint_as_float(words[i] << 16);
-            float high = p.beta == 0.f ? 0.f : p.beta * __uint_as_float(words[i] & 0xffff0000u);
+            float low = p.beta == 0.f ? 0.f : p.beta * low_narrow(words[i]);
+            float high = p.beta == 0.f ? 0.f : p.beta * high_narrow(words[i]);
             words[i] = pack(p.alpha * x[2 * i] + low, p.alpha * x[2 * i + 1] + high);
         }
         *to = make_uint4(words[0], words[1], words[2], words[3]);
-    } else if (p.parts == nullptr && !p.c_is_bf16 && wide) {
+    } else if (p.parts == nullptr && !p.c_is_narrow && wide) {
         float4* to = reinterpret_cast<float4*>(static_cast<float*>(c) + row * p.c_stride + col);
 #pragma unroll
         for (int i = 0; i < 2; i++) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// c = alpha · op(a) · op(b) + beta · c in plain f32, for runs with bf16 off and for checks: see Matmul.java for the contract.
+// c = alpha · op(a) · op(b) + beta · c in plain f32, for runs in f32 and for checks: see Matmul.java for the contract.
 //
 // Operations 2·M·N·K on the ordinary units; traffic (M·K·N/64 + N·K·M/64 + M·N)·4 bytes from L2 outwards. A block makes a tile
 // of 64×64, a thread 4×4 of it; every sum runs over K in order.
-#include <cuda_bf16.h>
+#include "narrow.cuh"
 
 namespace {
 
@@ -26,7 +26,7 @@ __device__ __forceinline__ void load_tile(float (&tile)[STEP][TILE + 4], const f
 
 extern "C" __global__ void __launch_bounds__(THREADS)
     matmul_f32(const float* a, long long a_row, long long a_k, const float* b, long long b_col, long long b_k, void* c,
-               long long c_stride, int c_is_bf16, int m, int n, int k, float alpha, float beta) {
+               long long c_stride, int c_is_narrow, int m, int n, int k, float alpha, float beta) {
     __shared__ float as[STEP][TILE + 4], bs[STEP][TILE + 4];
     int first_row = blockIdx.y * TILE, first_col = blockIdx.x * TILE;
     int row = threadIdx.x / 16 * 4, col = threadIdx.x % 16 * 4;
@@ -53,11 +53,11 @@ extern "C" __global__ void __launch_bounds__(THREADS)
             if (r >= m || s >= n) continue;
             long long at = r * c_stride + s;
             float before = beta == 0.f        ? 0.f
-                           : c_is_bf16 != 0   ? __bfloat162float(static_cast<__nv_bfloat16*>(c)[at])
+                           : c_is_narrow != 0 ? widen_narrow(static_cast<narrow*>(c)[at])
                                               : static_cast<float*>(c)[at];
             float value = alpha * sum[p][q] + beta * before;
-            if (c_is_bf16 != 0) {
-                static_cast<__nv_bfloat16*>(c)[at] = __float2bfloat16_rn(value);
+            if (c_is_narrow != 0) {
+                static_cast<narrow*>(c)[at] = round_narrow(value);
             } else {
                 static_cast<float*>(c)[at] = value;
             }

@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every kernel that is bound by memory shares: matrices of f32 or bf16 read and written 8 elements at a time (16 bytes
-// of bf16), and sums over a block in a fixed order.
+// What every kernel that is bound by memory shares: matrices of f32 or 16 bits read and written 8 elements at a time (16 bytes of
+// the latter), and sums over a block in a fixed order.
 #pragma once
 
 #include <cstdint>
-#include <cuda_bf16.h>
-#include <cuda_fp16.h>
+
+#include "narrow.cuh"
 
 enum Type : int { F32 = 0, BF16 = 1, F16 = 2 };
+
+// What is written, and what is read 8 at a time, is f32 or this; single elements are read of any type.
+#ifdef QLORA_F16
+constexpr Type NARROW = F16;
+#else
+constexpr Type NARROW = BF16;
+#endif
 
 // Rows of elements, `stride` elements from one row to the next. The type is a run-time value: every thread of a grid takes
 // the same branch, which costs nothing beside memory, and one kernel serves every combination of types.
@@ -19,31 +26,18 @@ struct Matrix {
     __device__ long long at(long long row, long long col) const { return row * stride + col; }
 };
 
-__device__ __forceinline__ float low_bf16(uint32_t pair) {
-    return __uint_as_float(pair << 16);
-}
-
-__device__ __forceinline__ float high_bf16(uint32_t pair) {
-    return __uint_as_float(pair & 0xffff0000u);
-}
-
-__device__ __forceinline__ uint32_t pack_bf16(float low, float high) {
-    __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
-    return *reinterpret_cast<uint32_t*>(&pair);
-}
-
 // V consecutive elements from (row, col); V is 8, and the address a multiple of 16 bytes, or V is 1.
 template <int V>
 __device__ __forceinline__ void load(const Matrix& m, long long row, long long col, float (&x)[V]) {
     long long at = m.at(row, col);
     if constexpr (V == 8) {
-        if (m.type == BF16) {
-            uint4 raw = *reinterpret_cast<const uint4*>(static_cast<const __nv_bfloat16*>(m.data) + at);
+        if (m.type == NARROW) {
+            uint4 raw = *reinterpret_cast<const uint4*>(static_cast<const narrow*>(m.data) + at);
             const uint32_t pairs[4] = {raw.x, raw.y, raw.z, raw.w};
 #pragma unroll
             for (int i = 0; i < 4; i++) {
-                x[2 * i] = low_bf16(pairs[i]);
-                x[2 * i + 1] = high_bf16(pairs[i]);
+                x[2 * i] = low_narrow(pairs[i]);
+                x[2 * i + 1] = high_narrow(pairs[i]);
             }
         } else {
             const float4* from = reinterpret_cast<const float4*>(static_cast<const float*>(m.data) + at);
@@ -63,17 +57,17 @@ template <int V>
 __device__ __forceinline__ void store(const Matrix& m, long long row, long long col, const float (&x)[V]) {
     long long at = m.at(row, col);
     if constexpr (V == 8) {
-        if (m.type == BF16) {
-            *reinterpret_cast<uint4*>(static_cast<__nv_bfloat16*>(m.data) + at) =
-                make_uint4(pack_bf16(x[0], x[1]), pack_bf16(x[2], x[3]), pack_bf16(x[4], x[5]), pack_bf16(x[6], x[7]));
+        if (m.type == NARROW) {
+            *reinterpret_cast<uint4*>(static_cast<narrow*>(m.data) + at) = make_uint4(
+                pack_narrow(x[0], x[1]), pack_narrow(x[2], x[3]), pack_narrow(x[4], x[5]), pack_narrow(x[6], x[7]));
         } else {
             float4* to = reinterpret_cast<float4*>(static_cast<float*>(m.data) + at);
             to[0] = make_float4(x[0], x[1], x[2], x[3]);
             to[1] = make_float4(x[4], x[5], x[6], x[7]);
         }
     } else {
-        if (m.type == BF16) {
-            static_cast<__nv_bfloat16*>(m.data)[at] = __float2bfloat16_rn(x[0]);
+        if (m.type == NARROW) {
+            static_cast<narrow*>(m.data)[at] = round_narrow(x[0]);
         } else {
             static_cast<float*>(m.data)[at] = x[0];
         }

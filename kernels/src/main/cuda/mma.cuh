@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// The matrix instructions of sm_80 and up: asynchronous copies to shared memory, ldmatrix, mma.sync of bf16 with f32 sums.
+// The matrix instructions of sm_80 and up: asynchronous copies to shared memory, ldmatrix, mma.sync of bf16 or f16
+// (narrow.cuh) with f32 sums.
 #pragma once
 
 #include <cstdint>
-#include <cuda_bf16.h>
+
+#include "narrow.cuh"
+
+#ifdef QLORA_F16
+#define MMA_TYPES "f16.f16"
+#else
+#define MMA_TYPES "bf16.bf16"
+#endif
 
 namespace mma {
 
@@ -45,17 +53,16 @@ __device__ __forceinline__ void load_matrices_transposed(uint32_t (&r)[4], uint3
 // d[16×8] += a[16×16] · b[16×8]
 __device__ __forceinline__ void multiply(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
     asm volatile(
-        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+        "mma.sync.aligned.m16n8k16.row.col.f32." MMA_TYPES ".f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
         : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
 __device__ __forceinline__ uint32_t pack(float low, float high) {
-    __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
-    return *reinterpret_cast<uint32_t*>(&pair);
+    return pack_narrow(low, high);
 }
 
-// A tile of ROWS × COLS bf16 in shared memory (COLS a multiple of 32), its 16-byte pieces permuted within a row so that eight
+// A tile of ROWS × COLS elements of 16 bits in shared memory (COLS a multiple of 32), its 16-byte pieces permuted within a row so that eight
 // rows of one column of pieces lie in eight different groups of banks: what ldmatrix and the copies touch at once.
 template <int ROWS_, int COLS_>
 struct Tile {
@@ -73,21 +80,21 @@ struct Tile {
     // Rows first_row…, columns first_col… of a matrix [rows, cols] in memory; what lies outside becomes zero. Rows that begin
     // at odd places (16 bytes) are copied element by element.
     template <int THREADS>
-    __device__ __forceinline__ static void fetch(uint8_t* tile, const bf16* x, long long stride, int first_row, int rows,
+    __device__ __forceinline__ static void fetch(uint8_t* tile, const narrow* x, long long stride, int first_row, int rows,
                                                  int first_col, int cols, bool aligned) {
 #pragma unroll
         for (int i = threadIdx.x; i < ROWS * PIECES; i += THREADS) {
             int r = i / PIECES, c = i % PIECES * 8;
             int row = first_row + r, col = first_col + c;
             uint8_t* target = tile + offset(r, c);
-            const bf16* source = x + row * stride + col;
+            const narrow* source = x + row * stride + col;
             if (aligned && (col + 8 <= cols || col >= cols || row >= rows)) {
                 bool inside = row < rows && col < cols;
                 copy_16(shared_address(target), inside ? source : x, inside);
             } else {
-                bf16 piece[8];
+                narrow piece[8];
                 for (int k = 0; k < 8; k++) {
-                    piece[k] = row < rows && col + k < cols ? source[k] : __float2bfloat16_rn(0.f);
+                    piece[k] = row < rows && col + k < cols ? source[k] : round_narrow(0.f);
                 }
                 *reinterpret_cast<uint4*>(target) = *reinterpret_cast<uint4*>(piece);
             }
@@ -106,7 +113,7 @@ struct Loader {
     static constexpr int STEP = THREADS / PIECES;  // rows from one copy of a thread to its next
     static_assert(T::ROWS * PIECES % THREADS == 0 && STEP % 8 == 0);
 
-    const bf16* matrix;
+    const narrow* matrix;
     long long stride;
     int first, limit;  // of the direction that stays: where the tiles begin, where the matrix ends
     bool aligned;
@@ -114,7 +121,7 @@ struct Loader {
     uint32_t target;
     unsigned inside;   // a bit a copy: whether it is inside in the direction that stays
 
-    __device__ __forceinline__ Loader(const bf16* matrix, long long stride, int first, int limit, bool aligned)
+    __device__ __forceinline__ Loader(const narrow* matrix, long long stride, int first, int limit, bool aligned)
         : matrix(matrix), stride(stride), first(first), limit(limit), aligned(aligned), row(threadIdx.x / PIECES),
           col(threadIdx.x % PIECES * 8), target(T::offset(row, col)), inside(0) {
         if (ALONG_ROWS) {
@@ -134,7 +141,7 @@ struct Loader {
                                        ALONG_ROWS ? limit : end, aligned);
             return;
         }
-        const bf16* source = matrix + (ALONG_ROWS ? at + row : first + row) * stride + (ALONG_ROWS ? first : at) + col;
+        const narrow* source = matrix + (ALONG_ROWS ? at + row : first + row) * stride + (ALONG_ROWS ? first : at) + col;
         uint32_t to = shared_address(tile) + target;
 #pragma unroll
         for (int i = 0; i < COUNT; i++) {

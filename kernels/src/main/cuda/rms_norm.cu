@@ -11,7 +11,7 @@ namespace {
 
 constexpr int KEPT = 2;  // vectors of V elements in registers
 
-// V elements as they come from memory. PACKED: 8 of bf16 as they lie, in half of the registers; and since nothing is done to them
+// V elements as they come from memory. PACKED: 8 of 16 bits as they lie, in half of the registers; and since nothing is done to them
 // until they are unpacked, several are on their way at once.
 template <int V, bool PACKED>
 struct Held {
@@ -27,14 +27,14 @@ template <>
 struct Held<8, true> {
     uint4 raw;
     __device__ __forceinline__ void fetch(const Matrix& m, long long row, int col) {
-        raw = *reinterpret_cast<const uint4*>(static_cast<const __nv_bfloat16*>(m.data) + m.at(row, col));
+        raw = *reinterpret_cast<const uint4*>(static_cast<const narrow*>(m.data) + m.at(row, col));
     }
     __device__ __forceinline__ void unpack(float (&x)[8]) const {
         const uint32_t pairs[4] = {raw.x, raw.y, raw.z, raw.w};
 #pragma unroll
         for (int i = 0; i < 4; i++) {
-            x[2 * i] = low_bf16(pairs[i]);
-            x[2 * i + 1] = high_bf16(pairs[i]);
+            x[2 * i] = low_narrow(pairs[i]);
+            x[2 * i + 1] = high_narrow(pairs[i]);
         }
     }
 };
@@ -65,9 +65,9 @@ struct Input {
 #pragma unroll
         for (int i = 0; i < V; i++) v[i] += add[i];
         store<V>(p.sum, row, col, v);
-        if (p.sum.type == BF16) {
+        if (p.sum.type == NARROW) {
 #pragma unroll
-            for (int i = 0; i < V; i++) v[i] = __bfloat162float(__float2bfloat16_rn(v[i]));
+            for (int i = 0; i < V; i++) v[i] = widen_narrow(round_narrow(v[i]));
         }
     }
 };
@@ -233,7 +233,7 @@ __device__ __forceinline__ void backward(const Backward& p) {
 
 FORWARD(8, 8, false)
 FORWARD(1, 1, false)
-FORWARD(bf16, 8, true)
+FORWARD(packed, 8, true)
 BACKWARD(8, 8, false)
 BACKWARD(1, 1, false)
-BACKWARD(bf16, 8, true)
+BACKWARD(packed, 8, true)

@@ -36,7 +36,7 @@ public interface Attention {
     record Sequences(int[] queryStarts, int[] keyStarts, Tensor deviceQueryStarts, Tensor deviceKeyStarts) {}
 
     /**
-     * @param q [query rows, heads · headDim], F32 or BF16, any row stride; likewise k, v [key rows, kvHeads · headDim]
+     * @param q [query rows, heads · headDim], F32, BF16 or F16, any row stride; likewise k, v [key rows, kvHeads · headDim]
      * @param out [query rows, heads · headDim]
      * @param logSumExp F32 [heads, query rows], natural logarithm, kept for backward
      */

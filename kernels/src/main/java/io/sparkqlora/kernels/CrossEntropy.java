@@ -10,7 +10,7 @@ public interface CrossEntropy {
     /**
      * {@code losses[i] = logSumExp(logits[i, :]) − logits[i, labels[i]]}; 0 where the label is {@link #IGNORE_INDEX}.
      *
-     * @param logits [rows, vocabulary], F32 or BF16
+     * @param logits [rows, vocabulary], F32, BF16 or F16
      * @param labels I32 vector [rows]
      * @param softCap {@code logits ← softCap · tanh(logits / softCap)} first, 0 for none (Gemma 2)
      * @param losses F32 vector [rows]

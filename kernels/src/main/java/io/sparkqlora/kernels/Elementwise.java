@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.kernels;
 
-/** Operations on each element. Shapes are equal, strides and types (F32, BF16) may differ unless said otherwise. */
+/** Operations on each element. Shapes are equal, strides and types (F32, BF16, F16) may differ unless said otherwise. */
 public interface Elementwise {
 
     /**
-     * {@code out = source}, rounded to nearest even where the type is narrower. The source may be F16 too;
-     * where the types are the same, whichever they are, it copies.
+     * {@code out = source}, rounded to nearest even where the type is narrower. Where the types are the same, whichever they
+     * are, it copies.
      */
     void cast(Tensor source, Tensor out);
 

@@ -8,8 +8,8 @@ package io.sparkqlora.kernels;
 public interface HeadNorm {
 
     /**
-     * @param x [rows, heads · n], F32 or BF16, any row stride
-     * @param weight vector [n], F32 or BF16; its size says how wide a head is
+     * @param x [rows, heads · n], F32, BF16 or F16, any row stride
+     * @param weight vector [n], F32, BF16 or F16; its size says how wide a head is
      * @param weightOffset added to each weight
      * @param eps added to the mean square
      * @param y [rows, heads · n]; may be {@code x}

@@ -6,7 +6,7 @@ import java.util.List;
 /**
  * Frozen linear layers that read one input, {@code y = x·Wᵀ}, with a low-rank update of some of them (LoRA; Hu et al., 2021):
  * {@code y = x·Wᵀ + t·Bᵀ}, where {@code t = scaling · x·Aᵀ} is made by the caller and {@code B} is what the updates' factors
- * are together: blocks on a diagonal, zeros elsewhere. All matrices but gradients of {@code B} are of one type, F32 or BF16.
+ * are together: blocks on a diagonal, zeros elsewhere. All matrices but gradients of {@code B} are of one type, F32, BF16 or F16.
  *
  * <p>Rows may have adapters of their own: {@code A}, {@code B} and its gradient are stacks of as many matrices as there are adapters, and
  * the rows of all other matrices are runs of equal length, one of each adapter. The weight is the same for all. What others

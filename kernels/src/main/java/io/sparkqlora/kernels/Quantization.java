@@ -17,7 +17,7 @@ public interface Quantization {
     void quantize(Tensor source, QuantizedMatrix out);
 
     /**
-     * {@code out = level[code] · scale}, the product in F32, rounded to {@code out}'s type (F32 or BF16). The scale is
+     * {@code out = level[code] · scale}, the product in F32, rounded to {@code out}'s type (F32, BF16 or F16). The scale is
      * {@code absmax}, or with double quantisation {@code map[absmax] · nestedAbsmax + nestedOffset} with
      * {@link DynamicMap#signed()}, rounded after each step, that of block {@code (row · cols + col) / blockSize}. (bitsandbytes
      * 0.50 with AVX-512 reads another block's where rows are no whole number of blocks; its CUDA kernels don't.)

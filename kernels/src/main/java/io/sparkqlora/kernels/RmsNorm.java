@@ -10,8 +10,8 @@ package io.sparkqlora.kernels;
 public interface RmsNorm {
 
     /**
-     * @param x [rows, n], F32 or BF16
-     * @param weight vector [n], F32 or BF16
+     * @param x [rows, n], F32, BF16 or F16
+     * @param weight vector [n], F32, BF16 or F16
      * @param y [rows, n]; may be {@code x}
      * @param rstd F32 vector [rows], kept for backward
      */

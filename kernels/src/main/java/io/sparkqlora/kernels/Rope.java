@@ -10,7 +10,7 @@ public interface Rope {
     /**
      * Turns {@code x} in place.
      *
-     * @param x [tokens, heads · headDim], F32 or BF16, any row stride
+     * @param x [tokens, heads · headDim], F32, BF16 or F16, any row stride
      * @param positions I32 vector [tokens]
      * @param cos F32 [maxPositions, rotaryDim / 2], the scaling of the family already applied
      * @param sin F32 [maxPositions, rotaryDim / 2]

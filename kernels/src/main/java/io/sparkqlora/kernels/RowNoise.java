@@ -12,7 +12,7 @@ public interface RowNoise {
      * The block at counter ({@code e / 4}, {@code stream}) with key {@code seed}, the lower halves first, has four words: the
      * upper 24 bits of word {@code e mod 4} are {@code 2²³ · (u + 1)}. Product and sum are F32, each rounded.
      *
-     * @param x [rows, n], F32 or BF16
+     * @param x [rows, n], F32, BF16 or F16
      * @param bounds F32 vector [rows]
      * @param seed the run's seed
      * @param streamBase I64 [1], on the device so that recorded operations draw new numbers when they run again

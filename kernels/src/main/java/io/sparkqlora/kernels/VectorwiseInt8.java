@@ -23,7 +23,7 @@ public interface VectorwiseInt8 {
      *
      * @param codes I8 [rows, cols], contiguous
      * @param absmax F32 [1, rows]
-     * @param out [rows, cols], F32 or BF16, any row stride
+     * @param out [rows, cols], F32, BF16 or F16, any row stride
      */
     void dequantize(Tensor codes, Tensor absmax, Tensor out);
 }

@@ -7,6 +7,8 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -57,6 +59,41 @@ class CompileCudaTest {
                 .doesNotContain("compute_80");
     }
 
+    @Test
+    void compilesSomeForEachTypeOf16Bits() throws Exception {
+        Files.move(sources.resolve("sum.cu"), sources.resolve("rope.cu"));
+        assertThat(compile(nvcc())).isEqualTo("nvcc rope.cu\nnvcc rope_f16.cu\n");
+        assertThat(target.resolve("rope.fatbin")).content().doesNotContain("QLORA_F16");
+        assertThat(target.resolve("rope_f16.fatbin")).content().contains("-DQLORA_F16", "compute_80");
+        assertThat(compile(nvcc())).isEmpty();
+        Files.delete(sources.resolve("rope.cu"));
+        compile(nvcc());
+        assertThat(target).isEmptyDirectory();
+    }
+
+    @Test
+    void takesWhatAnotherWorktreeHasMade() throws Exception {
+        git("init", "-q");
+        git("add", ".");
+        git("-c", "user.name=a", "-c", "user.email=a", "commit", "-q", "-m", "a kernel");
+        git("worktree", "add", "-q", "other");
+        assertThat(compile(nvcc())).isEqualTo("nvcc sum.cu\n");
+        Path other = dir.resolve("other");
+        assertThat(compile(other, nvcc())).isEmpty();
+        assertThat(other.resolve("classes/sum.fatbin")).hasSameBinaryContentAs(target.resolve("sum.fatbin"));
+        Files.writeString(other.resolve("cuda/sum.cu"), "another");
+        assertThat(compile(other, nvcc())).isEqualTo("nvcc sum.cu\n");
+        assertThat(compile(nvcc())).isEmpty();
+    }
+
+    private void git(String... arguments) throws Exception {
+        List<String> command = new ArrayList<>(List.of("git", "-C", dir.toString()));
+        command.addAll(List.of(arguments));
+        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(process.waitFor()).as(said).isZero();
+    }
+
     /** A compiler that writes its arguments. */
     private String nvcc() throws IOException {
         Path file = dir.resolve("nvcc");
@@ -68,12 +105,16 @@ class CompileCudaTest {
     }
 
     private String compile(String nvcc) throws Exception {
+        return compile(dir, nvcc);
+    }
+
+    private static String compile(Path tree, String nvcc) throws Exception {
         ProcessBuilder builder = new ProcessBuilder(
                         "bash",
                         SCRIPT,
-                        sources.toString(),
-                        target.toString(),
-                        dir.resolve("stamps").toString())
+                        tree.resolve("cuda").toString(),
+                        tree.resolve("classes").toString(),
+                        tree.resolve("stamps").toString())
                 .redirectErrorStream(true);
         builder.environment().put("NVCC", nvcc);
         builder.environment().remove("SKIP_CUDA");

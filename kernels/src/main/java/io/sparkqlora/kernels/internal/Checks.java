@@ -45,8 +45,22 @@ public final class Checks {
 
     /** Of a type that operations compute with. */
     public static void floating(Tensor tensor) {
-        if (tensor.dtype() != DType.F32 && tensor.dtype() != DType.BF16) {
-            throw KernelErrors.unsupportedDType(tensor.dtype(), "F32 and BF16");
+        floating(tensor.dtype());
+    }
+
+    /** A type that operations compute with. */
+    public static void floating(DType dtype) {
+        if (dtype != DType.F32 && dtype != DType.BF16 && dtype != DType.F16) {
+            throw KernelErrors.unsupportedDType(dtype, "F32, BF16 and F16");
+        }
+    }
+
+    /** Of a product: the result is F32 or of the operands' type, or the operands are F32. */
+    public static void productTypes(DType operands, DType result) {
+        floating(operands);
+        floating(result);
+        if (operands != result && operands != DType.F32 && result != DType.F32) {
+            throw new IllegalArgumentException("a product of " + operands + " is not rounded to " + result);
         }
     }
 

@@ -6,7 +6,7 @@ import io.sparkqlora.kernels.Tensor;
 
 /**
  * Some columns of {@code dx = dy · W}, for one thread. Where the weight has more than {@code depth} rows, so many are dequantised
- * and multiplied at a time, and the sums are F32 until the last have been added; dx is BF16 then.
+ * and multiplied at a time, and the sums are F32 until the last have been added; dx is of 16 bits then.
  *
  * @param dy [rows, inner]
  * @param dx [rows, all columns]
@@ -31,7 +31,7 @@ record ColumnPanel(Products products, Tensor dy, Tensor dx, long col, long cols,
         for (long row = 0; row < dy.cols(); row += step) {
             add(dequantizer, row, Math.min(step, dy.cols() - row), panel, DType.F32, sums, cols);
         }
-        Rows.narrow(sums, dy.rows(), Math.toIntExact(cols), target(), dx.rowStride());
+        Rows.narrow(sums, dy.rows(), Math.toIntExact(cols), dx.dtype(), target(), dx.rowStride());
     }
 
     /** Even parts, in whole units but for the last. */

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.kernels.internal.cpu;
 
-import io.sparkqlora.kernels.DType;
-import io.sparkqlora.kernels.KernelErrors;
 import io.sparkqlora.kernels.Matmul;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.kernels.internal.Checks;
 
 /**
  * Matrix products by oneDNN, a slice of c a thread. Operands are read as they lie: with AMX, packing them first gains
@@ -52,8 +51,7 @@ final class CpuMatmul implements Matmul {
             throw new IllegalArgumentException("[" + m + ", " + k + "] " + a.dtype() + " times [" + kOfB + ", " + n
                     + "] " + b.dtype() + " into [" + c.rows() + ", " + c.cols() + "] " + c.dtype());
         }
-        check(a.dtype());
-        check(c.dtype());
+        Checks.productTypes(a.dtype(), c.dtype());
         return new Product(
                 m,
                 n,
@@ -67,12 +65,6 @@ final class CpuMatmul implements Matmul {
                 c.rowStride(),
                 alpha,
                 beta);
-    }
-
-    private static void check(DType dtype) {
-        if (dtype != DType.F32 && dtype != DType.BF16) {
-            throw KernelErrors.unsupportedDType(dtype, "F32 or BF16");
-        }
     }
 
     private void byRows(Product product, long a, long b, long c) {

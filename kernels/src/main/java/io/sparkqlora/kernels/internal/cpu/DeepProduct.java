@@ -35,7 +35,7 @@ record DeepProduct(Products products, Product product, long depth) {
                 Product part = product.summed(Math.min(depth, product.k() - at), at == 0 ? 0f : 1f);
                 products.run(part, a + product.innerOffsetA(at), b + product.innerOffsetB(at), sums);
             }
-            Rows.narrow(sums, product.m(), Math.toIntExact(product.n()), c, product.ldc());
+            Rows.narrow(sums, product.m(), Math.toIntExact(product.n()), product.output(), c, product.ldc());
         } finally {
             products.giveBackScratch(memory);
         }

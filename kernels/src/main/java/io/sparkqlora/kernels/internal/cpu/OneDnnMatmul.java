@@ -69,9 +69,18 @@ final class OneDnnMatmul implements AutoCloseable {
     }
 
     private static memory.desc operand(long rows, long cols, DType dtype, boolean transposed, long rowStride) {
-        memory.data_type type = dtype == DType.BF16 ? memory.data_type.bf16 : memory.data_type.f32;
         return new memory.desc(
-                new long[] {rows, cols}, type, transposed ? new long[] {1, rowStride} : new long[] {rowStride, 1});
+                new long[] {rows, cols},
+                type(dtype),
+                transposed ? new long[] {1, rowStride} : new long[] {rowStride, 1});
+    }
+
+    private static memory.data_type type(DType dtype) {
+        return switch (dtype) {
+            case F32 -> memory.data_type.f32;
+            case BF16 -> memory.data_type.bf16;
+            default -> throw KernelErrors.unsupportedDType(dtype, "F32 or BF16");
+        };
     }
 
     /** F32 stays F32, whatever the environment says; the scratchpad is ours, so that the threads don't share one. */

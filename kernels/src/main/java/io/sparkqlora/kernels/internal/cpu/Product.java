@@ -59,6 +59,18 @@ record Product(
         return new Product(m, n, count, inputs, DType.F32, transposeA, lda, transposeB, ldb, n, alpha, beta);
     }
 
+    /** The same of {@code count} elements of the inner dimension in F32, operands and result without gaps; {@code beta} of it is kept. */
+    Product widened(long count, float beta) {
+        long rowOfA = transposeA ? m : count;
+        long rowOfB = transposeB ? count : n;
+        return new Product(m, n, count, DType.F32, DType.F32, transposeA, rowOfA, transposeB, rowOfB, n, alpha, beta);
+    }
+
+    /** Whether a type is F16, with which oneDNN computes on few processors. */
+    boolean involvesHalves() {
+        return inputs == DType.F16 || output == DType.F16;
+    }
+
     long offsetC(long row, long column) {
         return (row * ldc + column) * output.bytes();
     }

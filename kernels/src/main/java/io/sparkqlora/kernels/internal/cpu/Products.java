@@ -21,6 +21,10 @@ final class Products implements AutoCloseable {
 
     /** Computes a product of operands at these addresses. */
     void run(Product product, long a, long b, long c) {
+        if (product.involvesHalves()) {
+            new WidenedProduct(this, product).run(a, b, c);
+            return;
+        }
         if (!product.readsPastRows()) {
             runAsIs(product, a, b, c);
             return;

@@ -6,8 +6,8 @@ import io.sparkqlora.kernels.KernelErrors;
 import io.sparkqlora.kernels.Tensor;
 
 /**
- * Stages parts of tensor rows in {@code float[]}, where the Vector API is at its best: F32 is copied, BF16 widened on the
- * way in and rounded to nearest even on the way out. A row that fits the first-level cache makes this nearly free.
+ * Stages parts of tensor rows in {@code float[]}, where the Vector API is at its best: F32 is copied, BF16 and F16
+ * widened on the way in and rounded to nearest even on the way out. A row that fits the first-level cache makes this nearly free.
  */
 final class Rows {
 
@@ -62,23 +62,32 @@ final class Rows {
                     Native.store(shorts, 0, part, address + 2L * i);
                 }
             }
-            default -> throw KernelErrors.unsupportedDType(dtype, "F32 or BF16");
+            case F16 -> {
+                short[] shorts = SHORTS.get();
+                for (int i = 0; i < count; i += CHUNK) {
+                    int part = Math.min(CHUNK, count - i);
+                    Float16.narrow(in, at + i, shorts, 0, part);
+                    Native.store(shorts, 0, part, address + 2L * i);
+                }
+            }
+            default -> throw KernelErrors.unsupportedDType(dtype, "F32, BF16 or F16");
         }
     }
 
     /**
-     * Rounds a contiguous F32 matrix to BF16, several rows at once where they are short.
+     * Rounds a contiguous F32 matrix to a type of 16 bits, several rows at once where they are short.
      *
+     * @param dtype of the target
      * @param stride elements from row to row of the target
      */
-    static void narrow(long source, long rows, int cols, long target, long stride) {
+    static void narrow(long source, long rows, int cols, DType dtype, long target, long stride) {
         int height = Math.max(1, CHUNK / cols);
         float[] part = new float[height * cols];
         for (long row = 0; row < rows; row += height) {
             int count = (int) Math.min(height, rows - row);
             Native.load(source + 4 * row * cols, part, 0, count * cols);
             for (int r = 0; r < count; r++) {
-                store(part, r * cols, cols, DType.BF16, target + 2 * (row + r) * stride);
+                store(part, r * cols, cols, dtype, target + 2 * (row + r) * stride);
             }
         }
     }

@@ -52,7 +52,7 @@ final class CudaCrossEntropy implements CrossEntropy {
         if (rowScales != null) {
             Checks.vector(rowScales, DType.F32, logits.rows());
         }
-        launcher.of(kernels.of(Rectangle.byRow(logits)))
+        launcher.of(kernels.of(Rectangle.byRow(logits), logits))
                 .moves(logits, withGradient ? logits : null)
                 .matrix(logits)
                 .address(labels)

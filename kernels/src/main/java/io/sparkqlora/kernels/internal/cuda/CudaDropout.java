@@ -32,8 +32,8 @@ final class CudaDropout implements Dropout {
         Checks.alike(x, out);
         long first = firstRow * x.cols();
         Rectangle whole = Rectangle.of(x, out);
-        Rectangle walk = first % PER_CALL == 0 ? whole : new Rectangle(whole.rows(), whole.cols(), 1);
-        launcher.of(kernels.of(walk))
+        Rectangle walk = first % PER_CALL == 0 ? whole : whole.narrow();
+        launcher.of(kernels.of(walk, out))
                 .moves(out, x)
                 .matrix(x)
                 .matrix(out)

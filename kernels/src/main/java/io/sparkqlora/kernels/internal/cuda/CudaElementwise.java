@@ -5,12 +5,15 @@ import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Elementwise;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.kernels.internal.Checks;
+import java.util.Set;
 import jcuda.driver.CUDA_MEMCPY2D;
 import jcuda.driver.CUmemorytype;
 import jcuda.driver.JCudaDriver;
 
-/** Kernels in elementwise.cu; zeros, and copies of other types than F32 and BF16, by the driver. */
+/** Kernels in elementwise.cu; zeros, and copies of types that are not computed with, by the driver. */
 final class CudaElementwise implements Elementwise {
+
+    private static final Set<DType> COMPUTED = Set.of(DType.F32, DType.BF16, DType.F16);
 
     private final Handles.Stream stream;
     private final Launcher launcher;
@@ -33,18 +36,14 @@ final class CudaElementwise implements Elementwise {
     @Override
     public void cast(Tensor source, Tensor out) {
         Checks.shape(out, source.rows(), source.cols());
-        boolean kernel = source.dtype() == DType.F32 || source.dtype() == DType.BF16;
-        if (!kernel && source.dtype() == out.dtype()) {
+        if (!COMPUTED.contains(source.dtype()) && source.dtype() == out.dtype()) {
             copy(source, out);
             return;
         }
         Checks.floating(out);
-        boolean half = source.dtype() == DType.F16;
-        if (!half) {
-            Checks.floating(source);
-        }
-        Rectangle walk = half ? new Rectangle(out.rows(), out.cols(), 1) : Rectangle.of(source, out);
-        launcher.of(cast.of(walk))
+        Checks.floating(source);
+        Rectangle walk = Rectangle.of(source, out);
+        launcher.of(cast.of(walk, out))
                 .moves(source, out)
                 .matrix(source)
                 .matrix(out)
@@ -73,7 +72,7 @@ final class CudaElementwise implements Elementwise {
     public void add(Tensor a, Tensor b, Tensor out) {
         Checks.alike(out, a, b);
         Rectangle walk = Rectangle.of(out, a, b);
-        launcher.of(add.of(walk))
+        launcher.of(add.of(walk, out))
                 .moves(out, a, b)
                 .matrix(a)
                 .matrix(b)
@@ -89,7 +88,7 @@ final class CudaElementwise implements Elementwise {
         Checks.floating(bias);
         Checks.shape(bias, 1, out.cols());
         Rectangle walk = Rectangle.byRow(out, bias);
-        launcher.of(addBias.of(walk))
+        launcher.of(addBias.of(walk, out))
                 .moves(out, out)
                 .matrix(out)
                 .matrix(bias)
@@ -111,7 +110,7 @@ final class CudaElementwise implements Elementwise {
     private void map(Variants kernels, Tensor source, float parameter, Tensor out) {
         Checks.alike(out, source);
         Rectangle walk = Rectangle.of(out, source);
-        launcher.of(kernels.of(walk))
+        launcher.of(kernels.of(walk, out))
                 .moves(source, out)
                 .matrix(source)
                 .matrix(out)

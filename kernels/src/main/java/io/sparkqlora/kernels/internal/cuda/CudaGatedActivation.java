@@ -29,7 +29,7 @@ final class CudaGatedActivation implements GatedActivation {
     public void forward(Tensor gate, Tensor up, Kind kind, Tensor out) {
         Checks.alike(out, gate, up);
         Rectangle walk = Rectangle.of(out, gate, up);
-        launcher.of(forward.of(walk))
+        launcher.of(forward.of(walk, out))
                 .moves(out, gate, up)
                 .matrix(gate)
                 .matrix(up)
@@ -45,7 +45,7 @@ final class CudaGatedActivation implements GatedActivation {
         Tensor written = out == null ? dOut : out;
         Checks.alike(dOut, gate, up, dGate, dUp, written);
         Rectangle walk = Rectangle.of(dOut, gate, up, dGate, dUp, written);
-        launcher.of(backward.of(walk))
+        launcher.of(backward.of(walk, dGate, dUp, out == null ? dGate : out))
                 .moves(dOut, gate, up, dGate, dUp, out)
                 .matrix(dOut)
                 .matrix(gate)

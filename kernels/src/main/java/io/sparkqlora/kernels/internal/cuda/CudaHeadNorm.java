@@ -24,7 +24,7 @@ final class CudaHeadNorm implements HeadNorm {
     @Override
     public void forward(Tensor x, Tensor weight, float weightOffset, float eps, Tensor y) {
         Checks.heads(weight, x, y);
-        launcher.of(forward.of(Rectangle.byRow(weight, x, y)))
+        launcher.of(forward.of(Rectangle.byRow(weight, x, y), y))
                 .moves(x, y)
                 .matrix(x)
                 .matrix(weight)
@@ -35,7 +35,7 @@ final class CudaHeadNorm implements HeadNorm {
     @Override
     public void backward(Tensor dy, Tensor x, Tensor weight, float weightOffset, float eps, Tensor dx) {
         Checks.heads(weight, x, dy, dx);
-        launcher.of(backward.of(Rectangle.byRow(weight, x, dy, dx)))
+        launcher.of(backward.of(Rectangle.byRow(weight, x, dy, dx), dx))
                 .moves(x, dy, dx)
                 .matrix(dy)
                 .matrix(x)

@@ -8,7 +8,7 @@ import io.sparkqlora.kernels.TensorStack;
 import io.sparkqlora.kernels.internal.cuda.GeneralMatmul.Steps;
 import io.sparkqlora.kernels.internal.cuda.HopperMatmul.Addend;
 
-/** Chooses the kernel of a product: Hopper's where it fits, the general one for bf16, the plain one for f32. */
+/** Chooses the kernel of a product: Hopper's where it fits, the general one for bf16 and f16, the plain one for f32. */
 final class CudaMatmul implements Matmul {
 
     /** Set to run everything on the kernels of sm_80, also on newer chips; for measuring and testing those. */
@@ -21,6 +21,7 @@ final class CudaMatmul implements Matmul {
     private final HopperMatmul hopper;
     private final GeneralMatmul general;
     private final CudaKernel plain;
+    private final CudaKernel plainToHalves;
 
     /** @param hopper null where the chip is no Hopper */
     CudaMatmul(
@@ -33,6 +34,7 @@ final class CudaMatmul implements Matmul {
         this.hopper = hopper;
         this.general = new GeneralMatmul(context.multiprocessors(), launcher, library, workspace);
         this.plain = library.kernel("matmul_f32", "matmul_f32");
+        this.plainToHalves = library.kernel(Variants.file("matmul_f32", DType.F16), "matmul_f32");
     }
 
     @Override
@@ -66,12 +68,12 @@ final class CudaMatmul implements Matmul {
     }
 
     private void plain(Product p) {
-        launcher.of(plain).work(p.flops(), p.bytes(), p.m(), p.n(), p.k());
+        launcher.of(p.c().dtype() == DType.F16 ? plainToHalves : plain).work(p.flops(), p.bytes(), p.m(), p.n(), p.k());
         operand(p.a(), p.transposeA());
         operand(p.b(), !p.transposeB());
         launcher.address(p.c())
                 .number(p.c().rowStride())
-                .flag(p.c().dtype() == DType.BF16)
+                .flag(p.c().dtype() != DType.F32)
                 .number(p.m())
                 .number(p.n())
                 .number(p.k())

@@ -202,19 +202,24 @@ final class CudaQuantization implements Quantization {
 
     private void narrow(Part part) {
         Tensor out = part.out();
-        launcher.of(dequantize.narrow()).work(0, part.traffic(), out.rows(), out.cols(), 0);
+        launcher.of(dequantize.of(narrowWalk(out), out)).work(0, part.traffic(), out.rows(), out.cols(), 0);
         launcher.structure();
         format(part.source());
         launcher.end();
         launcher.matrix(out).number(out.rows()).number(out.cols());
-        new Rectangle(out.rows(), out.cols(), 1).launch(launcher);
+        narrowWalk(out).launch(launcher);
+    }
+
+    private static Rectangle narrowWalk(Tensor out) {
+        return Rectangle.byRow(out).narrow();
     }
 
     private void wide(List<Part> parts) {
         long rows = parts.stream().mapToLong(part -> part.out().rows()).sum();
         double traffic = parts.stream().mapToDouble(Part::traffic).sum();
-        launcher.of(dequantize.wide())
-                .work(0, traffic, rows, parts.get(0).out().cols(), 0)
+        Tensor first = parts.get(0).out();
+        launcher.of(dequantize.of(Rectangle.of(first), first))
+                .work(0, traffic, rows, first.cols(), 0)
                 .structure();
         for (int i = 0; i < PARTS; i++) {
             Part part = parts.get(Math.min(i, parts.size() - 1)); // a place without one is never looked at

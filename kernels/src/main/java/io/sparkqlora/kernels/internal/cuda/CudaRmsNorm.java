@@ -17,15 +17,20 @@ final class CudaRmsNorm implements RmsNorm {
     private final Launcher launcher;
     private final Variants forward;
     private final Variants backward;
-    private final CudaKernel packedForward;
-    private final CudaKernel packedBackward;
+    private final Variants packedForward;
+    private final Variants packedBackward;
 
     CudaRmsNorm(Launcher launcher, CudaKernel.Library library) {
         this.launcher = launcher;
         this.forward = Variants.of(library, "rms_norm", "rms_norm_forward");
         this.backward = Variants.of(library, "rms_norm", "rms_norm_backward");
-        this.packedForward = library.kernel("rms_norm", "rms_norm_forward_bf16");
-        this.packedBackward = library.kernel("rms_norm", "rms_norm_backward_bf16");
+        this.packedForward = packed(library, "rms_norm_forward");
+        this.packedBackward = packed(library, "rms_norm_backward");
+    }
+
+    /** Where all is of one type of 16 bits and wide, a row is held as it lies. */
+    private static Variants packed(CudaKernel.Library library, String name) {
+        return Variants.of(library, "rms_norm", name + "_packed", name + "_1");
     }
 
     @Override
@@ -45,7 +50,7 @@ final class CudaRmsNorm implements RmsNorm {
         Checks.alike(x, all);
         check(x, weight, rstd);
         Rectangle walk = Rectangle.byRow(x, y, weight, all[all.length - 2], all[all.length - 1]);
-        launcher.of(packed(walk, all) ? packedForward : forward.of(walk))
+        launcher.of((packed(all) ? packedForward : forward).of(walk, y, all[all.length - 1]))
                 .moves(all)
                 .matrix(x)
                 .matrix(addTo)
@@ -67,7 +72,7 @@ final class CudaRmsNorm implements RmsNorm {
         Checks.alike(x, dy, dx, residual, again);
         check(x, weight, rstd);
         Rectangle walk = Rectangle.byRow(x, dy, weight, dx, residual, again);
-        launcher.of(packed(walk, dy, x, dx, residual, again) ? packedBackward : backward.of(walk))
+        launcher.of((packed(dy, x, dx, residual, again) ? packedBackward : backward).of(walk, dx, again))
                 .moves(dx, dy, x, addTo, y)
                 .matrix(dy)
                 .matrix(x)
@@ -81,8 +86,9 @@ final class CudaRmsNorm implements RmsNorm {
         launcher.over(x.rows(), 1, 1, threads(walk));
     }
 
-    private static boolean packed(Rectangle walk, Tensor... tensors) {
-        return walk.width() > 1 && Stream.of(tensors).allMatch(tensor -> tensor.dtype() == DType.BF16);
+    private static boolean packed(Tensor... tensors) {
+        DType type = tensors[0].dtype();
+        return type != DType.F32 && Stream.of(tensors).allMatch(tensor -> tensor.dtype() == type);
     }
 
     private static void check(Tensor x, Tensor weight, Tensor rstd) {

@@ -31,13 +31,10 @@ final class CudaRope implements Rope {
         }
         int half = Math.toIntExact(cos.cols());
         int heads = Math.toIntExact(x.cols() / headDim);
-        boolean wide = half % 8 == 0
-                && headDim % 8 == 0
-                && Rectangle.aligned(x)
-                && Rectangle.aligned(cos)
-                && Rectangle.aligned(sin);
+        Rectangle rows = Rectangle.byRow(x, cos, sin);
+        boolean wide = half % 8 == 0 && headDim % 8 == 0 && rows.width() > 1;
         long items = (long) heads * half / (wide ? 8 : 1);
-        launcher.of(wide ? kernels.wide() : kernels.narrow())
+        launcher.of(kernels.of(wide ? rows : rows.narrow(), x))
                 .moves(x, x)
                 .matrix(x)
                 .address(positions)

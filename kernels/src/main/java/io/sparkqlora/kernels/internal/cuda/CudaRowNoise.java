@@ -23,7 +23,7 @@ final class CudaRowNoise implements RowNoise {
         Checks.vector(bounds, DType.F32, x.rows());
         Checks.vector(streamBase, DType.I64, 1);
         Rectangle walk = Rectangle.byRow(x);
-        launcher.of(kernels.of(walk))
+        launcher.of(kernels.of(walk, x))
                 .moves(x, x)
                 .matrix(x)
                 .address(bounds)

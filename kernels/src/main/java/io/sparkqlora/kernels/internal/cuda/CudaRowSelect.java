@@ -26,7 +26,7 @@ final class CudaRowSelect implements RowSelect {
         Checks.vector(indices, DType.I32, out.rows());
         Checks.shape(out, out.rows(), table.cols());
         Rectangle walk = Rectangle.byRow(out, table);
-        launcher.of(gather.of(walk))
+        launcher.of(gather.of(walk, out))
                 .moves(out, out)
                 .matrix(table)
                 .address(indices)
@@ -45,7 +45,7 @@ final class CudaRowSelect implements RowSelect {
         Checks.vector(indices, DType.I32, rows.rows());
         Checks.shape(out, out.rows(), rows.cols());
         Rectangle walk = Rectangle.byRow(rows, out);
-        launcher.of(scatter.of(walk))
+        launcher.of(scatter.of(walk, out))
                 .moves(rows, rows)
                 .matrix(rows)
                 .address(indices)

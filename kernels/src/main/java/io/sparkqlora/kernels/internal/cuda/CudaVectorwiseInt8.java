@@ -21,23 +21,19 @@ final class CudaVectorwiseInt8 implements VectorwiseInt8 {
     private final Device device;
     private final Launcher launcher;
     private final CudaKernel quantize;
-    private final CudaKernel wide;
-    private final CudaKernel narrow;
+    private final Variants dequantize;
 
     CudaVectorwiseInt8(Device device, Launcher launcher, CudaKernel.Library library) {
         this.device = device;
         this.launcher = launcher;
         this.quantize = library.kernel("int8", "int8_quantize_rows");
-        this.wide = library.kernel("int8", "int8_dequantize_16");
-        this.narrow = library.kernel("int8", "int8_dequantize_1");
+        this.dequantize = Variants.of(library, "int8", "int8_dequantize_16", "int8_dequantize_1");
     }
 
     @Override
     public void quantize(Tensor source, Tensor codes, Tensor absmax) {
         Int8Checks.parts(codes, absmax, source);
-        if (source.dtype() != DType.F16) {
-            Checks.floating(source);
-        }
+        Checks.floating(source);
         launcher.of(quantize)
                 .moves(codes, source)
                 .matrix(source)
@@ -89,8 +85,9 @@ final class CudaVectorwiseInt8 implements VectorwiseInt8 {
         Int8Checks.parts(codes, absmax, out);
         Checks.floating(out);
         boolean aligned = out.cols() % WIDTH == 0 && codes.address() % WIDTH == 0 && Rectangle.aligned(out);
+        Rectangle walk = Rectangle.byRow(out);
         long perBlock = (long) THREADS * (aligned ? WIDTH : 1);
-        launcher.of(aligned ? wide : narrow)
+        launcher.of(dequantize.of(aligned ? walk : walk.narrow(), out))
                 .moves(out, codes, absmax)
                 .address(codes)
                 .address(absmax)

@@ -5,13 +5,13 @@ import io.sparkqlora.kernels.Attention.Settings;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Tensor;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
 
-/** Attention by attention.cu: bf16, heads of up to 256 elements, any chip since sm_80 whose blocks have the shared memory. */
+/** Attention by attention.cu: 16 bits, heads of up to 256 elements, any chip since sm_80 whose blocks have the shared memory. */
 final class GeneralAttention {
 
-    private static final String FILE = "attention";
     private static final int ROWS = 64; // of a block
     private static final int QUERIES = 32; // at a time, for the gradients of keys
     private static final int COLUMNS = 128; // that a warp sums up
@@ -20,18 +20,18 @@ final class GeneralAttention {
     private final Launcher launcher;
     private final PlainAttention plain;
     private final int sharedBytes;
-    private final List<Width> widths;
+    private final Map<DType, List<Width>> widths;
 
     /** The kernels for heads of up to {@code size} elements. */
     private record Width(int size, CudaKernel forward, CudaKernel backwardQueries, CudaKernel backwardKeys) {
 
-        static Width of(CudaKernel.Library library, int size) {
+        static Width of(CudaKernel.Library library, String file, int size) {
             int tile = ROWS * size * 2;
             return new Width(
                     size,
-                    library.kernel(FILE, "attention_forward_" + size, 5 * tile),
-                    library.kernel(FILE, "attention_backward_queries_" + size, 6 * tile),
-                    library.kernel(FILE, "attention_backward_keys_" + size, 2 * tile + 4 * QUERIES * size * 2));
+                    library.kernel(file, "attention_forward_" + size, 5 * tile),
+                    library.kernel(file, "attention_backward_queries_" + size, 6 * tile),
+                    library.kernel(file, "attention_backward_keys_" + size, 2 * tile + 4 * QUERIES * size * 2));
         }
 
         int threads() {
@@ -48,16 +48,21 @@ final class GeneralAttention {
         this.launcher = launcher;
         this.plain = plain;
         this.sharedBytes = sharedBytes;
-        this.widths =
-                Stream.of(64, 128, 256).map(size -> Width.of(library, size)).toList();
+        this.widths = Map.of(DType.BF16, widths(library, DType.BF16), DType.F16, widths(library, DType.F16));
+    }
+
+    private static List<Width> widths(CudaKernel.Library library, DType dtype) {
+        return Stream.of(64, 128, 256)
+                .map(size -> Width.of(library, Variants.file("attention", dtype), size))
+                .toList();
     }
 
     boolean fits(AttentionCall call) {
-        return call.q().dtype() == DType.BF16 && find(call).isPresent();
+        return find(call).isPresent();
     }
 
     private Optional<Width> find(AttentionCall call) {
-        return widths.stream()
+        return widths.getOrDefault(call.q().dtype(), List.of()).stream()
                 .filter(width -> width.fits(call.settings().headDim(), sharedBytes))
                 .findFirst();
     }

@@ -6,7 +6,7 @@ import io.sparkqlora.kernels.Tensor;
 import java.util.HashMap;
 import java.util.Map;
 
-/** Products by matmul.cu: bf16 in, any shape, any layout. */
+/** Products by matmul.cu: bf16 or f16 in, any shape, any layout. */
 final class GeneralMatmul {
 
     /** Waves of blocks that a split of k aims at: enough to keep the memory busy. */
@@ -75,15 +75,25 @@ final class GeneralMatmul {
     private final Launcher launcher;
     private final CudaKernel.Library library;
     private final Workspace workspace;
-    private final CudaKernel addParts;
-    private final Map<String, CudaKernel> kernels = new HashMap<>();
+    private final Map<Name, CudaKernel> kernels = new HashMap<>();
+
+    private record Name(String file, String kernel) {
+
+        static Name of(Product p, String kernel) {
+            return new Name(Variants.file("matmul", p.a().dtype()), kernel);
+        }
+    }
 
     GeneralMatmul(int multiprocessors, Launcher launcher, CudaKernel.Library library, Workspace workspace) {
         this.multiprocessors = multiprocessors;
         this.launcher = launcher;
         this.library = library;
         this.workspace = workspace;
-        this.addParts = library.kernel("matmul", "matmul_add_parts");
+    }
+
+    private CudaKernel kernel(Product p, String kernel, int sharedBytes) {
+        return kernels.computeIfAbsent(
+                Name.of(p, kernel), name -> library.kernel(name.file(), name.kernel(), sharedBytes));
     }
 
     void run(Product p) {
@@ -108,14 +118,13 @@ final class GeneralMatmul {
         double all = launch.count();
         double parts = launch.parts() == 0 ? 0 : 4.0 * launch.cut().splits() * p.m() * p.n();
         Size size = launch.size();
-        String kernel = size.kernel(p, launch.count());
-        launcher.of(kernels.computeIfAbsent(kernel, name -> library.kernel("matmul", name, size.sharedBytes())))
+        launcher.of(kernel(p, size.kernel(p, launch.count()), size.sharedBytes()))
                 .work(all * p.flops(), all * (p.bytes() + parts), p.m(), p.n(), p.k());
         problem(launch);
         long z = (long) launch.cut().splits() * launch.count();
         launcher.over(tiles(p.n(), size.cols()), tiles(p.m(), size.rows()), z, size.threads());
         if (launch.parts() != 0) {
-            launcher.of(addParts)
+            launcher.of(kernel(p, "matmul_add_parts", 0))
                     .work(
                             0,
                             all * (parts + p.c().bytes()),
@@ -170,7 +179,7 @@ final class GeneralMatmul {
                 .number(p.n())
                 .number(p.k())
                 .number(launch.cut().depth())
-                .flag(p.c().dtype() == DType.BF16)
+                .flag(p.c().dtype() != DType.F32)
                 .flag(aligned(p.a()) && steps.a() % ALIGNMENT == 0)
                 .flag(aligned(p.b()) && steps.b() % ALIGNMENT == 0)
                 .number(p.alpha())

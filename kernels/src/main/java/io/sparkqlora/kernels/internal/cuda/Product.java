@@ -2,7 +2,6 @@
 package io.sparkqlora.kernels.internal.cuda;
 
 import io.sparkqlora.kernels.DType;
-import io.sparkqlora.kernels.KernelErrors;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.kernels.internal.Checks;
 
@@ -11,10 +10,7 @@ record Product(Tensor a, boolean transposeA, Tensor b, boolean transposeB, float
 
     Product {
         DType type = a.dtype();
-        if (type != DType.F32 && type != DType.BF16) {
-            throw KernelErrors.unsupportedDType(type, "F32 and BF16");
-        }
-        Checks.floating(c);
+        Checks.productTypes(type, c.dtype());
         long inner = transposeA ? a.rows() : a.cols();
         boolean fits = inner == (transposeB ? b.cols() : b.rows())
                 && c.rows() == (transposeA ? a.cols() : a.rows())

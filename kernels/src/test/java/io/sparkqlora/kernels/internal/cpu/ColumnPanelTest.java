@@ -25,6 +25,8 @@ class ColumnPanelTest {
         "BF16, 33, 513, 192, 64, 128, 512",
         "BF16, 7, 1300, 256, 0, 256, 512",
         "BF16, 40, 300, 128, 0, 128, 64",
+        "F16, 33, 513, 192, 64, 128, 512",
+        "F16, 40, 300, 128, 0, 128, 64",
         "F32, 9, 200, 64, 0, 64, 200",
     })
     void agreesWithDoublePrecision(DType dtype, int rows, int inner, int all, int col, int cols, int depth) {
@@ -44,7 +46,7 @@ class ColumnPanelTest {
             double[][] expected =
                     TestMatrix.product(TestMatrix.read(dy), TestMatrix.read(dense.colRange(col, col + cols)), 1, null);
             Tensor written = dx.colRange(col, col + cols);
-            TestMatrix.assertClose(written, expected, dtype == DType.F32 ? 1e-6 : 3e-3);
+            TestMatrix.assertClose(written, expected, TestMatrix.tolerance(dtype, 3e-3));
             TestMatrix.assertGapsUntouched(dx);
             int[] bits = TestMatrix.bits(written);
             panel.run(Dequantizer.of(weight, dtype), memory);

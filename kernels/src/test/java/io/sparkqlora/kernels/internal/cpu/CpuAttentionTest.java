@@ -82,7 +82,8 @@ class CpuAttentionTest {
     }
 
     private static void check(DType dtype, Attention.Settings settings, int[] queryStarts, int[] keyStarts) {
-        check(new Call(dtype, settings, queryStarts, keyStarts), dtype == DType.F32 ? 2e-6 : 1e-2);
+        double tolerance = dtype == DType.F32 ? 2e-6 : TestMatrix.tolerance(dtype, 1e-2);
+        check(new Call(dtype, settings, queryStarts, keyStarts), tolerance);
     }
 
     private static void check(Call made, double tolerance) {
@@ -122,6 +123,7 @@ class CpuAttentionTest {
         int[] starts = {0, 1, 8, 8, 140, 410, 411};
         check(DType.F32, settings, starts, starts);
         check(DType.BF16, settings, starts, starts);
+        check(DType.F16, settings, starts, starts);
     }
 
     @ParameterizedTest
@@ -141,6 +143,7 @@ class CpuAttentionTest {
         int[] starts = {0, 1, 64, 64, 129, 130, 131, 134, 394, 395, 460, 461, 462, 463};
         check(new Call(DType.BF16, settings, starts, starts, true), 1e-2);
         check(new Call(DType.BF16, settings, new int[] {0, 3, 4, 74}, new int[] {0, 200, 329, 629}, true), 1e-2);
+        check(new Call(DType.F16, settings, starts, starts, true), 1.25e-3);
     }
 
     /** What a GPU keeps for the sums of dQ must do for the most sequences that so many tokens can be. */
@@ -185,7 +188,7 @@ class CpuAttentionTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"F32, 2e-6", "BF16, 1e-2"})
+    @CsvSource({"F32, 2e-6", "BF16, 1e-2", "F16, 1.25e-3"})
     void oneQueryAgainstCachedKeys(DType dtype, double tolerance) {
         var settings = new Attention.Settings(9, 3, 64, 0.125f, 0, 0f);
         try (Call call = new Call(dtype, settings, new int[] {0, 1, 2, 5}, new int[] {0, 700, 701, 850}).forward()) {
@@ -197,7 +200,7 @@ class CpuAttentionTest {
     void anotherSequencesNotANumbersDoNotSpread() {
         var settings = new Attention.Settings(3, 1, 64, 0.125f, 0, 0f);
         int[] starts = {0, 70, 140};
-        for (DType dtype : new DType[] {DType.F32, DType.BF16}) {
+        for (DType dtype : new DType[] {DType.F32, DType.BF16, DType.F16}) {
             try (Call call = new Call(dtype, settings, starts, starts)) {
                 float[] poison = new float[64];
                 java.util.Arrays.fill(poison, Float.NaN);

@@ -21,7 +21,15 @@ import org.junit.jupiter.params.provider.CsvSource;
 class CpuMatmulTest {
 
     @ParameterizedTest
-    @CsvSource({"F32, F32, 1e-6", "F32, BF16, 3e-3", "BF16, F32, 1e-6", "BF16, BF16, 3e-3"})
+    @CsvSource({
+        "F32, F32, 1e-6",
+        "F32, BF16, 3e-3",
+        "BF16, F32, 1e-6",
+        "BF16, BF16, 3e-3",
+        "F32, F16, 4e-4",
+        "F16, F32, 1e-6",
+        "F16, F16, 4e-4"
+    })
     void randomShapesAgreeWithDoublePrecision(DType inputs, DType output, double tolerance) {
         Random random = new Random(11);
         for (int i = 0; i < 40; i++) {
@@ -94,6 +102,8 @@ class CpuMatmulTest {
             checkShape(device, m, k, n, ta, tb, beta, DType.F32, DType.F32, rounding);
             checkShape(device, m, k, n, ta, tb, beta, DType.BF16, DType.F32, rounding);
             checkShape(device, m, k, n, ta, tb, beta, DType.BF16, DType.BF16, 3e-3);
+            checkShape(device, m, k, n, ta, tb, beta, DType.F16, DType.F32, rounding);
+            checkShape(device, m, k, n, ta, tb, beta, DType.F16, DType.F16, 4e-4);
         }
     }
 
@@ -182,6 +192,40 @@ class CpuMatmulTest {
             assertThatThrownBy(() -> device.ops().matmul().linear(integers, integers, integers))
                     .isInstanceOf(QLoraException.class)
                     .hasMessageContaining("QLORA-K006");
+        }
+    }
+
+    @Test
+    void aProductIsNotRoundedToTheOtherTypeOf16Bits() {
+        try (Device device = TestDevice.open()) {
+            Tensor a = TestMatrix.poisoned(device, DType.F16, 4, 4, 0);
+            Tensor c = TestMatrix.poisoned(device, DType.BF16, 4, 4, 0);
+            assertThatThrownBy(() -> device.ops().matmul().linear(a, a, c))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessage("a product of F16 is not rounded to BF16");
+        }
+    }
+
+    /** A product of halves that no half holds is infinite, and one too small is zero: neither wraps round. */
+    @Test
+    void halvesOverflowAndUnderflowAsIeeeSays() {
+        try (Device device = TestDevice.open()) {
+            Tensor a = TestMatrix.poisoned(device, DType.F16, 3, 1, 0);
+            Tensor b = TestMatrix.poisoned(device, DType.F16, 1, 1, 0);
+            Tensor c = TestMatrix.poisoned(device, DType.F16, 3, 1, 0);
+            float[][] rows = {{-256f}, {0x1p-24f}, {0x1.8p-16f}};
+            for (int i = 0; i < rows.length; i++) {
+                Rows.store(rows[i], 0, 1, a, i, 0);
+            }
+            Rows.store(new float[] {256f}, 0, 1, b, 0, 0);
+            device.ops().matmul().linear(a, b, c);
+            double[][] large = TestMatrix.read(c);
+            Rows.store(new float[] {0x1p-8f}, 0, 1, b, 0, 0);
+            device.ops().matmul().linear(a, b, c);
+            double[][] small = TestMatrix.read(c);
+            assertThat(large).isDeepEqualTo(new double[][] {{Double.NEGATIVE_INFINITY}, {0x1p-16}, {0x1.8p-8}});
+            assertThat(small)
+                    .isDeepEqualTo(new double[][] {{-1}, {0}, {0x1p-23}}); // 1.5 units of the smallest: to even
         }
     }
 

@@ -28,7 +28,7 @@ class CrossEntropyTest {
     }
 
     static Stream<Arguments> cases() {
-        return Stream.of(DType.F32, DType.BF16).flatMap(dtype -> Stream.of(1, 2, 31, 259, 2048, 5003, 49_152)
+        return Stream.of(DType.F32, DType.BF16, DType.F16).flatMap(dtype -> Stream.of(1, 2, 31, 259, 2048, 5003, 49_152)
                 .flatMap(vocabulary -> Stream.of(0f, 30f).map(cap -> Arguments.of(dtype, vocabulary, cap))));
     }
 

@@ -56,7 +56,7 @@ class DroppedLoraTest {
     }
 
     private static double tolerance(DType dtype) {
-        return dtype == DType.F32 ? 1e-6 : 4e-3;
+        return TestMatrix.tolerance(dtype, 4e-3);
     }
 
     @ParameterizedTest
@@ -73,6 +73,8 @@ class DroppedLoraTest {
         "BF16, 96, 320, 64, 2, 0.125",
         "BF16, 40, 64, 72, 2, 0.5",
         "BF16, 1, 8, 16, 3, 0.5",
+        "F16, 70, 43, 5, 2, 0.5",
+        "F16, 129, 520, 24, 3, 0.25",
     })
     void agreesWithDoublePrecision(DType dtype, int rows, int in, int rank, int layers, float p) {
         Masks masks = masks(p, layers);
@@ -136,7 +138,14 @@ class DroppedLoraTest {
 
     /** Operands of ones, so that each result is a mask: every bit of it is what the contract says, in all three. */
     @ParameterizedTest
-    @CsvSource({"F32, 40, 30, 4", "BF16, 70, 43, 5", "BF16, 70, 168, 8", "BF16, 130, 584, 16", "BF16, 48, 72, 40"})
+    @CsvSource({
+        "F32, 40, 30, 4",
+        "BF16, 70, 43, 5",
+        "BF16, 70, 168, 8",
+        "BF16, 130, 584, 16",
+        "BF16, 48, 72, 40",
+        "F16, 70, 168, 8"
+    })
     void drawsTheSameMaskEverywhere(DType dtype, int rows, int in, int rank) {
         Masks masks = masks(0.5f, 2);
         Tensor x = filled(dtype, rows, in, (r, c) -> 1);

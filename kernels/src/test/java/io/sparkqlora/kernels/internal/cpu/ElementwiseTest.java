@@ -28,7 +28,7 @@ class ElementwiseTest {
     @MethodSource(SHAPES)
     void castsToEachType(DType dtype, boolean strided, int rows, int cols) {
         Matrix source = Shapes.matrix(device, dtype, strided, rows, cols).random(1, 3);
-        for (DType to : new DType[] {DType.F32, DType.BF16}) {
+        for (DType to : new DType[] {DType.F32, DType.BF16, DType.F16}) {
             Matrix out = Matrix.strided(device, to, rows, cols);
             ops.cast(source.tensor, out.tensor);
             double[][] x = source.values();
@@ -104,7 +104,7 @@ class ElementwiseTest {
 
     @Test
     void zeroesItsRowsOnly() {
-        for (DType dtype : new DType[] {DType.F32, DType.BF16, DType.F64, DType.U8}) {
+        for (DType dtype : new DType[] {DType.F32, DType.BF16, DType.F16, DType.F64, DType.U8}) {
             Matrix out = Matrix.strided(device, dtype, 3, 70);
             ops.zero(out.tensor);
             out.assertGapsUntouched();

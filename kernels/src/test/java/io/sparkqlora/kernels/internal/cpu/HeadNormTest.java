@@ -33,7 +33,7 @@ class HeadNormTest {
     }
 
     static Stream<Arguments> shapes() {
-        return Stream.of(DType.F32, DType.BF16)
+        return Stream.of(DType.F32, DType.BF16, DType.F16)
                 .flatMap(dtype -> Stream.of(false, true).flatMap(strided -> SIZES.stream()
                         .map(size -> Arguments.of(dtype, strided, size[0], size[1], size[2]))));
     }

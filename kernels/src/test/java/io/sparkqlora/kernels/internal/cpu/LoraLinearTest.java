@@ -79,7 +79,7 @@ class LoraLinearTest {
         }
 
         double tolerance() {
-            return dtype == DType.F32 ? 1e-6 : 3e-3;
+            return TestMatrix.tolerance(dtype, 3e-3);
         }
 
         double[][] b() {
@@ -97,6 +97,9 @@ class LoraLinearTest {
         "BF16, 385, 136, 32, 192 320",
         "BF16, 257, 192, 48, 264",
         "BF16, 260, 128, 72, 128 136",
+        "F16, 70, 40, 5, 17 9",
+        "F16, 200, 320, 16, 256 64 64",
+        "F16, 257, 192, 48, 264",
     })
     void agreesWithDoublePrecision(DType dtype, int rows, int in, int rank, String layers) {
         try (Device device = TestDevice.open()) {

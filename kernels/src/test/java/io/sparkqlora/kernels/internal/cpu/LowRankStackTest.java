@@ -52,7 +52,7 @@ class LowRankStackTest {
     }
 
     private static double tolerance(DType dtype) {
-        return dtype == DType.F32 ? 1e-6 : 3e-3;
+        return TestMatrix.tolerance(dtype, 3e-3);
     }
 
     /** The first ones of a stack. */
@@ -78,6 +78,13 @@ class LowRankStackTest {
         "BF16, F32, 136, 24, 1100, true, false, 1, 1",
         "BF16, F32, 5, 33, 77, true, false, 1, 1",
         "BF16, BF16, 33, 7, 41, true, true, 2, 0.5",
+        "F16, F16, 70, 16, 1300, false, true, 1.5, 0",
+        "F16, F16, 256, 48, 576, false, true, 1.5, 0",
+        "F16, F16, 130, 200, 16, false, true, 1, 1",
+        "F16, F16, 96, 264, 32, false, false, 1, 1",
+        "F16, F32, 48, 2056, 600, true, false, 1, 1",
+        "F16, F32, 136, 24, 1100, true, false, 1, 1",
+        "F16, F16, 33, 7, 41, true, true, 2, 0.5",
         "F32, F32, 20, 12, 30, false, true, 1.5, 0",
     })
     void productsOfStacks(
@@ -181,6 +188,8 @@ class LowRankStackTest {
         "BF16, 512, 136, 32, 192 320",
         "BF16, 260, 192, 16, 264",
         "BF16, 300, 128, 72, 128 136",
+        "F16, 35, 40, 5, 17 9",
+        "F16, 256, 320, 16, 256 64 64",
     })
     void layersAgreeWithDoublePrecision(DType dtype, int rows, int in, int rank, String layers) {
         Problem p = new Problem(dtype, rows, in, rank, layers);

@@ -89,8 +89,8 @@ final class Matrix {
     }
 
     /**
-     * Each element is near the reference, in units of the largest of it: 2e-6 in F32, half a unit of BF16's 8 bits (and a
-     * little) of the element itself in BF16; and nothing beside the rows was written.
+     * Each element is near the reference, in units of the largest of it: 2e-6 in F32, in BF16 and F16 half a unit of their 8 and 11
+     * bits (and a little) of the element itself; and nothing beside the rows was written.
      */
     void assertNear(double[][] expected, String what) {
         assertNear(expected, 1e-30, what);
@@ -104,16 +104,26 @@ final class Matrix {
                 largest = Math.max(largest, Math.abs(x));
             }
         }
-        double relative = tensor.dtype() == DType.BF16 ? 0x1.01p-8 : 0;
+        double relative = 0x1.01p0 * rounding(tensor.dtype());
+        double smallest = tensor.dtype() == DType.F16 ? 0x1p-25 : 0; // half a denormal
         for (int r = 0; r < expected.length; r++) {
             for (int c = 0; c < expected[r].length; c++) {
-                double tolerance = 2e-6 * largest + relative * Math.abs(expected[r][c]);
+                double tolerance = smallest + 2e-6 * largest + relative * Math.abs(expected[r][c]);
                 assertThat((double) get(r, c))
                         .as("%s, %s, row %d, column %d of %d", what, tensor.dtype(), r, c, expected[r].length)
                         .isCloseTo(expected[r][c], offset(tolerance));
             }
         }
         assertGapsUntouched();
+    }
+
+    /** Half a unit of a type's last bit, relative; 0 for F32. */
+    static double rounding(DType dtype) {
+        return switch (dtype) {
+            case BF16 -> 0x1p-8;
+            case F16 -> 0x1p-11;
+            default -> 0;
+        };
     }
 
     void assertGapsUntouched() {

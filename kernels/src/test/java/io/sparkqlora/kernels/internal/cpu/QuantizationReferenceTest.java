@@ -111,10 +111,12 @@ class QuantizationReferenceTest {
         Tensor exact = Quantized.tensor(device, DType.F32, matrix.rows(), matrix.cols());
         device.ops().quantization().dequantize(matrix, exact);
         byte[] f32 = Quantized.bytes(device, exact);
-        if (expected.dtype() == DType.BF16) {
-            Tensor rounded = Quantized.tensor(device, DType.BF16, matrix.rows(), matrix.cols());
+        if (expected.dtype() != DType.F32) {
+            Tensor rounded = Quantized.tensor(device, expected.dtype(), matrix.rows(), matrix.cols());
             device.ops().quantization().dequantize(matrix, rounded);
-            assertThat(Quantized.bytes(device, rounded)).as("%s in BF16", what).isEqualTo(to(DType.BF16, f32));
+            assertThat(Quantized.bytes(device, rounded))
+                    .as("%s in %s", what, expected.dtype())
+                    .isEqualTo(to(expected.dtype(), f32));
         }
         if (BitsandbytesCpu.slips(matrix)) {
             byte[] asFound = to(expected.dtype(), bytes(BitsandbytesCpu.dequantize(matrix, true)));

@@ -143,12 +143,20 @@ class QuantizationTest {
         }
     }
 
+    private static float rounded(float value, DType dtype) {
+        return switch (dtype) {
+            case BF16 -> BFloat16.widen(BFloat16.round(value));
+            case F16 -> Float16.widen(Float16.narrow(value));
+            default -> value;
+        };
+    }
+
     @Test
     void writesRowsOfAnyStrideAndNothingBetween() {
         int rows = 37;
         int cols = 2500;
         float[] x = gaussian(6, rows * cols);
-        for (DType dtype : new DType[] {DType.F32, DType.BF16}) {
+        for (DType dtype : new DType[] {DType.F32, DType.BF16, DType.F16}) {
             try (Device device = TestDevice.open()) {
                 QuantizedMatrix matrix =
                         quantize(device, new QuantFormat(QuantFormat.Type.NF4, 256, true), x, rows, cols);
@@ -161,8 +169,7 @@ class QuantizationTest {
                     Rows.load(out, r, 0, cols, row, 0);
                     for (int c = 0; c < cols; c++) {
                         float value = expected[r * cols + c];
-                        assertThat(row[c])
-                                .isEqualTo(dtype == DType.F32 ? value : BFloat16.widen(BFloat16.round(value)));
+                        assertThat(row[c]).isEqualTo(rounded(value, dtype));
                     }
                     for (long at = wide.address(r); at < out.address(r); at++) {
                         assertThat(Native.getByte(at)).isEqualTo((byte) 0xa5);

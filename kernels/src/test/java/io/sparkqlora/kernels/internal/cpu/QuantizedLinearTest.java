@@ -80,7 +80,7 @@ class QuantizedLinearTest {
         }
 
         double tolerance() {
-            return dtype == DType.F32 ? 1e-6 : 3e-3;
+            return TestMatrix.tolerance(dtype, 3e-3);
         }
     }
 
@@ -96,6 +96,10 @@ class QuantizedLinearTest {
         "BF16, 90, 640, 0, 200 40",
         "BF16, 1030, 128, 16, 64 70",
         "BF16, 1025, 64, 0, 64",
+        "F16, 70, 40, 5, 17 9",
+        "F16, 100, 256, 8, 136 -64 600",
+        "F16, 90, 640, 0, 200 40",
+        "F16, 1030, 128, 16, 64 70",
     })
     void agreesWithDoublePrecision(DType dtype, int rows, int in, int rank, String layers) {
         try (Device device = TestDevice.open()) {

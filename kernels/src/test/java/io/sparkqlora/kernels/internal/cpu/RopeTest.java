@@ -36,7 +36,16 @@ class RopeTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"F32,1,2,2", "F32,3,16,16", "BF16,2,64,64", "F32,4,80,32", "BF16,9,128,128", "F32,2,10,6"})
+    @CsvSource({
+        "F32,1,2,2",
+        "F32,3,16,16",
+        "BF16,2,64,64",
+        "F32,4,80,32",
+        "BF16,9,128,128",
+        "F16,9,128,128",
+        "F16,3,20,12",
+        "F32,2,10,6"
+    })
     void turnsPairs(DType dtype, int heads, int headDim, int rotaryDim) {
         int half = rotaryDim / 2;
         Matrix cos = table(false, half);

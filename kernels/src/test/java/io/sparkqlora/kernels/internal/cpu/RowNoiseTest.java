@@ -38,9 +38,9 @@ class RowNoiseTest {
         return bounds;
     }
 
-    /** The same to the bit in F32; in BF16 that number, rounded. */
+    /** The same to the bit in F32; in BF16 and F16 that number, rounded. */
     @ParameterizedTest
-    @CsvSource({"F32,64", "F32,37", "F32,1", "BF16,128", "BF16,21", "F32,4100"})
+    @CsvSource({"F32,64", "F32,37", "F32,1", "BF16,128", "BF16,21", "F16,128", "F16,21", "F32,4100"})
     void addsWhatThePhiloxBlocksSay(DType dtype, int cols) {
         Matrix x = Matrix.strided(device, dtype, 3, cols).random(1, 2);
         double[][] before = x.values();
@@ -53,7 +53,7 @@ class RowNoiseTest {
                 Philox.block(index / 4, (5L << 32) + 0xffff, SEED, words, 0);
                 float u = (float) ((words[(int) (index % 4)] >>> 8) * 0x1p-23 - 1);
                 float expected = (float) before[r][c] + u * bounds[r];
-                double tolerance = dtype == DType.F32 ? 0 : Math.abs(expected) / 256;
+                double tolerance = Math.abs(expected) * Matrix.rounding(dtype);
                 assertThat((double) x.get(r, c)).as("%d, %d", r, c).isCloseTo(expected, offset(tolerance));
             }
         }

@@ -14,7 +14,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class RowSelectTest {
 
-    private static final DType[] TYPES = {DType.F32, DType.BF16};
+    private static final DType[] TYPES = {DType.F32, DType.BF16, DType.F16};
 
     private final Device device = TestDevice.open();
     private final RowSelect ops = device.ops().rowSelect();

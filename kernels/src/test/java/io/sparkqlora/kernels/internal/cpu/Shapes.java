@@ -19,7 +19,7 @@ final class Shapes {
 
     /** Type, strided or not, rows, columns. */
     static Stream<Arguments> all() {
-        return Stream.of(DType.F32, DType.BF16).flatMap(dtype -> Stream.of(false, true)
+        return Stream.of(DType.F32, DType.BF16, DType.F16).flatMap(dtype -> Stream.of(false, true)
                 .flatMap(strided -> SIZES.stream().map(size -> Arguments.of(dtype, strided, size[0], size[1]))));
     }
 

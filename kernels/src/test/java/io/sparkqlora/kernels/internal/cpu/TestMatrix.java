@@ -113,6 +113,15 @@ final class TestMatrix {
                 .isLessThan(tolerance * Math.sqrt(norm));
     }
 
+    /** For {@link #assertClose}: 1e-6 in F32, and in F16, which has three bits more, an eighth of what BF16 is given. */
+    static double tolerance(DType dtype, double bf16) {
+        return switch (dtype) {
+            case F32 -> 1e-6;
+            case F16 -> bf16 / 8;
+            default -> bf16;
+        };
+    }
+
     /** The gaps between the rows are as {@link #poisoned} left them. */
     static void assertGapsUntouched(Tensor tensor) {
         long gap = (tensor.rowStride() - tensor.cols()) * tensor.dtype().bytes();

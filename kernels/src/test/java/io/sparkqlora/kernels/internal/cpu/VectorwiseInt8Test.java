@@ -60,8 +60,8 @@ class VectorwiseInt8Test {
 
     @Test
     void halfAStepIsTheMostThatIsLost() {
-        for (DType from : new DType[] {DType.F32, DType.BF16}) {
-            for (DType to : new DType[] {DType.F32, DType.BF16}) {
+        for (DType from : new DType[] {DType.F32, DType.BF16, DType.F16}) {
+            for (DType to : new DType[] {DType.F32, DType.BF16, DType.F16}) {
                 for (int cols : new int[] {1, 65, 256, 2064}) {
                     Matrix source = Matrix.strided(device, from, 5, cols).random(cols, 0.02);
                     Matrix out = Matrix.strided(device, to, 5, cols);
@@ -88,7 +88,7 @@ class VectorwiseInt8Test {
                 largest = Math.max(largest, Math.abs(value));
             }
             // half a step; and what rounding to F16, and to the result's type, adds to the largest
-            double most = largest * (0.5 / 127 + 0x1p-11 + (out.tensor.dtype() == DType.BF16 ? 0x1p-8 : 0x1p-20));
+            double most = largest * (0.5 / 127 + 0x1p-11 + Math.max(0x1p-20, Matrix.rounding(out.tensor.dtype())));
             for (int col = 0; col < x[row].length; col++) {
                 assertThat(Math.abs(out.get(row, col) - x[row][col]))
                         .as("row %d, column %d, %s", row, col, x[row][col])

@@ -153,9 +153,9 @@ __device__ __forceinline__ void multiply_stage(const uint8_t* stage, int warp_ro
     }
 }
 
-__device__ __forceinline__ float dequantized(int code, float scale, bool bf16_weight) {
+__device__ __forceinline__ float dequantized(int code, float scale, bool narrow_weight) {
     float value = __fmul_rn(__fmul_rn(static_cast<float>(code), scale), INVERSE);
-    return bf16_weight ? __bfloat162float(__float2bfloat16_rn(value)) : value;
+    return narrow_weight ? widen_narrow(round_narrow(value)) : value;
 }
 
 }  // namespace
@@ -216,7 +216,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
             if (c < count && row < input.rows) load<1>(x, row, col, value);
             x_part[i] = value[0];
             bool there = c < count && out < weight.rows;
-            w_part[i] = there ? dequantized(weight.codes[out * weight.stride + col], scales[out], x.type == BF16) : 0.f;
+            w_part[i] = there ? dequantized(weight.codes[out * weight.stride + col], scales[out], x.type == NARROW) : 0.f;
         }
         __syncthreads();
         int some = min(CHUNK, count - from);

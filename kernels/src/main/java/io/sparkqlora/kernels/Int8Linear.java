@@ -18,7 +18,7 @@ public interface Int8Linear {
      * largest {@code |h(x[r, :])|} below the threshold, and {@code codes = round(h(x) · (127 / absmax[r]))}, halves to even, each step rounded to F32. A
      * row without anything below the threshold but zeros has codes and scale 0; not-a-numbers make a row's scale one.
      *
-     * @param x [rows, in], F32 or BF16, any row stride
+     * @param x [rows, in], F32, BF16 or F16, any row stride
      * @param threshold 0 for no outliers
      */
     void quantize(Tensor x, float threshold, Int8Input out);

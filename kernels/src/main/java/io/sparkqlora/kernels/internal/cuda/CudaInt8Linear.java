@@ -30,6 +30,7 @@ final class CudaInt8Linear implements Int8Linear {
     private final CudaKernel list;
     private final CudaKernel quantize;
     private final CudaKernel linear;
+    private final CudaKernel linearOfHalves;
 
     CudaInt8Linear(
             Launcher launcher,
@@ -45,6 +46,7 @@ final class CudaInt8Linear implements Int8Linear {
         this.list = library.kernel("int8_linear", "int8_list_outliers");
         this.quantize = library.kernel("int8_linear", "int8_quantize_input");
         this.linear = library.kernel("int8_linear", "int8_linear");
+        this.linearOfHalves = library.kernel(Variants.file("int8_linear", DType.F16), "int8_linear");
     }
 
     @Override
@@ -94,7 +96,8 @@ final class CudaInt8Linear implements Int8Linear {
         long rows = y.rows();
         long cols = y.cols();
         double traffic = (double) input.codes().bytes() + weight.codes().bytes() + y.bytes();
-        launcher.of(linear).work(2.0 * rows * cols * x.cols(), traffic, rows, cols, x.cols());
+        launcher.of(y.dtype() == DType.F16 ? linearOfHalves : linear)
+                .work(2.0 * rows * cols * x.cols(), traffic, rows, cols, x.cols());
         operand(input.codes());
         operand(weight.codes());
         launcher.number(Math.toIntExact(x.cols()))

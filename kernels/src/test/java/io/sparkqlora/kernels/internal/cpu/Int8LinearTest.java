@@ -95,7 +95,7 @@ class Int8LinearTest {
         }
 
         double tolerance() {
-            return dtype == DType.F32 ? 1e-6 : 3e-3;
+            return TestMatrix.tolerance(dtype, 3e-3);
         }
     }
 
@@ -165,6 +165,8 @@ class Int8LinearTest {
         "BF16, 130, 256, 8, 70, 136 -64 200",
         "BF16, 40, 1120, 0, 9, 200 40",
         "BF16, 7, 33, 3, 2, 5",
+        "F16, 70, 40, 5, 2, 17 9",
+        "F16, 130, 256, 8, 70, 136 -64 200",
     })
     void agreesWithWholeNumbersAndDoublePrecision(
             DType dtype, int rows, int in, int rank, int outliers, String layers) {

@@ -17,8 +17,7 @@ final class PlainAttention {
     private final Map<DType, Kernels> kernels;
 
     /** Those for tensors of a type of 16 bits, or of F32. */
-    private record Kernels(
-            CudaKernel forward, CudaKernel delta, CudaKernel backwardQueries, CudaKernel backwardKeys) {
+    private record Kernels(CudaKernel forward, CudaKernel delta, CudaKernel backwardQueries, CudaKernel backwardKeys) {
 
         static Kernels of(CudaKernel.Library library, DType dtype) {
             String file = Variants.file(FILE, dtype);
@@ -34,8 +33,7 @@ final class PlainAttention {
         this.launcher = launcher;
         this.workspace = workspace;
         Kernels others = Kernels.of(library, DType.F32);
-        this.kernels = Map.of(
-                DType.F32, others, DType.BF16, others, DType.F16, Kernels.of(library, DType.F16));
+        this.kernels = Map.of(DType.F32, others, DType.BF16, others, DType.F16, Kernels.of(library, DType.F16));
     }
 
     private Kernels of(AttentionCall call) {

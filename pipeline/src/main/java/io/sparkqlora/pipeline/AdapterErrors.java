@@ -43,4 +43,13 @@ public final class AdapterErrors {
                 folder + " is not the adapter that the run started from (hash " + found + ", expected " + expected
                         + "); put the same files on every node");
     }
+
+    /** What is to be combined is no adapter. */
+    public static QLoraException noSuchAdapter(String name, String root) {
+        return error(
+                163,
+                Kind.CONFIG,
+                "--adapters: " + name + " is no folder with an adapter_config.json, and there is no such run in " + root
+                        + "; name a folder, or run_id, run_id@step or run_id/group_key@step");
+    }
 }

@@ -109,6 +109,25 @@ class CommandLineTest {
         assertThat(generated.outcome().get("base")).hasSize(1);
         assertThat(generated.outcome().get("adapter")).hasSize(1);
 
+        Path combined = dir.resolve("combined");
+        Ended sum = run(
+                "combine",
+                "--adapters",
+                adapter + "," + trained.outcome().get("run_id").asText() + "@3",
+                "--weights=0.5,-1",
+                "--combination-type",
+                "cat",
+                "--out",
+                combined.toString());
+        assertThat(sum.code()).as(sum.err()).isZero();
+        assertThat(sum.outcome().get("r").asInt())
+                .isEqualTo(AdapterFiles.read(combined).config().r())
+                .isEqualTo(8);
+        assertThat(run("combine", "--adapters", "nowhere", "--weights", "1", "--out", combined.toString())
+                        .err())
+                .contains(
+                        "QLORA-P163: --adapters: nowhere is no folder with an adapter_config.json, and there is no such run");
+
         Ended missing = run("export", "--out", adapter.toString(), "--step", "4");
         assertThat(missing.code()).isEqualTo(2);
         assertThat(missing.err())

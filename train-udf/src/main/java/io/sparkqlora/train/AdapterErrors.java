@@ -23,4 +23,42 @@ public final class AdapterErrors {
                         + "expression",
                 cause);
     }
+
+    /** Adapters and weights that are not as many. */
+    static QLoraException weightsNotAsMany(int adapters, int weights) {
+        return config(
+                171,
+                "there are " + adapters + " adapters and " + weights
+                        + " weights; give at least one adapter and a weight " + "for each",
+                null);
+    }
+
+    /** Ranks that can't be added up. */
+    public static QLoraException ranksDiffer(String ranks) {
+        return config(
+                172,
+                "adapters of ranks " + ranks
+                        + " can't be combined by combination_type linear, which adds their matrices; "
+                        + "take cat, or svd",
+                null);
+    }
+
+    /** A rank that a combination can't have. */
+    static QLoraException svdRank(int rank, AdapterCombination.Type type, int most) {
+        return config(
+                173,
+                "svd_rank is " + rank + " with combination_type " + type
+                        + "; it is for svd alone, from 1 to the sum of the " + "adapters' ranks, " + most,
+                null);
+    }
+
+    /** A module that is not the same in two adapters. */
+    public static QLoraException shapesDiffer(String module, int out, int in, int otherOut, int otherIn) {
+        return new QLoraException(
+                "QLORA-T174",
+                Kind.INPUT,
+                module + " is [" + out + ", " + in + "] in one adapter and [" + otherOut + ", " + otherIn
+                        + "] in another; combine adapters of one base",
+                null);
+    }
 }

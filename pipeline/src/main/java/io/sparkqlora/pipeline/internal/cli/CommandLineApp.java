@@ -26,6 +26,7 @@ import picocli.CommandLine.Command;
             ChatCommand.class,
             ExportCommand.class,
             QuantizeCommand.class,
+            CombineCommand.class,
             BenchCommand.class,
             PlanCommand.class,
             DoctorCommand.class

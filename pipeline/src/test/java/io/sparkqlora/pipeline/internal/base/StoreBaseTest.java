@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -34,6 +35,11 @@ class StoreBaseTest {
         Files.writeString(store.resolve("pytorch_model.bin"), "never read");
         Files.writeString(store.resolve("consolidated.safetensors"), "the same weights in another layout");
         Files.createDirectory(store.resolve("original"));
+    }
+
+    @AfterEach
+    void mend() {
+        TestFileSystem.reset();
     }
 
     private StoreBase base() {

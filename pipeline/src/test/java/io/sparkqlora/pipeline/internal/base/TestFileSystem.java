@@ -43,7 +43,8 @@ public final class TestFileSystem extends RawLocalFileSystem {
         return settings;
     }
 
-    static void reset() {
+    /** Forgets what was to go wrong. */
+    public static void reset() {
         FAULTS.clear();
         CLAIMED.clear();
         OPENED.clear();

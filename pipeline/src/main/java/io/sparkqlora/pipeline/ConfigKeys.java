@@ -17,6 +17,7 @@ public final class ConfigKeys {
                     QuantizationKeys.ALL,
                     AdapterKeys.ALL,
                     TrainingKeys.ALL,
+                    PreferenceKeys.ALL,
                     EvaluationKeys.ALL,
                     RunKeys.ALL,
                     ExecutorKeys.ALL,

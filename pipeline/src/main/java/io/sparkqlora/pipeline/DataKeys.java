@@ -140,7 +140,8 @@ public final class DataKeys {
                     "max_seq_length",
                     ConfigTypes.atLeast(2),
                     1024,
-                    "Most tokens of a packed row. A longer conversation is cut, and rejected if nothing that counts is left.")
+                    "Most tokens of a packed row. A longer conversation is cut, and rejected if nothing that counts is left. Of "
+                            + "preferences, most tokens of each of the two.")
             .alias("max_length");
 
     public static final ConfigKey<Boolean> PACKING = of(

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline;
 
+import io.sparkqlora.train.PreferenceMetrics;
+
 /**
- * Losses of base and adapter over a data set.
+ * Losses of base and adapter over a data set: of counted tokens, or of pairs of answers, of which the base's is ln 2.
  *
  * @param adapterId run_id@step
  * @param dataset the source
@@ -11,6 +13,8 @@ package io.sparkqlora.pipeline;
  * @param baseLoss the same without the adapter
  * @param numRows packed rows
  * @param numTargetTokens counted tokens
+ * @param numPairs of preferences: pairs; else 0
+ * @param preference what is told of pairs; null of rows that are none, whose losses are cross-entropies
  */
 public record Evaluation(
         String adapterId,
@@ -19,7 +23,9 @@ public record Evaluation(
         double loss,
         double baseLoss,
         long numRows,
-        long numTargetTokens) {
+        long numTargetTokens,
+        long numPairs,
+        PreferenceMetrics preference) {
 
     /** {@code exp} of the loss. */
     public double perplexity() {

@@ -77,6 +77,7 @@ class JobConfigTest {
         "use_dora,plain LoRA",
         "modules_to_save,only the adapter's matrices",
         "load_in_8bit,4-bit",
+        "precompute_ref_log_probs,the reference is the base without the adapter",
         "deepspeed,Spark"
     })
     void aKnownKeyWithoutCounterpartIsRefusedWithTheReason(String key, String reason) {
@@ -106,6 +107,10 @@ class JobConfigTest {
                 "layers_to_transform: -1|allowed: a layer's number",
                 "init_lora_weights: pissa|allowed: one of true, gaussian",
                 "lr_scheduler_kwargs: 3|allowed: options of the schedule",
+                "stage: ppo|stage is \"ppo\"; allowed: one of sft, dpo",
+                "loss_type: ipo|loss_type is \"ipo\"; allowed: one of sigmoid",
+                "beta: 0|beta is 0; allowed: a number above 0.0",
+                "label_smoothing: 0.5|allowed: a number of at least 0.0 and below 0.5",
                 "run_id: a/b|run_id is \"a/b\"; allowed: letters",
                 "text_column: [a]|text_column is [\"a\"]; allowed: a column name",
                 "gradient_checkpointing: 3|gradient_checkpointing is 3; allowed: true or false"

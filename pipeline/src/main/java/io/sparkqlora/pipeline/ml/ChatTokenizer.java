@@ -3,6 +3,7 @@ package io.sparkqlora.pipeline.ml;
 
 import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.ModelKeys;
+import io.sparkqlora.pipeline.PreferenceKeys;
 import io.sparkqlora.pipeline.internal.ml.KeyParams;
 import io.sparkqlora.pipeline.internal.ml.Tokenizing;
 import org.apache.spark.ml.Transformer;
@@ -25,6 +26,9 @@ import org.apache.spark.sql.types.StructType;
  * that can't be used has none, and the reason in {@code rejectionCol}. Lazy; runs on the executors, which get the tokenizer's files
  * from the driver.
  *
+ * <p>With {@code stage} dpo rows are preferences: both sequences of a pair stand one after the other, and their lengths are a third
+ * column.
+ *
  * <p>With {@code addGenerationPrompt} rows are prompts, for {@link QLoraModel} to continue: nothing in them counts.
  */
 public final class ChatTokenizer extends Transformer implements MLWritable {
@@ -46,6 +50,7 @@ public final class ChatTokenizer extends Transformer implements MLWritable {
         keyParams.setDefaults(this);
         setDefault(inputIdsCol(), "input_ids");
         setDefault(labelsCol(), "labels");
+        setDefault(sequenceLengthsCol(), "sequence_lengths");
         setDefault(rejectionCol(), "rejection");
         setDefault(addGenerationPrompt(), false);
     }
@@ -68,6 +73,13 @@ public final class ChatTokenizer extends Transformer implements MLWritable {
     /** Column that is added: labels. */
     public Param<String> labelsCol() {
         return keyParams.text("labelsCol", "Added: each token's own id where it counts in the loss, -100 elsewhere");
+    }
+
+    /** Column that is added to preferences: tokens of the two sequences. */
+    public Param<String> sequenceLengthsCol() {
+        return keyParams.text(
+                "sequenceLengthsCol",
+                "Added with stage dpo: the tokens of the chosen and of the rejected sequence, which stand one after the other");
     }
 
     /** Column that is added: why there are no tokens. */
@@ -111,6 +123,21 @@ public final class ChatTokenizer extends Transformer implements MLWritable {
     /** {@link DataKeys#COMPLETION_COLUMN}. */
     public Param<String> completionColumn() {
         return keyParams.text(DataKeys.COMPLETION_COLUMN);
+    }
+
+    /** {@link PreferenceKeys#STAGE}. */
+    public Param<String> stage() {
+        return keyParams.text(PreferenceKeys.STAGE);
+    }
+
+    /** {@link PreferenceKeys#CHOSEN_COLUMN}. */
+    public Param<String> chosenColumn() {
+        return keyParams.text(PreferenceKeys.CHOSEN_COLUMN);
+    }
+
+    /** {@link PreferenceKeys#REJECTED_COLUMN}. */
+    public Param<String> rejectedColumn() {
+        return keyParams.text(PreferenceKeys.REJECTED_COLUMN);
     }
 
     /** {@link DataKeys#TEXT_COLUMN}. */
@@ -231,6 +258,26 @@ public final class ChatTokenizer extends Transformer implements MLWritable {
     /** {@link DataKeys#COMPLETION_COLUMN}. */
     public ChatTokenizer setCompletionColumn(String value) {
         return with(completionColumn(), value);
+    }
+
+    /** {@link #sequenceLengthsCol}. */
+    public ChatTokenizer setSequenceLengthsCol(String value) {
+        return with(sequenceLengthsCol(), value);
+    }
+
+    /** {@link PreferenceKeys#STAGE}. */
+    public ChatTokenizer setStage(String value) {
+        return with(stage(), value);
+    }
+
+    /** {@link PreferenceKeys#CHOSEN_COLUMN}. */
+    public ChatTokenizer setChosenColumn(String value) {
+        return with(chosenColumn(), value);
+    }
+
+    /** {@link PreferenceKeys#REJECTED_COLUMN}. */
+    public ChatTokenizer setRejectedColumn(String value) {
+        return with(rejectedColumn(), value);
     }
 
     /** {@link DataKeys#TEXT_COLUMN}. */

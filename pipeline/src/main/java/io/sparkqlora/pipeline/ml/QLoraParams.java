@@ -7,6 +7,7 @@ import io.sparkqlora.pipeline.EvaluationKeys;
 import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.ModelKeys;
+import io.sparkqlora.pipeline.PreferenceKeys;
 import io.sparkqlora.pipeline.QuantizationKeys;
 import io.sparkqlora.pipeline.RunKeys;
 import io.sparkqlora.pipeline.TrainingKeys;
@@ -38,13 +39,22 @@ public interface QLoraParams extends Params {
                 .text("labelsCol", "Column of labels: each token's own id where it counts in the loss, -100 elsewhere");
     }
 
+    /** Column of the tokens of a pair's two sequences. */
+    default Param<String> sequenceLengthsCol() {
+        return keyParams()
+                .text(
+                        "sequenceLengthsCol",
+                        "With stage dpo: column of the tokens of the chosen and of the rejected sequence, which stand one "
+                                + "after the other in inputIdsCol and labelsCol");
+    }
+
     /** Column that a model adds: the row's loss. */
     default Param<String> lossCol() {
         return keyParams()
                 .text(
                         "lossCol",
                         "Added by the model: mean cross-entropy of the row's counted tokens in nats, null where none "
-                                + "counts. Empty: not computed");
+                                + "counts; with stage dpo the loss of the pair. Empty: not computed");
     }
 
     /** Column that a model adds beside the loss: how many tokens count. */
@@ -209,6 +219,21 @@ public interface QLoraParams extends Params {
     /** {@link AdapterKeys#ALPHA_PATTERN}, as a job file has it: {@code {v_proj: 16}}. */
     default Param<String> alphaPattern() {
         return keyParams().text(AdapterKeys.ALPHA_PATTERN);
+    }
+
+    /** {@link PreferenceKeys#STAGE}. */
+    default Param<String> stage() {
+        return keyParams().text(PreferenceKeys.STAGE);
+    }
+
+    /** {@link PreferenceKeys#BETA}. */
+    default DoubleParam beta() {
+        return keyParams().number(PreferenceKeys.BETA);
+    }
+
+    /** {@link PreferenceKeys#LABEL_SMOOTHING}. */
+    default DoubleParam labelSmoothing() {
+        return keyParams().number(PreferenceKeys.LABEL_SMOOTHING);
     }
 
     /** {@link TrainingKeys#LEARNING_RATE}. */

@@ -7,6 +7,7 @@ import io.sparkqlora.pipeline.EvaluationKeys;
 import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.ModelKeys;
+import io.sparkqlora.pipeline.PreferenceKeys;
 import io.sparkqlora.pipeline.QuantizationKeys;
 import io.sparkqlora.pipeline.RunKeys;
 import io.sparkqlora.pipeline.TrainingKeys;
@@ -244,6 +245,26 @@ abstract class QLoraSetters extends Estimator<QLoraModel> implements QLoraParams
     /** {@link TrainingKeys#WEIGHT_DECAY}. */
     public QLoraEstimator setWeightDecay(double value) {
         return with(weightDecay(), value);
+    }
+
+    /** {@link #sequenceLengthsCol}. */
+    public QLoraEstimator setSequenceLengthsCol(String value) {
+        return with(sequenceLengthsCol(), value);
+    }
+
+    /** {@link PreferenceKeys#STAGE}. */
+    public QLoraEstimator setStage(String value) {
+        return with(stage(), value);
+    }
+
+    /** {@link PreferenceKeys#BETA}. */
+    public QLoraEstimator setBeta(double value) {
+        return with(beta(), value);
+    }
+
+    /** {@link PreferenceKeys#LABEL_SMOOTHING}. */
+    public QLoraEstimator setLabelSmoothing(double value) {
+        return with(labelSmoothing(), value);
     }
 
     /** {@link TrainingKeys#LABEL_SMOOTHING_FACTOR}. */

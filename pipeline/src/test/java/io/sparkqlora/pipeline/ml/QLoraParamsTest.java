@@ -40,7 +40,8 @@ class QLoraParamsTest {
             "group_by",
             "group_hyperparameters",
             "run_id",
-            // has one value only
+            // have one value only
+            "loss_type",
             "bias");
 
     private static final StructType TOKENS = StructType.fromDDL("input_ids ARRAY<INT>, labels ARRAY<INT>");

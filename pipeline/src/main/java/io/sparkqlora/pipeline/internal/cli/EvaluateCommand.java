@@ -4,8 +4,10 @@ package io.sparkqlora.pipeline.internal.cli;
 import io.sparkqlora.pipeline.AnswerScores;
 import io.sparkqlora.pipeline.Evaluation;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.PreferenceErrors;
 import io.sparkqlora.pipeline.internal.answers.EvaluatedAnswers;
 import io.sparkqlora.pipeline.internal.job.EvaluateJob;
+import io.sparkqlora.pipeline.internal.job.PreferenceChecks;
 import io.sparkqlora.pipeline.internal.job.RunChoice;
 import io.sparkqlora.pipeline.internal.job.Workspace;
 import java.util.LinkedHashMap;
@@ -45,11 +47,18 @@ final class EvaluateCommand extends JobCommand {
     Map<String, Object> execute(SparkSession spark, JobConfig config) {
         Workspace work = Workspace.open(spark, config, new ProgressLine(console.err(), false));
         RunChoice choice = adapter.choose(work);
+        if (predictWithGenerate && PreferenceChecks.wanted(choice.config())) {
+            throw PreferenceErrors.noAnswers("--predict-with-generate");
+        }
         Evaluation e = EvaluateJob.measure(work, choice);
         AnswerScores scores = predictWithGenerate ? EvaluatedAnswers.run(work, choice, e, maxNewTokens) : null;
         EvaluateJob.record(work, choice, e, scores);
-        print("base", e.baseLoss(), e.basePerplexity());
-        print(e.adapterId(), e.loss(), e.perplexity());
+        if (e.preference() == null) {
+            print("base", e.baseLoss(), e.basePerplexity());
+            print(e.adapterId(), e.loss(), e.perplexity());
+        } else {
+            print(e);
+        }
         Map<String, Object> outcome = new LinkedHashMap<>();
         outcome.put("run_id", choice.run().inputs().runId());
         outcome.put("adapter_id", e.adapterId());
@@ -57,9 +66,14 @@ final class EvaluateCommand extends JobCommand {
         outcome.put("dataset", e.dataset());
         outcome.put("dataset_id", e.datasetId());
         outcome.put("loss", e.loss());
-        outcome.put("perplexity", e.perplexity());
-        outcome.put("base_loss", e.baseLoss());
-        outcome.put("base_perplexity", e.basePerplexity());
+        if (e.preference() == null) {
+            outcome.put("perplexity", e.perplexity());
+            outcome.put("base_loss", e.baseLoss());
+            outcome.put("base_perplexity", e.basePerplexity());
+        } else {
+            outcome.put("base_loss", e.baseLoss());
+            putPreference(outcome, e);
+        }
         outcome.put("num_rows", e.numRows());
         outcome.put("num_target_tokens", e.numTargetTokens());
         if (scores != null) {
@@ -71,6 +85,29 @@ final class EvaluateCommand extends JobCommand {
             outcome.put("num_predictions", scores.numRows());
         }
         return outcome;
+    }
+
+    private static void putPreference(Map<String, Object> outcome, Evaluation e) {
+        outcome.put("num_pairs", e.numPairs());
+        outcome.put("rewards_chosen", e.preference().rewardsChosen());
+        outcome.put("rewards_rejected", e.preference().rewardsRejected());
+        outcome.put("rewards_accuracies", e.preference().rewardsAccuracies());
+        outcome.put("rewards_margins", e.preference().rewardsMargins());
+        outcome.put("logps_chosen", e.preference().logpsChosen());
+        outcome.put("logps_rejected", e.preference().logpsRejected());
+    }
+
+    private void print(Evaluation e) {
+        console.err()
+                .println(String.format(
+                        Locale.ROOT,
+                        "loss %.4f (%.4f where no answer is preferred)  accuracy %.4f  margin %.4f  %d pairs  %s",
+                        e.loss(),
+                        e.baseLoss(),
+                        e.preference().rewardsAccuracies(),
+                        e.preference().rewardsMargins(),
+                        e.numPairs(),
+                        e.adapterId()));
     }
 
     private void print(AnswerScores s) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.cli;
 
-import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.internal.base.BaseFolder;
@@ -43,7 +42,7 @@ final class PlanCommand extends QLoraCommand {
         ModelConfig model = model(asked);
         JobConfig config = FirstAdapter.settle(asked, model);
         StoredFormat.of(config, model);
-        int maxTokens = JobInputs.batchTokens(config, config.get(DataKeys.MAX_SEQ_LENGTH));
+        int maxTokens = JobInputs.batchTokens(config, JobInputs.longestRow(config));
         RunDevice device = RunDevices.here(config);
         MemoryPlan plan = EngineSettings.memory(config, device.traits(), model, maxTokens);
         console.err().println("micro-batches of at most " + maxTokens + " tokens" + ranks(config));

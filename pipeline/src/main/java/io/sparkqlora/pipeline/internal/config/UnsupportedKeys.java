@@ -20,6 +20,10 @@ public final class UnsupportedKeys {
     private static final String STRATEGY =
             "a commit is made every save_steps steps, and an evaluation every eval_steps (eval_strategy)";
 
+    private static final String REFERENCE = "the reference is the base without the adapter, in each step";
+    private static final String PAIR_LOSS =
+            "of preferences the loss is DPO's (loss_type sigmoid, beta, label_smoothing)";
+
     private static final Map<String, String> REASONS = reasons();
 
     private UnsupportedKeys() {}
@@ -57,7 +61,13 @@ public final class UnsupportedKeys {
                 "do_train",
                 "do_eval",
                 "save_only_model");
-        put(reasons, "the loss is cross-entropy", "loss_type");
+        put(reasons, REFERENCE, "precompute_ref_log_probs", "ref_model", "ref_adapter_name", "sync_ref_model");
+        put(reasons, REFERENCE, "ref_model_mixup_alpha", "ref_model_sync_steps", "precompute_ref_batch_size");
+        put(reasons, PAIR_LOSS, "f_divergence_type", "f_alpha_divergence_coef", "ld_alpha", "use_weighting");
+        put(reasons, PAIR_LOSS, "discopop_tau", "rpo_alpha", "loss_weights", "pref_ftx", "simpo_gamma");
+        put(reasons, "an answer is cut at its end (max_seq_length)", "truncation_mode", "max_prompt_length");
+        put(reasons, "max_seq_length is for prompt and answer together", "max_completion_length");
+        put(reasons, "lora_dropout says whether there is any, the reference has none", "disable_dropout");
         put(reasons, "the order is a function of seed and epoch", "group_by_length", "length_column_name", "data_seed");
         put(reasons, "an epoch's last, smaller batch is used", "dataloader_drop_last");
         put(reasons, "there is one seed for everything", "full_determinism", "shuffle_dataset");

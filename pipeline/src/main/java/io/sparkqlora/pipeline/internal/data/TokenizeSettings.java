@@ -5,8 +5,10 @@ import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.PipelineErrors;
+import io.sparkqlora.pipeline.PreferenceKeys;
 import io.sparkqlora.tokenize.Formatting;
 import io.sparkqlora.tokenize.PackingStrategy;
+import io.sparkqlora.tokenize.PreferenceColumns;
 import io.sparkqlora.tokenize.TokenizeOptions;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -35,9 +37,17 @@ public final class TokenizeSettings {
                 .validationSplitPercentage(config.get(DataKeys.VALIDATION_SPLIT_PERCENTAGE))
                 .assistantOnlyLoss(config.get(DataKeys.ASSISTANT_ONLY_LOSS))
                 .completionOnlyLoss(config.get(DataKeys.COMPLETION_ONLY_LOSS))
+                .preferences(preferences(config))
                 .groupBy(config.get(GroupKeys.GROUP_BY))
                 .groupHyperparameters(config.get(GroupKeys.GROUP_HYPERPARAMETERS))
                 .build();
+    }
+
+    private static PreferenceColumns preferences(JobConfig config) {
+        return config.get(PreferenceKeys.STAGE).equals(PreferenceKeys.DPO)
+                ? new PreferenceColumns(
+                        config.get(PreferenceKeys.CHOSEN_COLUMN), config.get(PreferenceKeys.REJECTED_COLUMN))
+                : null;
     }
 
     /** The day that templates are told. */

@@ -51,8 +51,7 @@ final class JobParts {
     private static Finding checkpoint(JobConfig job) {
         BaseModel base = BaseFolder.isRemote(job) ? JobInputs.checkWithoutWeights(job) : JobInputs.check(job);
         RunDevice device = RunDevices.here(job);
-        long need = JobInputs.memory(
-                        FirstAdapter.settle(job, base.config()), base, device, job.get(DataKeys.MAX_SEQ_LENGTH))
+        long need = JobInputs.memory(FirstAdapter.settle(job, base.config()), base, device, JobInputs.longestRow(job))
                 .total();
         String says = String.format(
                 Locale.ROOT,

@@ -16,6 +16,7 @@ import java.util.stream.Collectors;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.types.StructField;
 
 /** What a wave gave: how each group ended, on the driver; metrics and adapters still on the executors. */
 final class WaveResult {
@@ -65,11 +66,7 @@ final class WaveResult {
         if (done.isEmpty()) {
             return;
         }
-        append(
-                Table.METRICS,
-                of(WaveRows.METRIC, done)
-                        .withColumn("eval_loss", lit(null).cast("double"))
-                        .withColumn("eval_runtime", lit(null).cast("double")));
+        append(Table.METRICS, withNulls(of(WaveRows.METRIC, done)));
         append(
                 Table.ADAPTERS,
                 of(WaveRows.ADAPTER, done)
@@ -80,6 +77,17 @@ final class WaveResult {
                                         col("group_key"),
                                         lit("@"),
                                         col("step").cast("string"))));
+    }
+
+    /** Groups are neither evaluated nor learn from preferences: such columns of metrics are null. */
+    private static Dataset<Row> withNulls(Dataset<Row> metrics) {
+        Dataset<Row> all = metrics;
+        for (StructField field : Table.METRICS.schema().fields()) {
+            if (!List.of(metrics.columns()).contains(field.name())) {
+                all = all.withColumn(field.name(), lit(null).cast(field.dataType()));
+            }
+        }
+        return all;
     }
 
     private void append(Table table, Dataset<Row> part) {

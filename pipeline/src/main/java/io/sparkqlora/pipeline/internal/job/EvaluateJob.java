@@ -21,7 +21,12 @@ import io.sparkqlora.pipeline.internal.run.AdapterStore;
 import io.sparkqlora.pipeline.internal.run.RunDevice;
 import io.sparkqlora.pipeline.internal.run.RunDevices;
 import io.sparkqlora.pipeline.internal.tables.Table;
+import io.sparkqlora.train.PreferenceMetrics;
+import io.sparkqlora.train.PreferenceSum;
 import java.sql.Timestamp;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
 import org.apache.spark.api.java.JavaRDD;
@@ -31,6 +36,9 @@ import org.apache.spark.sql.RowFactory;
 
 /** Measures an adapter and its base on a data set. */
 public final class EvaluateJob {
+
+    /** Numbers that {@link EvaluateTask} gives of rows that are no pairs. */
+    private static final int TOKEN_SUMS = 4;
 
     private EvaluateJob() {}
 
@@ -44,6 +52,7 @@ public final class EvaluateJob {
     /** Evaluates without recording it. */
     public static Evaluation measure(Workspace work, RunChoice chosen) {
         JobConfig config = work.config();
+        PreferenceChecks.check(config);
         BaseModel base = JobInputs.check(chosen);
         ClusterPreflight.checkBase(work.spark().sparkContext(), base, chosen.config());
         RunDevice device = RunDevices.find(work.spark(), config);
@@ -84,14 +93,24 @@ public final class EvaluateJob {
         double[] sums = profile.on(tokenRows(work, data, choice.group()).zipPartitions(adapterRows(work, choice), task))
                 .collect()
                 .get(0);
+        PreferenceSum pairs = sums.length == TOKEN_SUMS ? null : pairs(sums);
+        double terms = pairs == null ? sums[2] : pairs.pairs();
         return new Evaluation(
                 choice.adapterId(),
                 data.source(),
                 data.datasetId(),
-                sums[0] / sums[2],
-                sums[1] / sums[2],
+                sums[0] / terms,
+                sums[1] / terms,
                 (long) sums[3],
-                (long) sums[2]);
+                (long) sums[2],
+                pairs == null ? 0 : pairs.pairs(),
+                pairs == null ? null : pairs.metrics());
+    }
+
+    private static PreferenceSum pairs(double[] sums) {
+        List<Double> numbers =
+                Arrays.stream(sums, TOKEN_SUMS + 1, sums.length).boxed().toList();
+        return new PreferenceSum(numbers, (long) sums[TOKEN_SUMS]);
     }
 
     private static JavaRDD<Row> tokenRows(Workspace work, TokenData data, String group) {
@@ -121,16 +140,16 @@ public final class EvaluateJob {
      * @param scores of answers, or null
      */
     public static void record(Workspace work, RunChoice choice, Evaluation e, AnswerScores scores) {
-        Row row = RowFactory.create(
+        List<Object> values = new ArrayList<>(Arrays.asList(
                 choice.run().inputs().runId(),
                 e.adapterId(),
                 choice.step(),
                 e.dataset(),
                 e.datasetId(),
                 e.loss(),
-                e.perplexity(),
+                e.preference() == null ? e.perplexity() : null,
                 e.baseLoss(),
-                e.basePerplexity(),
+                e.preference() == null ? e.basePerplexity() : null,
                 e.numRows(),
                 e.numTargetTokens(),
                 new Timestamp(System.currentTimeMillis()),
@@ -138,7 +157,11 @@ public final class EvaluateJob {
                 scores == null ? null : scores.exactMatch(),
                 scores == null ? null : scores.rouge1(),
                 scores == null ? null : scores.rouge2(),
-                scores == null ? null : scores.rougeL());
+                scores == null ? null : scores.rougeL()));
+        boolean pairs = e.preference() != null;
+        values.add(pairs ? e.numPairs() : null);
+        values.addAll(pairs ? e.preference().values() : Collections.nCopies(PreferenceMetrics.COUNT, null));
+        Row row = RowFactory.create(values.toArray());
         Dataset<Row> rows = work.spark().createDataFrame(List.of(row), Table.EVALUATIONS.schema());
         work.tables().append(Table.EVALUATIONS, rows.coalesce(1));
     }

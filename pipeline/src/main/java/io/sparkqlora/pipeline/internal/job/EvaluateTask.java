@@ -8,6 +8,7 @@ import io.sparkqlora.pipeline.internal.base.BasePart;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.run.AdapterConfigJson;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
+import io.sparkqlora.pipeline.internal.run.Measured;
 import io.sparkqlora.pipeline.internal.run.PackedRows;
 import io.sparkqlora.pipeline.internal.run.RunDevices;
 import io.sparkqlora.pipeline.internal.run.TensorRows;
@@ -16,11 +17,13 @@ import io.sparkqlora.train.Checkpoint;
 import io.sparkqlora.train.LossSum;
 import io.sparkqlora.train.NamedTensor;
 import io.sparkqlora.train.PackedRow;
+import io.sparkqlora.train.PreferenceSum;
 import io.sparkqlora.train.TrainingSession;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import java.util.stream.DoubleStream;
 import org.apache.spark.api.java.function.FlatMapFunction2;
 import org.apache.spark.sql.Row;
 
@@ -34,7 +37,10 @@ import org.apache.spark.sql.Row;
 record EvaluateTask(String configJson, String adapterConfig, int maxTokens)
         implements FlatMapFunction2<Iterator<Row>, Iterator<Row>, double[]>, Serializable {
 
-    /** One result: loss sum with the adapter, loss sum without, counted tokens, rows. */
+    /**
+     * One result: loss sum with the adapter, loss sum without, counted tokens, rows; of preferences also pairs, and the sums of
+     * {@link PreferenceSum}. Without the adapter each pair costs ln 2.
+     */
     @Override
     public Iterator<double[]> call(Iterator<Row> tokenRows, Iterator<Row> adapterRows) {
         JobConfig config = ConfigJson.read(configJson);
@@ -62,6 +68,25 @@ record EvaluateTask(String configJson, String adapterConfig, int maxTokens)
     }
 
     private static double[] sums(TrainingSession session, Iterator<Row> tokenRows) {
+        return session.learnsFromPairs() ? ofPairs(session, tokenRows) : ofTokens(session, tokenRows);
+    }
+
+    private static double[] ofPairs(TrainingSession session, Iterator<Row> tokenRows) {
+        Measured measured = Measured.NOTHING;
+        long rows = 0;
+        while (tokenRows.hasNext()) {
+            List<PackedRow> batch = PackedRows.next(tokenRows);
+            measured = measured.with(session, batch);
+            rows += batch.size();
+        }
+        PreferenceSum pairs = measured.pairs();
+        DoubleStream all = DoubleStream.of(
+                pairs.numbers().get(0), pairs.pairs() * Math.log(2), measured.numTargetTokens(), rows, pairs.pairs());
+        return DoubleStream.concat(all, pairs.numbers().stream().mapToDouble(Double::doubleValue))
+                .toArray();
+    }
+
+    private static double[] ofTokens(TrainingSession session, Iterator<Row> tokenRows) {
         LossSum tuned = LossSum.ZERO;
         LossSum base = LossSum.ZERO;
         long rows = 0;

@@ -2,6 +2,7 @@
 package io.sparkqlora.pipeline.internal.job;
 
 import io.sparkqlora.kernels.DeviceTraits;
+import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.ModelKeys;
@@ -103,6 +104,11 @@ public final class JobInputs {
             }
         }
         return base;
+    }
+
+    /** The most tokens that a packed row of a job can have: each sequence of a pair may have {@code max_seq_length}. */
+    public static int longestRow(JobConfig config) {
+        return Math.multiplyExact(PreferenceChecks.wanted(config) ? 2 : 1, config.get(DataKeys.MAX_SEQ_LENGTH));
     }
 
     /**

@@ -15,6 +15,7 @@ import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.JobConfigBuilder;
 import io.sparkqlora.pipeline.ModelKeys;
 import io.sparkqlora.pipeline.PipelineErrors;
+import io.sparkqlora.pipeline.PreferenceKeys;
 import io.sparkqlora.pipeline.QuantizationKeys;
 import io.sparkqlora.pipeline.RunKeys;
 import io.sparkqlora.pipeline.TrainingKeys;
@@ -87,8 +88,8 @@ public record RunChoice(RunRecord run, JobConfig config, String group, long step
     }
 
     /**
-     * What decides the numbers is the run's; where the base lies and what fits into this machine's memory is the job's. One
-     * task has the whole base, however many ranks trained.
+     * What decides the numbers is the run's; where the base lies, what fits into this machine's memory and what is measured is the
+     * job's. One task has the whole base, however many ranks trained.
      */
     private static JobConfig config(RunRecord run, JobConfig job) {
         JobConfigBuilder config = ConfigJson.read(run.inputs().config()).toBuilder();
@@ -98,7 +99,10 @@ public record RunChoice(RunRecord run, JobConfig config, String group, long step
                 ModelKeys.BACKEND,
                 ModelKeys.MAX_MEMORY,
                 TrainingKeys.PER_DEVICE_TRAIN_BATCH_SIZE,
-                TrainingKeys.RECOMPUTE)) {
+                TrainingKeys.RECOMPUTE,
+                PreferenceKeys.STAGE,
+                PreferenceKeys.BETA,
+                PreferenceKeys.LABEL_SMOOTHING)) {
             config.set(key.name(), job.get(key));
         }
         if (job.isSet(QuantizationKeys.BNB_4BIT_QUANT_STORAGE)) {
@@ -110,6 +114,10 @@ public record RunChoice(RunRecord run, JobConfig config, String group, long step
                 GroupKeys.GROUP_BY,
                 GroupKeys.GROUP_HYPERPARAMETERS,
                 GroupKeys.GROUPS_PER_DEVICE)) {
+            config.set(key.name(), null);
+        }
+        // of training alone, and not for pairs
+        for (ConfigKey<?> key : List.of(TrainingKeys.LABEL_SMOOTHING_FACTOR, TrainingKeys.NEFTUNE_NOISE_ALPHA)) {
             config.set(key.name(), null);
         }
         JobConfig alone = config.set(ExecutorKeys.NUM_PROCESSES, 1)

@@ -32,6 +32,7 @@ public final class TrainJob {
         JobInputs.checkTokenizer(work.config());
         ClusterPreflight.checkTasks(work.spark().sparkContext());
         GroupChecks.check(work.config());
+        PreferenceChecks.check(work.config());
         return TokenDatasets.prepare(work, DataPart.TRAINING, longest -> {});
     }
 
@@ -62,6 +63,7 @@ public final class TrainJob {
     }
 
     private static RunRecord train(Workspace named, Supplier<String> version, Preparing rows) {
+        PreferenceChecks.check(named.config());
         GroupChecks.check(named.config());
         EvalChecks.check(named.config());
         Workspace asked = RunBase.pinned(named, version);

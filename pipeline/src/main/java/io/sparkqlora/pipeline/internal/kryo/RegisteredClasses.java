@@ -10,6 +10,7 @@ import io.sparkqlora.train.LoraConfig;
 import io.sparkqlora.train.ModulePattern;
 import io.sparkqlora.train.NamedTensor;
 import io.sparkqlora.train.PackedRow;
+import io.sparkqlora.train.PreferenceMetrics;
 import io.sparkqlora.train.StepMetrics;
 import io.sparkqlora.train.TargetModules;
 import java.nio.ByteBuffer;
@@ -41,7 +42,8 @@ final class RegisteredClasses {
             StepMetrics.class,
             LayerChoice.class,
             ModulePattern.class,
-            ModulePattern.Entry.class);
+            ModulePattern.Entry.class,
+            PreferenceMetrics.class);
 
     /** What those records hold. */
     static final List<Class<? extends Enum<?>>> ENUMS =

@@ -5,6 +5,7 @@ import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.internal.groups.GroupChecks;
 import io.sparkqlora.pipeline.internal.job.EvalChecks;
+import io.sparkqlora.pipeline.internal.job.PreferenceChecks;
 import io.sparkqlora.pipeline.internal.report.Reports;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -39,6 +40,7 @@ public record Fit(Dataset<Row> rows, JobConfig job, int atOnce) {
         return job.get(ExecutorKeys.NUM_PROCESSES) == 1
                 && !job.get(ExecutorKeys.SHARD_BASE)
                 && !EvalChecks.wanted(job)
+                && !PreferenceChecks.wanted(job)
                 && !Reports.wanted(job);
     }
 

@@ -9,6 +9,7 @@ import io.sparkqlora.pipeline.internal.base.BasePart;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.job.Answers;
+import io.sparkqlora.pipeline.internal.job.PreferenceChecks;
 import io.sparkqlora.pipeline.internal.run.AdapterConfigJson;
 import io.sparkqlora.pipeline.internal.run.Closing;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
@@ -53,7 +54,10 @@ final class ResidentModel implements AutoCloseable {
             Checkpoint checkpoint = kept(Checkpoint.open(folder));
             BaseModel.requireSame(checkpoint, base.fingerprint());
             Device device = kept(RunDevices.open(config));
-            EngineSettings.memory(config, device.traits(), checkpoint.config(), base.maxTokens())
+            // both of a pair go through the model at once
+            int maxTokens =
+                    PreferenceChecks.wanted(config) ? Math.multiplyExact(2, base.maxTokens()) : base.maxTokens();
+            EngineSettings.memory(config, device.traits(), checkpoint.config(), maxTokens)
                     .requireFits(device.name(), device.availableBytes());
             session = kept(TrainingSession.open(
                     device,
@@ -62,7 +66,7 @@ final class ResidentModel implements AutoCloseable {
                     EngineSettings.quantization(config, checkpoint.config()),
                     AdapterConfigJson.read(base.adapterConfig()),
                     EngineSettings.arguments(config),
-                    base.maxTokens()));
+                    maxTokens));
             generator = kept(session.generator());
         } catch (RuntimeException e) {
             throw Closing.afterFailure(e, opened);
@@ -113,6 +117,11 @@ final class ResidentModel implements AutoCloseable {
             session.loadAdapter(adapter.get());
             adapterHash = hash;
         }
+    }
+
+    /** The loss of a pair. */
+    double pairLoss(PackedRow pair) {
+        return session.evaluatePairs(List.of(pair)).loss();
     }
 
     /** The loss of a row. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.ml;
 
+import io.sparkqlora.pipeline.PreferenceErrors;
 import io.sparkqlora.train.LossSum;
 import io.sparkqlora.train.PackedRow;
 import java.util.ArrayList;
@@ -23,7 +24,9 @@ record RowScores(ScoreSpec spec, ResidentModel model) {
         List<Row> scored = new ArrayList<>();
         for (int i = 0; i < rows.size(); i++) {
             List<Object> added = new ArrayList<>();
-            if (spec.loss()) {
+            if (spec.loss() && spec.lengths() >= 0) {
+                addPair(rows.get(i), i, tokens.get(i), added);
+            } else if (spec.loss()) {
                 LossSum loss = loss(i, tokens.get(i));
                 added.add(loss.numTargetTokens() == 0 ? null : loss.mean());
                 added.add(loss.numTargetTokens());
@@ -58,6 +61,34 @@ record RowScores(ScoreSpec spec, ResidentModel model) {
         return cut.targets() == 0 ? LossSum.ZERO : model.loss(PackedRow.single(row, cut.inputIds(), cut.labels()));
     }
 
+    /** The loss of a pair and its counted tokens; none where the row could not be tokenised. Each sequence is cut as in training. */
+    private void addPair(Row row, int index, Tokens both, List<Object> added) {
+        if (both.inputIds().length == 0 || row.isNullAt(spec.lengths())) {
+            added.addAll(Arrays.asList(null, 0L));
+            return;
+        }
+        int[] lengths = ints(row, spec.lengths());
+        if (lengths.length != 2 || (long) lengths[0] + lengths[1] != both.inputIds().length) {
+            throw PreferenceErrors.noPair(Arrays.toString(lengths), both.inputIds().length);
+        }
+        Tokens chosen = both.cut(lengths[0]).cut(spec.base().maxTokens());
+        Tokens rejected = both.from(lengths[0]).cut(spec.base().maxTokens());
+        PackedRow pair = new PackedRow(
+                index,
+                joined(chosen.inputIds(), rejected.inputIds()),
+                joined(chosen.labels(), rejected.labels()),
+                new int[] {chosen.inputIds().length, rejected.inputIds().length});
+        boolean counts = chosen.targets() > 0 && rejected.targets() > 0;
+        added.add(counts ? model.pairLoss(pair) : null);
+        added.add((long) chosen.targets() + rejected.targets());
+    }
+
+    private static int[] joined(int[] first, int[] second) {
+        int[] both = Arrays.copyOf(first, first.length + second.length);
+        System.arraycopy(second, 0, both, first.length, second.length);
+        return both;
+    }
+
     /** A row without tokens before those that count has no prompt, and no answer. */
     private List<String> answers(List<Tokens> rows) {
         List<int[]> prompts =
@@ -88,6 +119,12 @@ record RowScores(ScoreSpec spec, ResidentModel model) {
         Tokens cut(int most) {
             int length = Math.min(most, inputIds.length);
             return new Tokens(Arrays.copyOf(inputIds, length), Arrays.copyOf(labels, length));
+        }
+
+        Tokens from(int first) {
+            return new Tokens(
+                    Arrays.copyOfRange(inputIds, first, inputIds.length),
+                    Arrays.copyOfRange(labels, first, labels.length));
         }
 
         /** Nothing predicts the first token. */

@@ -10,6 +10,7 @@ import java.io.Serializable;
  * @param adapterHash which adapter goes with it
  * @param inputIds place of the column of token ids
  * @param labels place of the column of labels
+ * @param lengths place of the column of a pair's lengths; -1 where rows are no pairs
  * @param loss whether the loss is wanted
  * @param generate whether an answer is wanted
  * @param texts whether prompt and expected answer are wanted as texts
@@ -20,6 +21,7 @@ record ScoreSpec(
         String adapterHash,
         int inputIds,
         int labels,
+        int lengths,
         boolean loss,
         boolean generate,
         boolean texts,
@@ -35,7 +37,7 @@ record ScoreSpec(
      * @param adapterConfig the adapter's configuration as JSON
      * @param fingerprint of the base
      * @param tokenizerHash of the tokenizer
-     * @param maxTokens most tokens of a row; what is longer is cut, as in training
+     * @param maxTokens most tokens of a sequence; what is longer is cut, as in training
      */
     record Base(String configJson, String adapterConfig, String fingerprint, String tokenizerHash, int maxTokens)
             implements Serializable {

@@ -6,6 +6,7 @@ import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.JobConfigBuilder;
 import io.sparkqlora.pipeline.ModelKeys;
+import io.sparkqlora.pipeline.PreferenceKeys;
 import io.sparkqlora.pipeline.QuantizationKeys;
 import io.sparkqlora.pipeline.RunKeys;
 import io.sparkqlora.pipeline.TrainingKeys;
@@ -41,7 +42,12 @@ public final class Scoring {
             QuantizationKeys.BNB_4BIT_BLOCKSIZE,
             QuantizationKeys.LLM_INT8_SKIP_MODULES,
             QuantizationKeys.BNB_4BIT_COMPUTE_DTYPE,
-            QuantizationKeys.OFFLOAD_EMBEDDING);
+            QuantizationKeys.OFFLOAD_EMBEDDING,
+            PreferenceKeys.STAGE,
+            PreferenceKeys.BETA,
+            PreferenceKeys.LABEL_SMOOTHING);
+
+    private static final int NO_PAIRS = -1;
 
     private Scoring() {}
 
@@ -54,6 +60,7 @@ public final class Scoring {
                 fitted.hash(),
                 place(stage, rows.schema(), stage.inputIdsCol()),
                 place(stage, rows.schema(), stage.labelsCol()),
+                TokenInput.pairs(stage) ? place(stage, rows.schema(), stage.sequenceLengthsCol()) : NO_PAIRS,
                 !stage.getOrDefault(stage.lossCol()).isEmpty(),
                 !stage.getOrDefault(stage.generatedCol()).isEmpty(),
                 false,
@@ -79,10 +86,11 @@ public final class Scoring {
                 .add("prompt", DataTypes.StringType)
                 .add("reference", DataTypes.StringType);
         ScoreSpec spec = new ScoreSpec(
-                base(choice.config(), fitted),
+                base(choice.config().toBuilder().set(PreferenceKeys.STAGE, null).build(), fitted),
                 fitted.hash(),
                 rows.schema().fieldIndex("input_ids"),
                 rows.schema().fieldIndex("labels"),
+                NO_PAIRS,
                 true,
                 true,
                 true,

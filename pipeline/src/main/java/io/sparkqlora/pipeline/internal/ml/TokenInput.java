@@ -8,6 +8,8 @@ import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.JobConfigBuilder;
 import io.sparkqlora.pipeline.MlErrors;
+import io.sparkqlora.pipeline.PreferenceErrors;
+import io.sparkqlora.pipeline.PreferenceKeys;
 import io.sparkqlora.pipeline.ml.QLoraParams;
 import java.util.List;
 import org.apache.spark.ml.param.Param;
@@ -35,6 +37,7 @@ public final class TokenInput {
         stage.keyParams().setDefaults(stage);
         stage.setDefault(stage.inputIdsCol(), "input_ids");
         stage.setDefault(stage.labelsCol(), "labels");
+        stage.setDefault(stage.sequenceLengthsCol(), "sequence_lengths");
         stage.setDefault(stage.lossCol(), "loss");
         stage.setDefault(stage.numTargetTokensCol(), "num_target_tokens");
         stage.setDefault(stage.generatedCol(), "");
@@ -61,10 +64,18 @@ public final class TokenInput {
         return new Fit(rows(stage, dataset), job(stage), atOnce);
     }
 
-    /** The rows of a dataset as {@code input_ids} and {@code labels}. */
+    /** The rows of a dataset as {@code input_ids}, {@code labels} and, of pairs, {@code sequence_lengths}. */
     private static Dataset<Row> rows(QLoraParams stage, Dataset<?> dataset) {
-        return dataset.toDF()
-                .select(column(stage, stage.inputIdsCol(), "input_ids"), column(stage, stage.labelsCol(), "labels"));
+        Column inputIds = column(stage, stage.inputIdsCol(), "input_ids");
+        Column labels = column(stage, stage.labelsCol(), "labels");
+        return pairs(stage)
+                ? dataset.toDF().select(inputIds, labels, column(stage, stage.sequenceLengthsCol(), "sequence_lengths"))
+                : dataset.toDF().select(inputIds, labels);
+    }
+
+    /** Whether rows are pairs of sequences, of which one is preferred. */
+    static boolean pairs(QLoraParams stage) {
+        return stage.getOrDefault(stage.stage()).equals(PreferenceKeys.DPO);
     }
 
     private static Column column(QLoraParams stage, Param<String> param, String name) {
@@ -79,6 +90,12 @@ public final class TokenInput {
     public static StructType outputSchema(QLoraParams stage, StructType schema) {
         requireIntegers(stage, schema, stage.inputIdsCol());
         requireIntegers(stage, schema, stage.labelsCol());
+        if (pairs(stage)) {
+            requireIntegers(stage, schema, stage.sequenceLengthsCol());
+            if (!stage.getOrDefault(stage.generatedCol()).isEmpty()) {
+                throw PreferenceErrors.noAnswers("generatedCol");
+            }
+        }
         boolean loss = !stage.getOrDefault(stage.lossCol()).isEmpty();
         boolean generated = !stage.getOrDefault(stage.generatedCol()).isEmpty();
         if (!loss && !generated) {

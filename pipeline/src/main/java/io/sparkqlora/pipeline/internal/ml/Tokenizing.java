@@ -10,6 +10,7 @@ import io.sparkqlora.pipeline.RunKeys;
 import io.sparkqlora.pipeline.internal.base.BaseFolder;
 import io.sparkqlora.pipeline.internal.base.BasePart;
 import io.sparkqlora.pipeline.internal.data.TokenizeSettings;
+import io.sparkqlora.pipeline.internal.job.PreferenceChecks;
 import io.sparkqlora.pipeline.ml.ChatTokenizer;
 import io.sparkqlora.tokenize.TextTokenizer;
 import io.sparkqlora.tokenize.TokenColumns;
@@ -66,16 +67,19 @@ public final class Tokenizing {
                     out,
                     output.getValue(),
                     stage.getOrDefault(output.getValue()),
-                    TokenColumns.TYPE.apply(output.getKey()).dataType());
+                    TokenColumns.PAIR_TYPE.apply(output.getKey()).dataType());
         }
         return out;
     }
 
-    /** The params that name columns to be added, by the fields of {@link TokenColumns#TYPE} that they get. */
+    /** The params that name columns to be added, by the fields of {@link TokenColumns#PAIR_TYPE} that they get. */
     private static Map<String, Param<String>> outputs(ChatTokenizer stage) {
         Map<String, Param<String>> outputs = new LinkedHashMap<>();
         outputs.put("input_ids", stage.inputIdsCol());
         outputs.put("labels", stage.labelsCol());
+        if (options(stage).preference() && !prompts(stage)) {
+            outputs.put("sequence_lengths", stage.sequenceLengthsCol());
+        }
         if (!stage.getOrDefault(stage.rejectionCol()).isEmpty()) {
             outputs.put("rejection", stage.rejectionCol());
         }
@@ -94,6 +98,8 @@ public final class Tokenizing {
         JobConfigBuilder job =
                 JobConfig.builder().set(DataKeys.DATASET, TokenInput.SOURCE).set(RunKeys.OUTPUT_DIR, TokenInput.SOURCE);
         stage.keyParams().copyTo(stage, job);
-        return job.build();
+        JobConfig config = job.build();
+        PreferenceChecks.check(config);
+        return config;
     }
 }

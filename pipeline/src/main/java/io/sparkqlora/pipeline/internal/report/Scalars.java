@@ -4,6 +4,7 @@ package io.sparkqlora.pipeline.internal.report;
 import java.sql.Timestamp;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.TreeMap;
 import org.apache.spark.sql.Row;
 
 /**
@@ -28,11 +29,26 @@ record Scalars(long step, long millis, Map<String, Double> values) {
         return names;
     }
 
+    /** Of preferences, as TRL's trainer names them; of a step or an evaluation. */
+    private static final Map<String, String> OF_PAIRS = Map.of(
+            "rewards_chosen", "rewards/chosen",
+            "rewards_rejected", "rewards/rejected",
+            "rewards_accuracies", "rewards/accuracies",
+            "rewards_margins", "rewards/margins",
+            "logps_chosen", "logps/chosen",
+            "logps_rejected", "logps/rejected");
+
     static Scalars of(Row row) {
         Map<String, Double> values = new LinkedHashMap<>();
         NAMES.forEach((column, name) -> {
             if (row.getAs(column) != null) {
                 values.put(name, row.<Double>getAs(column));
+            }
+        });
+        String kind = values.containsKey("train/loss") ? "train/" : "eval/";
+        new TreeMap<>(OF_PAIRS).forEach((column, name) -> {
+            if (row.getAs(column) != null) {
+                values.put(kind + name, row.<Double>getAs(column));
             }
         });
         if (values.containsKey("train/loss")) {

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.run;
 
+import static java.util.Map.entry;
+
 import io.sparkqlora.kernels.QLoraException;
-import io.sparkqlora.train.LossSum;
 import io.sparkqlora.train.NamedTensor;
+import io.sparkqlora.train.PreferenceMetrics;
 import io.sparkqlora.train.StepMetrics;
 import java.nio.charset.StandardCharsets;
 import java.sql.Timestamp;
 import java.util.Arrays;
+import java.util.Map;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.types.DataTypes;
@@ -40,6 +43,12 @@ final class ChunkRows {
             .add("ts", DataTypes.TimestampType)
             .add("eval_loss", DataTypes.DoubleType)
             .add("eval_runtime", DataTypes.DoubleType)
+            .add("rewards_chosen", DataTypes.DoubleType)
+            .add("rewards_rejected", DataTypes.DoubleType)
+            .add("rewards_accuracies", DataTypes.DoubleType)
+            .add("rewards_margins", DataTypes.DoubleType)
+            .add("logps_chosen", DataTypes.DoubleType)
+            .add("logps_rejected", DataTypes.DoubleType)
             .add("name", DataTypes.StringType)
             .add("dtype", DataTypes.StringType)
             .add("shape", DataTypes.createArrayType(DataTypes.LongType, false))
@@ -49,50 +58,50 @@ final class ChunkRows {
     private ChunkRows() {}
 
     static Row metric(StepMetrics m, double epoch, long deviceBytes) {
-        return RowFactory.create(
+        return row(
                 METRIC,
-                0,
-                m.step(),
-                epoch,
-                m.loss(),
-                m.learningRate(),
-                m.gradNorm(),
-                m.numTokens(),
-                m.numTargetTokens(),
-                m.numTokens() / m.seconds(),
-                deviceBytes,
-                new Timestamp(System.currentTimeMillis()),
-                null,
-                null,
-                null,
-                null,
-                null,
-                null,
-                null);
+                Map.ofEntries(
+                        entry("rank", 0),
+                        entry("step", m.step()),
+                        entry("epoch", epoch),
+                        entry("loss", m.loss()),
+                        entry("learning_rate", m.learningRate()),
+                        entry("grad_norm", m.gradNorm()),
+                        entry("num_tokens", m.numTokens()),
+                        entry("num_target_tokens", m.numTargetTokens()),
+                        entry("tokens_per_second", m.numTokens() / m.seconds()),
+                        entry("device_bytes", deviceBytes),
+                        entry("ts", new Timestamp(System.currentTimeMillis()))),
+                m.preference());
     }
 
     /** An evaluation after a step: what it counted, and how long it took. */
-    static Row evaluation(long step, double epoch, LossSum sum, long deviceBytes, double seconds) {
-        return RowFactory.create(
+    static Row evaluation(long step, double epoch, Measured measured, long deviceBytes, double seconds) {
+        return row(
                 METRIC,
-                0,
-                step,
-                epoch,
-                null,
-                null,
-                null,
-                null,
-                sum.numTargetTokens(),
-                null,
-                deviceBytes,
-                new Timestamp(System.currentTimeMillis()),
-                sum.mean(),
-                seconds,
-                null,
-                null,
-                null,
-                null,
-                null);
+                Map.ofEntries(
+                        entry("rank", 0),
+                        entry("step", step),
+                        entry("epoch", epoch),
+                        entry("num_target_tokens", measured.numTargetTokens()),
+                        entry("device_bytes", deviceBytes),
+                        entry("ts", new Timestamp(System.currentTimeMillis())),
+                        entry("eval_loss", measured.loss()),
+                        entry("eval_runtime", seconds)),
+                measured.preference());
+    }
+
+    private static Row row(String kind, Map<String, Object> values, PreferenceMetrics preference) {
+        Object[] row = new Object[SCHEMA.size()];
+        row[0] = kind;
+        values.forEach((name, value) -> row[SCHEMA.fieldIndex(name)] = value);
+        if (preference != null) {
+            int first = SCHEMA.fieldIndex("rewards_chosen");
+            for (int i = 0; i < PreferenceMetrics.COUNT; i++) {
+                row[first + i] = preference.values().get(i);
+            }
+        }
+        return RowFactory.create(row);
     }
 
     static Row state(long step, NamedTensor t) {
@@ -120,9 +129,13 @@ final class ChunkRows {
 
     private static Row row(
             String kind, int rank, long step, String name, String dtype, Object shape, String config, byte[] data) {
-        return RowFactory.create(
-                kind, rank, step, null, null, null, null, null, null, null, null, null, null, null, name, dtype, shape,
-                config, data);
+        Object[] row = new Object[SCHEMA.size()];
+        row[0] = kind;
+        row[1] = rank;
+        row[2] = step;
+        Object[] tensor = {name, dtype, shape, config, data};
+        System.arraycopy(tensor, 0, row, SCHEMA.fieldIndex("name"), tensor.length);
+        return RowFactory.create(row);
     }
 
     /** The error of a failure row. */

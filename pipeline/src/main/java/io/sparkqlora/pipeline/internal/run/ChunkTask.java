@@ -8,7 +8,6 @@ import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.observe.RunLog;
 import io.sparkqlora.train.Adapter;
 import io.sparkqlora.train.Collective;
-import io.sparkqlora.train.LossSum;
 import io.sparkqlora.train.NamedTensor;
 import io.sparkqlora.train.PackedRow;
 import io.sparkqlora.train.StepMetrics;
@@ -159,14 +158,14 @@ final class ChunkTask extends AbstractFunction1<scala.collection.Iterator<ChunkF
             return;
         }
         long start = System.nanoTime();
-        LossSum sum = LossSum.ZERO;
+        Measured measured = Measured.NOTHING;
         while (rows.hasNext()) {
             TaskContext.get().killTaskIfInterrupted();
-            sum = sum.plus(session.evaluate(PackedRows.next(rows)));
+            measured = session.evaluate(measured, PackedRows.next(rows));
         }
         double epoch = chunk.run().plan().epoch(session.step());
         out.add(ChunkRows.evaluation(
-                session.step(), epoch, sum, session.peakBytes(), (System.nanoTime() - start) / NANOS));
+                session.step(), epoch, measured, session.peakBytes(), (System.nanoTime() - start) / NANOS));
     }
 
     private static void results(ResidentSession session, List<Row> out) {

@@ -7,6 +7,7 @@ import io.sparkqlora.pipeline.AdapterKeys;
 import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.PreferenceKeys;
 import io.sparkqlora.pipeline.QuantizationKeys;
 import io.sparkqlora.pipeline.TrainingKeys;
 import io.sparkqlora.train.ComputeType;
@@ -17,6 +18,7 @@ import io.sparkqlora.train.LrSchedulerType;
 import io.sparkqlora.train.MemoryPlan;
 import io.sparkqlora.train.ModelConfig;
 import io.sparkqlora.train.Optim;
+import io.sparkqlora.train.PreferenceArguments;
 import io.sparkqlora.train.QuantStorage;
 import io.sparkqlora.train.QuantizationConfig;
 import io.sparkqlora.train.Recompute;
@@ -98,9 +100,17 @@ public final class EngineSettings {
                 .adamEpsilon(config.get(TrainingKeys.ADAM_EPSILON))
                 .loraplusLrRatio(config.get(TrainingKeys.LORAPLUS_LR_RATIO))
                 .optim(Optim.named(config.get(TrainingKeys.OPTIM)))
+                .preference(preference(config))
                 .seed(config.get(TrainingKeys.SEED))
                 .recompute(recompute(config.get(TrainingKeys.RECOMPUTE)))
                 .build();
+    }
+
+    /** What is learned of preferences; null of a job without. */
+    private static PreferenceArguments preference(JobConfig config) {
+        return config.get(PreferenceKeys.STAGE).equals(PreferenceKeys.DPO)
+                ? new PreferenceArguments(config.get(PreferenceKeys.BETA), config.get(PreferenceKeys.LABEL_SMOOTHING))
+                : null;
     }
 
     /** The memory that a job takes when its micro-batches have at most so many tokens. */

@@ -3,9 +3,11 @@ package io.sparkqlora.pipeline.internal.run;
 
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.train.NamedTensor;
+import io.sparkqlora.train.PreferenceMetrics;
 import io.sparkqlora.train.StepMetrics;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 
@@ -20,6 +22,9 @@ public final class LogWindow {
 
     private static final int LENGTH = 5;
 
+    /** With those of pairs. */
+    private static final int PAIR_LENGTH = LENGTH + PreferenceMetrics.COUNT;
+
     private final int loggingSteps;
     private final long lastStep;
     private double lossSum;
@@ -27,6 +32,7 @@ public final class LogWindow {
     private double numTokens;
     private double numTargetTokens;
     private double seconds;
+    private double[] preference; // sums; null where no step was over pairs
 
     /** Logs every so many steps, and the run's last one. */
     public LogWindow(int loggingSteps, long lastStep) {
@@ -41,8 +47,27 @@ public final class LogWindow {
         numTokens += step.numTokens();
         numTargetTokens += step.numTargetTokens();
         seconds += step.seconds();
+        if (step.preference() != null) {
+            add(step.preference().values());
+        }
         boolean logged = step.step() % loggingSteps == 0 || step.step() == lastStep;
         return logged ? Optional.of(flush(step)) : Optional.empty();
+    }
+
+    private void add(List<Double> values) {
+        preference = preference == null ? new double[values.size()] : preference;
+        for (int i = 0; i < preference.length; i++) {
+            preference[i] += values.get(i);
+        }
+    }
+
+    private PreferenceMetrics meanPreference() {
+        return preference == null
+                ? null
+                : PreferenceMetrics.of(Arrays.stream(preference)
+                        .map(sum -> sum / steps)
+                        .boxed()
+                        .toList());
     }
 
     private StepMetrics flush(StepMetrics last) {
@@ -53,19 +78,24 @@ public final class LogWindow {
                 last.gradNorm(),
                 (long) numTokens,
                 (long) numTargetTokens,
-                seconds);
+                seconds,
+                meanPreference());
         restore(new double[LENGTH]);
         return logged;
     }
 
     NamedTensor state() {
-        ByteBuffer data = ByteBuffer.allocate(LENGTH * Double.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        int length = preference == null ? LENGTH : PAIR_LENGTH;
+        ByteBuffer data = ByteBuffer.allocate(length * Double.BYTES).order(ByteOrder.LITTLE_ENDIAN);
         List.of(lossSum, steps, numTokens, numTargetTokens, seconds).forEach(data::putDouble);
-        return new NamedTensor(NAME, DType.F64, new long[] {LENGTH}, data.array());
+        for (int i = LENGTH; i < length; i++) {
+            data.putDouble(preference[i - LENGTH]);
+        }
+        return new NamedTensor(NAME, DType.F64, new long[] {length}, data.array());
     }
 
     void restore(NamedTensor state) {
-        double[] values = new double[LENGTH];
+        double[] values = new double[state.data().length / Double.BYTES];
         ByteBuffer.wrap(state.data())
                 .order(ByteOrder.LITTLE_ENDIAN)
                 .asDoubleBuffer()
@@ -79,5 +109,6 @@ public final class LogWindow {
         numTokens = values[2];
         numTargetTokens = values[3];
         seconds = values[4];
+        preference = values.length == LENGTH ? null : Arrays.copyOfRange(values, LENGTH, values.length);
     }
 }

@@ -12,7 +12,6 @@ import io.sparkqlora.pipeline.internal.observe.ExecutorNumbers;
 import io.sparkqlora.train.Adapter;
 import io.sparkqlora.train.Checkpoint;
 import io.sparkqlora.train.Collective;
-import io.sparkqlora.train.LossSum;
 import io.sparkqlora.train.NamedTensor;
 import io.sparkqlora.train.PackedRow;
 import io.sparkqlora.train.StepMetrics;
@@ -113,9 +112,9 @@ final class ResidentSession implements AutoCloseable {
         return metrics;
     }
 
-    /** The loss of the adapter as it is over rows; nothing of the run changes. */
-    LossSum evaluate(List<PackedRow> rows) {
-        return session.evaluate(rows, true);
+    /** What was measured with that of the adapter as it is over more rows; nothing of the run changes. */
+    Measured evaluate(Measured before, List<PackedRow> rows) {
+        return before.with(session, rows);
     }
 
     /** Compares parameters and moments with those of the other ranks. */

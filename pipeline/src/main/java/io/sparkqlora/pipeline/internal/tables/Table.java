@@ -61,7 +61,8 @@ public enum Table {
             number("epoch", "passes over the data after this step, with its fraction"),
             number(
                     "loss",
-                    "mean cross-entropy of the counted tokens, in nats; the mean of the steps since the row before"),
+                    "mean cross-entropy of the counted tokens, in nats, or loss of the pairs (stage: dpo); the mean of the "
+                            + "steps since the row before"),
             number("learning_rate", "of this step"),
             number("grad_norm", "2-norm of all adapter gradients before clipping"),
             whole("num_tokens", "tokens that went through the model since the row before"),
@@ -74,8 +75,16 @@ public enum Table {
             number(
                     "eval_loss",
                     "of a row that is an evaluation, whose loss is null: mean cross-entropy of the counted tokens that are "
-                            + "held out"),
-            number("eval_runtime", "seconds that the evaluation took")),
+                            + "held out, or loss of the pairs"),
+            number("eval_runtime", "seconds that the evaluation took"),
+            number(
+                    "rewards_chosen",
+                    "of preferences: mean of beta times by how many nats the adapter makes a chosen answer likelier"),
+            number("rewards_rejected", "the same of rejected answers"),
+            number("rewards_accuracies", "part of the pairs whose chosen answer has the higher reward"),
+            number("rewards_margins", "rewards_chosen less rewards_rejected"),
+            number("logps_chosen", "mean log-probability of a chosen answer with the adapter, in nats"),
+            number("logps_rejected", "the same of rejected answers")),
 
     ADAPTERS(
             "One row a tensor of each committed adapter.",
@@ -135,7 +144,11 @@ public enum Table {
                     "what the group's rows say (group_hyperparameters), as JSON; an array of two where they disagree"),
             list("sequence_lengths", IntegerType, "tokens of each sequence"),
             list("input_ids", IntegerType, "tokens of all sequences, one after another"),
-            list("labels", IntegerType, "the token where it counts, -100 where it does not")),
+            list("labels", IntegerType, "the token where it counts, -100 where it does not"),
+            small(
+                    "num_pairs",
+                    "pairs of a chosen and a rejected sequence, one after the other, in the row; null where rows are no "
+                            + "preferences")),
 
     REJECTED_ROWS(
             "One row a source row that could not be used.",
@@ -154,10 +167,14 @@ public enum Table {
             whole("step", "optimizer steps of the adapter"),
             text("dataset", "source of the data, as configured"),
             text("dataset_id", "rows of token_shards that it was measured on"),
-            number("loss", "mean cross-entropy of the counted tokens with the adapter, in nats"),
-            number("perplexity", "exp(loss)"),
-            number("base_loss", "mean cross-entropy without the adapter"),
-            number("base_perplexity", "exp(base_loss)"),
+            number(
+                    "loss",
+                    "mean cross-entropy of the counted tokens with the adapter, in nats; of preferences mean loss of the pairs"),
+            number("perplexity", "exp(loss); null of preferences"),
+            number(
+                    "base_loss",
+                    "mean cross-entropy without the adapter; of preferences ln 2, the loss of no difference"),
+            number("base_perplexity", "exp(base_loss); null of preferences"),
             whole("num_rows", "packed rows"),
             whole("num_target_tokens", "counted tokens"),
             time("ts", "when it was done"),
@@ -167,7 +184,16 @@ public enum Table {
                     "part of the answers that are the expected ones; null without --predict-with-generate"),
             number("rouge1", "mean F-measure of single words, as rouge-score computes it"),
             number("rouge2", "mean F-measure of pairs of words"),
-            number("rougeL", "mean F-measure of the longest common subsequence of words")),
+            number("rougeL", "mean F-measure of the longest common subsequence of words"),
+            whole("num_pairs", "of preferences: pairs"),
+            number(
+                    "rewards_chosen",
+                    "of preferences: mean of beta times by how many nats the adapter makes a chosen answer likelier"),
+            number("rewards_rejected", "the same of rejected answers"),
+            number("rewards_accuracies", "part of the pairs whose chosen answer has the higher reward"),
+            number("rewards_margins", "rewards_chosen less rewards_rejected"),
+            number("logps_chosen", "mean log-probability of a chosen answer with the adapter, in nats"),
+            number("logps_rejected", "the same of rejected answers")),
 
     PREDICTIONS(
             "One row an answer: of evaluate --predict-with-generate, or to a table of prompts (generate --dataset).",

@@ -33,7 +33,7 @@ final class TestShards {
             labels[0] = -100;
             labels[5] = -100;
             all.add(RowFactory.create(
-                    id, (long) i, LENGTH, LENGTH - 2, 2, null, null, new Integer[] {5, LENGTH - 5}, ids, labels));
+                    id, (long) i, LENGTH, LENGTH - 2, 2, null, null, new Integer[] {5, LENGTH - 5}, ids, labels, null));
         }
         tables.append(Table.TOKEN_SHARDS, TestSpark.session().createDataFrame(all, Table.TOKEN_SHARDS.schema()), id, 0);
         return new TokenData(

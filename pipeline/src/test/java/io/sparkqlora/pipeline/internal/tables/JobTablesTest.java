@@ -8,6 +8,7 @@ import io.sparkqlora.pipeline.TestSpark;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.sql.Timestamp;
+import java.util.Arrays;
 import java.util.List;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -120,8 +121,10 @@ class JobTablesTest {
     }
 
     private static Dataset<Row> metrics(long step) {
-        Row row = RowFactory.create(
-                "r", step, 0.5, 1.0, 1e-3, 2.0, 10L, 5L, 100.0, 7L, 0L, new Timestamp(0), null, null, null);
+        Object[] values = {"r", step, 0.5, 1.0, 1e-3, 2.0, 10L, 5L, 100.0, 7L, 0L, new Timestamp(0)};
+        // all other columns are null
+        Row row =
+                RowFactory.create(Arrays.copyOf(values, Table.METRICS.columns().size()));
         return TestSpark.session().createDataFrame(List.of(row), Table.METRICS.schema());
     }
 }

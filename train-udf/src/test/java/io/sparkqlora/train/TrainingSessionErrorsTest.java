@@ -112,8 +112,8 @@ class TrainingSessionErrorsTest {
                 .targetModules(TargetModules.allLinear())
                 .build();
         assertThatThrownBy(() -> session.loadAdapter(new Adapter(half, null, adapter.tensors())))
-                .hasMessageStartingWith(
-                        "QLORA-T055: the adapter does not fit this run: its scaling is 1.0, expected 2.0");
+                .hasMessageStartingWith("QLORA-T055: the adapter does not fit this run: its scaling of "
+                        + "model.layers.0.self_attn.q_proj is 1.0, expected 2.0");
         List<NamedTensor> fewer = adapter.tensors().subList(1, adapter.tensors().size());
         assertThatThrownBy(() -> session.loadAdapter(new Adapter(adapter.config(), null, fewer)))
                 .hasMessageContaining("model.layers.0.self_attn.q_proj.lora_A.weight is missing");

@@ -183,8 +183,7 @@ class PreferenceRunTest {
                 .set("eval_strategy", "no")
                 .set("eval_steps", null)
                 .build();
-        Cli.run("train", plain, "num_processes=2", "shard_base=true")
-                .refused(2, "QLORA-T190: shard_base is true");
+        Cli.run("train", plain, "num_processes=2", "shard_base=true").refused(2, "QLORA-T190: shard_base is true");
         Cli.run("train", job, "stage=sft")
                 .refused(2, "QLORA-P170: chosen_column is better, which is about preferences");
         Cli.run("train", job, "formatting=alpaca").refused(2, "QLORA-D071: formatting is alpaca");

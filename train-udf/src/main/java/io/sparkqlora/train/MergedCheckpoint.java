@@ -41,7 +41,7 @@ public record MergedCheckpoint(Path folder, int mergedWeights, long bytes) {
      *
      * @param device that quantises and multiplies; the processor's numbers are those of a GPU to rounding
      * @param quantization of the run that trained the adapter
-     * @param dtype of the weights that are written
+     * @param dtype of the weights that are written: BF16 or F32
      * @param folder which is made if need be; whatever interrupts this, it holds no {@code config.json} of a part
      * @throws io.sparkqlora.kernels.QLoraException INPUT if the adapter is not of this base; CONFIG if it can't be merged, or
      *     the folder can't be written or holds other weights
@@ -53,6 +53,9 @@ public record MergedCheckpoint(Path folder, int mergedWeights, long bytes) {
             Adapter adapter,
             ComputeType dtype,
             Path folder) {
+        if (dtype == ComputeType.F16) {
+            throw LossScaleErrors.mergedType(dtype);
+        }
         ModelLayout layout = ModelLayout.of(base.config());
         QuantizationConfig held = quantization.as(base.config().quantization());
         Map<String, HeldFormat> formats = HeldFormat.of(layout, base.weights(), held);

@@ -12,6 +12,8 @@ package io.sparkqlora.train;
  * @param numTargetTokens counted tokens
  * @param seconds wall-clock time
  * @param preference of a step over pairs; null of others
+ * @param lossScale factor on the loss in backward; null where nothing is scaled, which is everywhere but in float16. A step that it
+ *     was too large for has a norm that is not finite, and updated nothing
  */
 public record StepMetrics(
         long step,
@@ -21,9 +23,10 @@ public record StepMetrics(
         long numTokens,
         long numTargetTokens,
         double seconds,
-        PreferenceMetrics preference) {
+        PreferenceMetrics preference,
+        Double lossScale) {
 
-    /** Of a step that is not over pairs. */
+    /** Of a step that is not over pairs, and whose loss was not scaled. */
     public StepMetrics(
             long step,
             double loss,
@@ -32,6 +35,6 @@ public record StepMetrics(
             long numTokens,
             long numTargetTokens,
             double seconds) {
-        this(step, loss, learningRate, gradNorm, numTokens, numTargetTokens, seconds, null);
+        this(step, loss, learningRate, gradNorm, numTokens, numTargetTokens, seconds, null, null);
     }
 }

@@ -15,7 +15,7 @@ import java.util.List;
  * @param step optimizer steps done
  * @param tensors the adapter's parameters under PEFT's names, F32, and the optimizer's moments under the same names behind
  *     {@code exp_avg.} and {@code exp_avg_sq.}: F32, or U8 codes, whose scales, an F32 for 256 elements, are behind
- *     {@code exp_avg_absmax.} and {@code exp_avg_sq_absmax.}
+ *     {@code exp_avg_absmax.} and {@code exp_avg_sq_absmax.}; of a run in float16 also {@code grad_scaler}, F64 [3]
  */
 public record TrainingState(long step, List<NamedTensor> tensors) {
 
@@ -30,6 +30,9 @@ public record TrainingState(long step, List<NamedTensor> tensors) {
 
     /** Before the name of a parameter: the scales of its second moment, where that is in 8 bits. */
     public static final String EXP_AVG_SQ_ABSMAX = "exp_avg_sq_absmax.";
+
+    /** The name of what loss scaling remembers of float16: its factor, the good steps in a row, and the skipped ones of all. */
+    public static final String GRAD_SCALER = "grad_scaler";
 
     public TrainingState {
         tensors = List.copyOf(tensors);

@@ -51,6 +51,7 @@ class EqualRunsTest {
         "F32, 0.2, 1e-5, 1e-5",
         "BF16, 0, 3e-3, 2e-2",
         "BF16, 0.2, 3e-3, 2e-2",
+        "F16, 0.2, 4e-4, 3e-3",
     })
     void eachAdapterIsTheOneTrainedAlone(ComputeType type, double dropout, double ofLoss, double ofNorm) {
         QuantizationConfig quantization = QuantizationConfig.nf4(type);

@@ -37,7 +37,8 @@ class GpuShardedBaseTest {
         "NONE, false, BF16",
         "SELECTIVE, true, BF16",
         "FULL, true, BF16",
-        "FULL, false, BF16"
+        "FULL, false, BF16",
+        "SELECTIVE, true, F16"
     })
     void theBitsAreThoseOfAWholeBase(Recompute recompute, boolean doubleQuant, ComputeType compute) {
         QuantizationConfig quantization = nf4(doubleQuant, compute);

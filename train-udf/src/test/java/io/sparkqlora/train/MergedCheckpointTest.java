@@ -165,6 +165,8 @@ class MergedCheckpointTest {
                     .hasMessageContaining("QLORA-T136: " + foreign + " holds pytorch.safetensors");
             assertThatThrownBy(() -> merge(other, NF4, adapter, ComputeType.BF16))
                     .hasMessageContaining("QLORA-T054: target_modules: ");
+            assertThatThrownBy(() -> merge(base, NF4, adapter, ComputeType.F16))
+                    .hasMessage("QLORA-T166: a merged checkpoint can't be written in F16; choose BF16 or F32");
             assertThat(temp.resolve("merged")).doesNotExist();
         }
     }

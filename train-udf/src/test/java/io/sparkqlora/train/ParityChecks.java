@@ -14,7 +14,7 @@ import java.util.Map;
 import java.util.stream.Stream;
 
 /**
- * The comparisons of {@link ParityTest} for one model. PyTorch against itself differs by 1e-6 to 3e-4. What is computed in BF16 is
+ * The comparisons of {@link ParityTest} for one model. PyTorch against itself differs by 1e-6 to 3e-4. What is computed in BF16 or F16 is
  * held against the same references, which are F32's.
  */
 final class ParityChecks implements AutoCloseable {
@@ -26,6 +26,8 @@ final class ParityChecks implements AutoCloseable {
     private static final double ADAPTER = 3e-3;
     private static final double BF16_LOSS = 5e-3;
     private static final double BF16_RUN = 2e-2;
+    private static final double F16_LOSS = 6e-4;
+    private static final double F16_RUN = 3e-3;
     private static final int STEPS = 12;
 
     private static final TrainingArguments ARGUMENTS = TrainingArguments.builder()
@@ -49,7 +51,7 @@ final class ParityChecks implements AutoCloseable {
     void base() {
         try (TrainingSession session = open(device, QuantizationConfig.dense(ComputeType.F32))) {
             logits("base.logits", session, false);
-            loss("base.loss", session, false, LOSS);
+            loss("base.loss", session, false, LOSS, "");
         }
     }
 
@@ -83,14 +85,14 @@ final class ParityChecks implements AutoCloseable {
     void nf4() {
         try (TrainingSession session = openNf4(ComputeType.F32)) {
             logits("nf4.logits", session, false);
-            loss("nf4.loss", session, false, LOSS);
+            loss("nf4.loss", session, false, LOSS, "");
         }
     }
 
     void lora() {
         try (TrainingSession session = openNf4(ComputeType.F32)) {
             logits("lora.logits", session, true);
-            loss("lora.loss", session, true, LOSS);
+            loss("lora.loss", session, true, LOSS, "");
         }
     }
 
@@ -117,9 +119,18 @@ final class ParityChecks implements AutoCloseable {
 
     void bf16() {
         try (TrainingSession session = openNf4(ComputeType.BF16)) {
-            loss("nf4.loss", session, false, BF16_LOSS);
-            loss("lora.loss", session, true, BF16_LOSS);
+            loss("nf4.loss", session, false, BF16_LOSS, "bf16 ");
+            loss("lora.loss", session, true, BF16_LOSS, "bf16 ");
             run(session, BF16_RUN, "bf16 ");
+        }
+    }
+
+    /** The loss is scaled as transformers does with {@code fp16=True}; no step of these is skipped for it. */
+    void f16() {
+        try (TrainingSession session = openNf4(ComputeType.F16)) {
+            loss("nf4.loss", session, false, F16_LOSS, "f16 ");
+            loss("lora.loss", session, true, F16_LOSS, "f16 ");
+            run(session, F16_RUN, "f16 ");
         }
     }
 
@@ -209,10 +220,10 @@ final class ParityChecks implements AutoCloseable {
         report(expected + ", of the largest", within(expected, distance, LOGITS, 0), LOGITS);
     }
 
-    private void loss(String expected, TrainingSession session, boolean withAdapter, double limit) {
+    private void loss(String expected, TrainingSession session, boolean withAdapter, double limit, String what) {
         double loss = session.evaluate(model.rows(), withAdapter).mean();
         double distance = Distance.relative(loss, model.floats(expected)[0]);
-        report((limit == LOSS ? "" : "bf16 ") + expected + ", relative", within(expected, distance, limit, 0), limit);
+        report(what + expected + ", relative", within(expected, distance, limit, 0), limit);
     }
 
     private double within(String what, double distance, double limit, double worst) {

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.function.Executable;
 
 /**
- * Numbers agree with transformers, peft and bitsandbytes in F32, and in BF16 as far as that goes, on every model of a folder whose family is supported:
+ * Numbers agree with transformers, peft and bitsandbytes in F32, and in BF16 and F16 as far as those go, on every model of a folder whose family is supported:
  * {@code -Dqlora.parity.dir=FOLDER}, by default the test resources {@code parity} (see the README there).
  */
 class ParityTest {
@@ -89,7 +89,8 @@ class ParityTest {
                         check("LoRA logits and loss", model, ParityChecks::lora),
                         check("LoRA gradients", model, ParityChecks::gradients),
                         check("training run and exported adapter", model, ParityChecks::training),
-                        check("BF16 losses and training run", model, ParityChecks::bf16)));
+                        check("BF16 losses and training run", model, ParityChecks::bf16),
+                        check("F16 losses and training run", model, ParityChecks::f16)));
     }
 
     private interface Check {

@@ -72,12 +72,29 @@ final class RowWiseScales implements Quantization {
     }
 
     private static void put(float value, DType dtype, ByteBuffer to) {
+        // to the nearest, ties to even
         if (dtype == DType.BF16) {
             int bits = Float.floatToRawIntBits(value);
-            to.putShort((short) ((bits + 0x7fff + (bits >>> 16 & 1)) >>> 16)); // to the nearest, ties to even
+            to.putShort((short) ((bits + 0x7fff + (bits >>> 16 & 1)) >>> 16));
+        } else if (dtype == DType.F16) {
+            // of normal halves: adding what makes the last bit of a half the last of an F32 drops the others
+            float aligner = Math.max(0.5f, Math.scalb(1f, Math.getExponent(value) + 13));
+            float magnitude = Math.abs(value) + aligner - aligner;
+            to.putShort(half(Math.copySign(magnitude, value)));
         } else {
             to.putFloat(value);
         }
+    }
+
+    /** Of a number that is a half. */
+    private static short half(float value) {
+        float magnitude = Math.abs(value);
+        int sign = value < 0 ? 0x8000 : 0;
+        if (magnitude < 0x1p-14f) {
+            return (short) (sign | (int) (magnitude * 0x1p24f));
+        }
+        int bits = Float.floatToRawIntBits(magnitude);
+        return (short) (sign | (bits - (112 << 23) >> 13));
     }
 
     private float[] scales(QuantizedMatrix source) {

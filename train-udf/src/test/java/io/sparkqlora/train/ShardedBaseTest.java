@@ -146,6 +146,12 @@ class ShardedBaseTest {
         requireSameBits(2, nf4(true), lora(256, TargetModules.allLinear()), Recompute.FULL);
     }
 
+    /** The scale of the loss is the same on all ranks, whoever has which part. */
+    @Test
+    void theBitsAreThoseOfAWholeBaseInHalvesToo() {
+        requireSameBits(2, nf4(true, ComputeType.F16), DROPPING, Recompute.SELECTIVE);
+    }
+
     /** What GPUs do, in the order in which they do it, with gathers that come as early as they may, or as late. */
     @ParameterizedTest
     @CsvSource({

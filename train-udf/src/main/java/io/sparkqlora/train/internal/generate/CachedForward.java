@@ -8,6 +8,7 @@ import io.sparkqlora.train.internal.linear.Pass;
 import io.sparkqlora.train.internal.model.AttentionCall;
 import io.sparkqlora.train.internal.model.Batch;
 import io.sparkqlora.train.internal.model.ModelForward;
+import io.sparkqlora.train.internal.safetensors.FloatBytes;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -48,12 +49,19 @@ record CachedForward(ModelForward model, KeyValueCache cache) {
             pass.device().copyOut(logits.rowRange(row, row + 1), bytes);
             float[] values = new float[cols];
             for (int i = 0; i < cols; i++) {
-                values[i] = logits.dtype() == DType.F32
-                        ? bytes.getFloat(i * Float.BYTES)
-                        : Float.intBitsToFloat(bytes.getShort(i * Short.BYTES) << Short.SIZE);
+                values[i] = value(logits.dtype(), bytes, i);
             }
             rows.add(values);
         }
         return rows;
+    }
+
+    private static float value(DType dtype, ByteBuffer bytes, int i) {
+        return switch (dtype) {
+            case F32 -> bytes.getFloat(i * Float.BYTES);
+            case F16 -> FloatBytes.f16(bytes.getShort(i * Short.BYTES));
+            case BF16 -> Float.intBitsToFloat(bytes.getShort(i * Short.BYTES) << Short.SIZE);
+            default -> throw new IllegalStateException("logits of " + dtype);
+        };
     }
 }

@@ -99,8 +99,18 @@ public record ModelForward(Pass pass, BaseModel model, ModelAdapter adapter, Rop
             return 1f;
         }
         float root = (float) Math.sqrt(config.hiddenSize());
-        int bits = Float.floatToRawIntBits(root);
-        return dtype == DType.F32 ? root : Float.intBitsToFloat((bits + 0x7fff + (bits >>> 16 & 1)) & 0xffff0000);
+        return switch (dtype) {
+            case BF16 -> rounded(root, 16);
+            case F16 -> rounded(root, 13);
+            default -> root;
+        };
+    }
+
+    /** To nearest even without the last bits of its mantissa. */
+    private static float rounded(float value, int bits) {
+        int raw = Float.floatToRawIntBits(value);
+        int last = raw >>> bits & 1;
+        return Float.intBitsToFloat(raw + (1 << bits - 1) - 1 + last >> bits << bits);
     }
 
     /**

@@ -45,7 +45,7 @@ public final class FloatBytes {
     }
 
     /** IEEE 754 binary16. */
-    static float f16(short bits) {
+    public static float f16(short bits) {
         int exponent = bits >> F16_MANTISSA_BITS & 0x1F;
         int mantissa = bits & 0x3FF;
         float magnitude;

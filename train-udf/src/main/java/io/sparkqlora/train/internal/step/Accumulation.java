@@ -18,6 +18,7 @@ import java.util.List;
  *
  * @param micro how one is run
  * @param adapter that is trained
+ * @param lossScale factor on the loss
  * @param collective of all ranks
  * @param arguments whose seed random numbers have
  * @param dropout its probability
@@ -29,6 +30,7 @@ import java.util.List;
 record Accumulation(
         MicroBatch micro,
         ModelAdapter adapter,
+        float lossScale,
         Collective collective,
         TrainingArguments arguments,
         double dropout,
@@ -81,7 +83,7 @@ record Accumulation(
                 adapter,
                 draw(number),
                 (float) arguments.labelSmoothingFactor(),
-                1f / (preference == null ? counts.targets() : counts.pairs()),
+                lossScale / (preference == null ? counts.targets() : counts.pairs()),
                 preference,
                 lossSum));
     }

@@ -11,6 +11,7 @@ import io.sparkqlora.train.TrainErrors;
 import io.sparkqlora.train.TrainingState;
 import io.sparkqlora.train.internal.linear.AdapterBuffers;
 import io.sparkqlora.train.internal.linear.AdapterCheck;
+import io.sparkqlora.train.internal.linear.ExpectedTensor;
 import io.sparkqlora.train.internal.linear.LoraTargets;
 import io.sparkqlora.train.internal.model.ModelAdapter;
 import io.sparkqlora.train.internal.optim.Moments;
@@ -24,8 +25,9 @@ import java.util.Map;
  * @param buffers the adapter and its gradients
  * @param moments the optimizer's
  * @param views of the adapter by place
+ * @param scaler of its loss
  */
-public record AdapterSlot(AdapterBuffers buffers, Moments moments, ModelAdapter views) {
+public record AdapterSlot(AdapterBuffers buffers, Moments moments, ModelAdapter views, LossScaler scaler) {
 
     /** Takes one more from arenas of the parts of a memory plan: slots lie at a fixed distance from each other. */
     static AdapterSlot take(SessionSpec spec, SessionBuffers.Arenas arenas) {
@@ -35,7 +37,8 @@ public record AdapterSlot(AdapterBuffers buffers, Moments moments, ModelAdapter 
         return new AdapterSlot(
                 buffers,
                 Moments.take(spec.optim(), spec.adapter(), spec.loraPlus(), arenas.optimizerState(), home),
-                ModelAdapter.of(spec.layout(), buffers));
+                ModelAdapter.of(spec.layout(), buffers),
+                LossScaler.of(spec.compute()));
     }
 
     /** Writes what does not change; once. */
@@ -46,7 +49,13 @@ public record AdapterSlot(AdapterBuffers buffers, Moments moments, ModelAdapter 
     /** A fresh adapter, a function of these, and an optimizer that has made no step. */
     public void initialize(Device device, InitLoraWeights init, long seed) {
         buffers.initialize(device, init, seed);
+        begin(device);
+    }
+
+    /** An optimizer that has made no step, for the adapter as it is. */
+    public void begin(Device device) {
         moments.reset(device);
+        scaler.reset();
     }
 
     /**
@@ -66,13 +75,14 @@ public record AdapterSlot(AdapterBuffers buffers, Moments moments, ModelAdapter 
         Map<String, NamedTensor> tensors =
                 AdapterCheck.byName("the adapter", buffers.layout(), List.of(), adapter.tensors());
         buffers.write(device, tensors);
-        moments.reset(device);
+        begin(device);
     }
 
     /** A copy of what a run needs to go on. */
     public TrainingState state(Device device, long stepsDone) {
         List<NamedTensor> tensors = new ArrayList<>(buffers.read(device, buffers.parameters()));
         tensors.addAll(moments.read(device));
+        tensors.addAll(scaler.read());
         return new TrainingState(stepsDone, tensors);
     }
 
@@ -82,10 +92,13 @@ public record AdapterSlot(AdapterBuffers buffers, Moments moments, ModelAdapter 
      * @throws io.sparkqlora.kernels.QLoraException INPUT if its tensors are not those of this adapter and its optimizer
      */
     public void restore(Device device, TrainingState state) {
+        List<ExpectedTensor> others = new ArrayList<>(moments.expected());
+        others.addAll(scaler.expected());
         Map<String, NamedTensor> tensors =
-                AdapterCheck.byName("the training state", buffers.layout(), moments.expected(), state.tensors());
+                AdapterCheck.byName("the training state", buffers.layout(), others, state.tensors());
         buffers.write(device, tensors);
         moments.write(device, tensors);
+        scaler.write(tensors);
     }
 
     /** A copy of the adapter; its base has no name yet. */

@@ -53,22 +53,25 @@ record AdapterTurn(int slot, TrainingArguments arguments, long stepsDone, List<H
                 adapter.views(),
                 DropoutMasks.Draw.of(dropout, arguments, stepsDone, index),
                 (float) arguments.labelSmoothingFactor(),
-                1f / counts.targets(),
+                adapter.scaler().scale() / counts.targets(),
                 sums.loss());
     }
 
-    double learningRate() {
-        return LearningRate.of(arguments).at(stepsDone);
+    double learningRate(LossScaler scaler) {
+        return LearningRate.of(arguments).at(scaler.updates(stepsDone));
     }
 
-    StepMetrics metrics(StepSums.Values values, double seconds) {
+    StepMetrics metrics(MixedStep.Made made, double seconds) {
+        StepSums.Values values = made.values();
         return new StepMetrics(
                 stepsDone + 1,
                 values.loss() / counts.targets(),
-                learningRate(),
+                made.learningRate(),
                 values.gradNorm(),
                 counts.tokens(),
                 counts.targets(),
-                seconds);
+                seconds,
+                null,
+                made.lossScale());
     }
 }

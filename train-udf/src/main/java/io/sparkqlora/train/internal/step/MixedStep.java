@@ -49,56 +49,68 @@ public record MixedStep(SessionSpec spec, SessionBuffers session, Pass pass, Pag
                 outcomes.put(slot, SlotOutcome.failed(e));
             }
         });
-        Map<AdapterTurn, StepSums.Values> values = update(turns);
+        Map<AdapterTurn, Made> made = update(turns);
         double seconds = (System.nanoTime() - begin) / NANOS;
-        values.forEach((turn, v) -> outcomes.put(turn.slot(), outcome(turn, v, seconds)));
+        made.forEach((turn, m) -> outcomes.put(turn.slot(), outcome(turn, m, seconds)));
         return outcomes;
     }
 
-    private static SlotOutcome outcome(AdapterTurn turn, StepSums.Values values, double seconds) {
-        if (values.finite()) {
-            return SlotOutcome.done(turn.metrics(values, seconds));
-        }
+    /** What the device made of a turn, at which learning rate and scale of the loss. */
+    record Made(StepSums.Values values, double learningRate, Double lossScale) {}
+
+    private SlotOutcome outcome(AdapterTurn turn, Made made, double seconds) {
+        StepSums.Values values = made.values();
         double loss = values.loss() / turn.counts().targets();
-        return SlotOutcome.failed(
-                TrainErrors.diverged(turn.stepsDone() + 1, loss, values.gradNorm(), turn.learningRate()));
+        LossScaler scaler = slot(turn).scaler();
+        try {
+            if (scaler.skips(values)) {
+                scaler.skip(turn.stepsDone() + 1, loss, made.learningRate());
+            } else if (!values.finite()) {
+                throw TrainErrors.diverged(turn.stepsDone() + 1, loss, values.gradNorm(), made.learningRate());
+            }
+            return SlotOutcome.done(turn.metrics(made, seconds));
+        } catch (QLoraException e) {
+            return SlotOutcome.failed(e);
+        }
     }
 
     /**
      * Updates those whose sums are finite. Who is not so beside others is tried once more alone: kernels that mask by a factor
      * of zero may let what is no number through to the rows of a neighbour.
      */
-    private Map<AdapterTurn, StepSums.Values> update(List<AdapterTurn> turns) {
-        Map<AdapterTurn, StepSums.Values> values = together(turns);
+    private Map<AdapterTurn, Made> update(List<AdapterTurn> turns) {
+        Map<AdapterTurn, Made> made = together(turns);
         if (turns.size() > 1) {
             turns.stream()
-                    .filter(turn -> !values.get(turn).finite())
-                    .forEach(turn -> values.putAll(together(List.of(turn))));
+                    .filter(turn -> !made.get(turn).values().finite())
+                    .forEach(turn -> made.putAll(together(List.of(turn))));
         }
-        return values;
+        return made;
     }
 
-    private Map<AdapterTurn, StepSums.Values> together(List<AdapterTurn> turns) {
+    private Map<AdapterTurn, Made> together(List<AdapterTurn> turns) {
         pass.arena().release(0); // whatever a failed step left there
-        Map<AdapterTurn, StepSums.Values> values = new LinkedHashMap<>();
+        Map<AdapterTurn, Made> made = new LinkedHashMap<>();
         if (turns.isEmpty()) {
-            return values;
+            return made;
         }
         StepSums sums = StepSums.take(pass.arena(), spec.slots());
         sums.clear(pass.device());
         accumulate(turns, sums);
         for (AdapterTurn turn : turns) {
+            slot(turn).scaler().unscale(pass.device(), buffers(turn).gradients());
             OptimizerStep.norm(pass.device(), buffers(turn), turn.arguments().maxGradNorm(), sums.of(turn.slot()));
         }
         List<StepSums.Values> all = sums.read(pass.device());
         for (AdapterTurn turn : turns) {
-            values.put(turn, all.get(turn.slot()));
+            LossScaler scaler = slot(turn).scaler();
+            made.put(turn, new Made(all.get(turn.slot()), turn.learningRate(scaler), scaler.reported()));
             if (all.get(turn.slot()).finite()) {
                 update(turn, sums.of(turn.slot()));
             }
         }
         pass.arena().release(0);
-        return values;
+        return made;
     }
 
     private void accumulate(List<AdapterTurn> turns, StepSums sums) {
@@ -124,7 +136,10 @@ public record MixedStep(SessionSpec spec, SessionBuffers session, Pass pass, Pag
         OptimizerStep optimizer =
                 OptimizerStep.take(pass.arena(), sums, slot(turn).moments(), pages);
         optimizer.prefetch();
-        optimizer.update(pass.device(), buffers(turn), turn.arguments(), turn.learningRate(), turn.stepsDone() + 1);
+        LossScaler scaler = slot(turn).scaler();
+        long number = scaler.updates(turn.stepsDone()) + 1;
+        optimizer.update(pass.device(), buffers(turn), turn.arguments(), turn.learningRate(scaler), number);
+        scaler.update();
         pass.arena().release(mark);
     }
 

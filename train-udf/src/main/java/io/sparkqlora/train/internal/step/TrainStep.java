@@ -73,8 +73,10 @@ public record TrainStep(
         GradientExchange.OfStep ranks = exchange.begin(collective);
         accumulate(stepsDone, batches, collective, counts, lossSum, ranks);
         ranks.finish(lossSum, pass.arena());
-        double learningRate = LearningRate.of(arguments).at(stepsDone);
         long terms = spec.preference() == null ? targets : counts.pairs();
+        LossScaler scaler = session.slot().scaler();
+        Double lossScale = scaler.reported();
+        double learningRate = LearningRate.of(arguments).at(scaler.updates(stepsDone));
         StepSums.Values values = update(stepsDone, sums, terms, learningRate);
         pass.arena().release(0);
         double seconds = (System.nanoTime() - begin) / NANOS;
@@ -86,7 +88,8 @@ public record TrainStep(
                 counts.tokens(),
                 targets,
                 seconds,
-                spec.preference() == null ? null : new PreferenceSum(values.losses(), terms).metrics());
+                spec.preference() == null ? null : new PreferenceSum(values.losses(), terms).metrics(),
+                lossScale);
     }
 
     /** Fills the gradients with this rank's part of those of the mean loss over all counted tokens; adds the losses. */
@@ -101,8 +104,9 @@ public record TrainStep(
         double p = spec.lora().loraDropout();
         pass.ops().elementwise().zero(session.slot().buffers().gradients());
         ModelAdapter adapter = session.slot().views();
+        float scale = session.slot().scaler().scale();
         Accumulation all =
-                new Accumulation(micro, adapter, collective, arguments, p, stepsDone, counts, lossSum, ranks);
+                new Accumulation(micro, adapter, scale, collective, arguments, p, stepsDone, counts, lossSum, ranks);
         boolean overlapped = exchange.overlaps(collective);
         if (gathers == null) {
             all.run(batches, overlapped);
@@ -115,14 +119,22 @@ public record TrainStep(
     private StepSums.Values update(long stepsDone, StepSums sums, long terms, double learningRate) {
         AdapterSlot slot = session.slot();
         OptimizerStep optimizer = OptimizerStep.take(pass.arena(), sums.of(0), slot.moments(), pages);
+        slot.scaler().unscale(pass.device(), slot.buffers().gradients());
         OptimizerStep.norm(pass.device(), slot.buffers(), arguments.maxGradNorm(), sums.of(0));
         optimizer.prefetch();
         StepSums.Values values = sums.read(pass.device()).get(0);
+        if (slot.scaler().skips(values)) {
+            optimizer.abandon();
+            slot.scaler().skip(stepsDone + 1, values.loss() / terms, learningRate);
+            return values;
+        }
         if (!values.finite()) {
             optimizer.abandon();
             throw TrainErrors.diverged(stepsDone + 1, values.loss() / terms, values.gradNorm(), learningRate);
         }
-        optimizer.update(pass.device(), slot.buffers(), arguments, learningRate, stepsDone + 1);
+        long update = slot.scaler().updates(stepsDone) + 1;
+        optimizer.update(pass.device(), slot.buffers(), arguments, learningRate, update);
+        slot.scaler().update();
         return values;
     }
 

@@ -65,9 +65,10 @@ public final class QuantizationKeys {
     public static final ConfigKey<String> BNB_4BIT_COMPUTE_DTYPE = of(
             QUANTIZATION,
             "bnb_4bit_compute_dtype",
-            ConfigTypes.oneOf("bfloat16", "float32"),
+            ConfigTypes.oneOf("bfloat16", "float16", "float32"),
             "bfloat16",
-            "Type of products and activations. The adapter itself is held in float32. bitsandbytes' default is float32.");
+            "Type of products and activations; with float16 the loss is scaled dynamically. The adapter itself is held in "
+                    + "float32. bitsandbytes' default is float32.");
 
     public static final ConfigKey<Boolean> OFFLOAD_EMBEDDING = of(
             QUANTIZATION,

@@ -14,6 +14,8 @@ import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -36,6 +38,17 @@ class KillAndResumeTest {
     @ParameterizedTest
     @CsvSource({"float32, 1", "bfloat16, 2"})
     void aKilledRunEndsAsAnUndisturbedOne(String computeType, int ranks) throws Exception {
+        endsAsAnUndisturbedOne(computeType, ranks);
+    }
+
+    /** What scales the loss goes on, too. */
+    @Test
+    @Tag("slow")
+    void inHalvesAsWell() throws Exception {
+        endsAsAnUndisturbedOne("float16", 2);
+    }
+
+    private void endsAsAnUndisturbedOne(String computeType, int ranks) throws Exception {
         SparkSession spark = TestSpark.session();
         JobConfig calm = job("calm", computeType, ranks);
         RunResult undisturbed = SparkQLora.job(calm).train(spark);

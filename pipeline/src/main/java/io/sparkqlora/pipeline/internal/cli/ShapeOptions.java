@@ -102,7 +102,7 @@ final class ShapeOptions {
     @Option(
             names = "--dtype",
             defaultValue = "bfloat16",
-            description = "Compute type: bfloat16 or float32. Default: ${DEFAULT-VALUE}.")
+            description = "Compute type: bfloat16, float16 or float32. Default: ${DEFAULT-VALUE}.")
     String dtype;
 
     @Option(names = "--seed", defaultValue = "42", description = "Of weights and tokens. Default: ${DEFAULT-VALUE}.")
@@ -160,7 +160,7 @@ final class ShapeOptions {
     }
 
     private QuantizationConfig quantization() {
-        var compute = EngineSettings.computeType(Choices.of("--dtype", dtype, "bfloat16", "float32"));
+        var compute = EngineSettings.computeType(Choices.of("--dtype", dtype, "bfloat16", "float16", "float32"));
         return switch (Choices.of("--quant", quant, "nf4", "fp4", "none")) {
             case "none" -> QuantizationConfig.dense(compute);
             case "nf4" -> QuantizationConfig.nf4(compute);

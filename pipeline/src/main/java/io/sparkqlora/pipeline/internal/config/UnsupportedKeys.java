@@ -12,7 +12,7 @@ import java.util.Optional;
 public final class UnsupportedKeys {
 
     private static final String PRECISION =
-            "the compute type is the key bnb_4bit_compute_dtype (bfloat16 or float32), for a dense base too";
+            "the compute type is the key bnb_4bit_compute_dtype (bfloat16, float16 or float32), for a dense base too";
     private static final String VARIANT = "plain LoRA (and rsLoRA, use_rslora) is what is trained";
     private static final String LAYERS = "say which layers with target_modules";
     private static final String SPARK = "Spark distributes the work";

@@ -39,6 +39,7 @@ final class WaveRows {
             .add("tokens_per_second", DataTypes.DoubleType)
             .add("device_bytes", DataTypes.LongType)
             .add("ts", DataTypes.TimestampType)
+            .add("loss_scale", DataTypes.DoubleType)
             .add("name", DataTypes.StringType)
             .add("dtype", DataTypes.StringType)
             .add("shape", DataTypes.createArrayType(DataTypes.LongType, false))
@@ -67,6 +68,7 @@ final class WaveRows {
                 m.numTokens() / m.seconds(),
                 deviceBytes,
                 new Timestamp(System.currentTimeMillis()),
+                m.lossScale(),
                 null,
                 null,
                 null,
@@ -110,8 +112,8 @@ final class WaveRows {
             String config,
             byte[] data) {
         return RowFactory.create(
-                kind, task, key, step, null, loss, null, null, null, null, null, null, null, name, dtype, shape, config,
-                data);
+                kind, task, key, step, null, loss, null, null, null, null, null, null, null, null, name, dtype, shape,
+                config, data);
     }
 
     /** The error of a row of a failure. */

@@ -24,6 +24,7 @@ record Scalars(long step, long millis, Map<String, Double> values) {
         names.put("learning_rate", "train/learning_rate");
         names.put("grad_norm", "train/grad_norm");
         names.put("tokens_per_second", "train/tokens_per_second");
+        names.put("loss_scale", "train/loss_scale");
         names.put("eval_loss", "eval/loss");
         names.put("eval_runtime", "eval/runtime");
         return names;

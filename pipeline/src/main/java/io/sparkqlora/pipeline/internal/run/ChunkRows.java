@@ -49,6 +49,7 @@ final class ChunkRows {
             .add("rewards_margins", DataTypes.DoubleType)
             .add("logps_chosen", DataTypes.DoubleType)
             .add("logps_rejected", DataTypes.DoubleType)
+            .add("loss_scale", DataTypes.DoubleType)
             .add("name", DataTypes.StringType)
             .add("dtype", DataTypes.StringType)
             .add("shape", DataTypes.createArrayType(DataTypes.LongType, false))
@@ -72,7 +73,8 @@ final class ChunkRows {
                         entry("tokens_per_second", m.numTokens() / m.seconds()),
                         entry("device_bytes", deviceBytes),
                         entry("ts", new Timestamp(System.currentTimeMillis()))),
-                m.preference());
+                m.preference(),
+                m.lossScale());
     }
 
     /** An evaluation after a step: what it counted, and how long it took. */
@@ -88,10 +90,12 @@ final class ChunkRows {
                         entry("ts", new Timestamp(System.currentTimeMillis())),
                         entry("eval_loss", measured.loss()),
                         entry("eval_runtime", seconds)),
-                measured.preference());
+                measured.preference(),
+                null);
     }
 
-    private static Row row(String kind, Map<String, Object> values, PreferenceMetrics preference) {
+    private static Row row(
+            String kind, Map<String, Object> values, PreferenceMetrics preference, Double lossScale) {
         Object[] row = new Object[SCHEMA.size()];
         row[0] = kind;
         values.forEach((name, value) -> row[SCHEMA.fieldIndex(name)] = value);
@@ -101,6 +105,7 @@ final class ChunkRows {
                 row[first + i] = preference.values().get(i);
             }
         }
+        row[SCHEMA.fieldIndex("loss_scale")] = lossScale;
         return RowFactory.create(row);
     }
 

@@ -49,9 +49,14 @@ public final class EngineSettings {
                 new SkipModules(config.get(QuantizationKeys.LLM_INT8_SKIP_MODULES)));
     }
 
-    /** The compute type of torch's name: {@code bfloat16} or {@code float32}. */
+    /** The compute type of torch's name. */
     public static ComputeType computeType(String torchName) {
-        return torchName.equals("float32") ? ComputeType.F32 : ComputeType.BF16;
+        return switch (torchName) {
+            case "bfloat16" -> ComputeType.BF16;
+            case "float16" -> ComputeType.F16;
+            case "float32" -> ComputeType.F32;
+            default -> throw new IllegalArgumentException("no compute type " + torchName);
+        };
     }
 
     /** The policy of a name in lower case. */

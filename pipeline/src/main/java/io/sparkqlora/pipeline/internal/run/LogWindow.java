@@ -79,7 +79,8 @@ public final class LogWindow {
                 (long) numTokens,
                 (long) numTargetTokens,
                 seconds,
-                meanPreference());
+                meanPreference(),
+                last.lossScale());
         restore(new double[LENGTH]);
         return logged;
     }

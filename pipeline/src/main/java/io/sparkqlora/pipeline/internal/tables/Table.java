@@ -84,7 +84,11 @@ public enum Table {
             number("rewards_accuracies", "part of the pairs whose chosen answer has the higher reward"),
             number("rewards_margins", "rewards_chosen less rewards_rejected"),
             number("logps_chosen", "mean log-probability of a chosen answer with the adapter, in nats"),
-            number("logps_rejected", "the same of rejected answers")),
+            number("logps_rejected", "the same of rejected answers"),
+            number(
+                    "loss_scale",
+                    "factor on the loss of this step, where bnb_4bit_compute_dtype is float16; a step for which it was too "
+                            + "large has a grad_norm that is not finite and updated nothing")),
 
     ADAPTERS(
             "One row a tensor of each committed adapter.",

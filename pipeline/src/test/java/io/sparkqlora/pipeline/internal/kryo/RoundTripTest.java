@@ -66,7 +66,7 @@ class RoundTripTest {
                 new StepMetrics(3, 1.5, 1e-4, Double.NaN, 77, 33, 0.25),
                 ModulePattern.of(Map.of("v_proj", 16)),
                 new ModulePattern.Entry("q_proj", 2.5),
-                new StepMetrics(3, 1.5, 1e-4, 2, 77, 33, 0.25, new PreferenceMetrics(1, 2, 3, 4, 5, 6)),
+                new StepMetrics(3, 1.5, 1e-4, 2, 77, 33, 0.25, new PreferenceMetrics(1, 2, 3, 4, 5, 6), 1024.0),
                 new PreferenceMetrics(-1, 2, 0.5, 4, Double.NaN, 6),
                 List.of(),
                 List.of("one"),

@@ -48,7 +48,7 @@ class LogWindowTest {
 
     private static StepMetrics pairs(long step, double x) {
         PreferenceMetrics numbers = new PreferenceMetrics(x, 2 * x, 3 * x, 4 * x, 5 * x, 6 * x);
-        return new StepMetrics(step, 1.0, 0.1, 1, 10, 5, 0.5, numbers);
+        return new StepMetrics(step, 1.0, 0.1, 1, 10, 5, 0.5, numbers, null);
     }
 
     private static StepMetrics step(long step, double loss) {

@@ -92,7 +92,8 @@ class LossScalingTest {
                 skipped++;
             }
             assertThat(skipped).isBetween(10, 40);
-            assertThat(Scales.of(session.state())).containsExactly(Math.scalb(1.0, 40 - skipped), 1.0, (double) skipped);
+            assertThat(Scales.of(session.state()))
+                    .containsExactly(Math.scalb(1.0, 40 - skipped), 1.0, (double) skipped);
             for (int step = 0; step < 5; step++) {
                 assertThat(session.step(rows(0)).gradNorm()).isFinite();
             }
@@ -141,8 +142,8 @@ class LossScalingTest {
         try (TrainingSession session = open()) {
             session.restore(Scales.with(session.state(), 0x1p-13));
             TrainingState before = session.state();
-            try (TrainingSession broken = TestSessions.open(
-                    Overflowing.on(device), F16, TestSessions.LORA, TestSessions.ARGUMENTS)) {
+            try (TrainingSession broken =
+                    TestSessions.open(Overflowing.on(device), F16, TestSessions.LORA, TestSessions.ARGUMENTS)) {
                 broken.restore(before);
                 assertThatThrownBy(() -> broken.step(rows(0)))
                         .hasMessageStartingWith("QLORA-T165: step 1 gave loss ")
@@ -156,11 +157,10 @@ class LossScalingTest {
     void aStateOfAnotherTypeIsRefused() {
         QuantizationConfig bf16 = QuantizationConfig.nf4(ComputeType.BF16);
         try (TrainingSession session = open();
-                TrainingSession other =
-                        TestSessions.open(device, bf16, TestSessions.LORA, TestSessions.ARGUMENTS)) {
+                TrainingSession other = TestSessions.open(device, bf16, TestSessions.LORA, TestSessions.ARGUMENTS)) {
             TrainingState state = other.state();
             assertThatThrownBy(() -> session.restore(state))
-                    .hasMessageStartingWith("QLORA-T055: the training state does not fit this run: grad_scaler is missing");
+                    .hasMessageContaining("the training state does not fit this run: grad_scaler is missing");
         }
     }
 

@@ -20,8 +20,7 @@ final class Overflowing {
                 GradientClip.class.getClassLoader(), new Class<?>[] {GradientClip.class}, (self, method, arguments) -> {
                     Object result = method.invoke(real, arguments);
                     if (method.getName().equals("sumOfSquares")) {
-                        ByteBuffer sum =
-                                ByteBuffer.allocateDirect(Double.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+                        ByteBuffer sum = ByteBuffer.allocateDirect(Double.BYTES).order(ByteOrder.LITTLE_ENDIAN);
                         device.copyIn(sum.putDouble(0, Double.POSITIVE_INFINITY), (Tensor) arguments[1]);
                     }
                     return result;

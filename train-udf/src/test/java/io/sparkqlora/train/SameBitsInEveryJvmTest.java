@@ -21,7 +21,12 @@ class SameBitsInEveryJvmTest {
     private static final int STEPS = 6;
 
     @ParameterizedTest
-    @CsvSource({"F32, -XX:TieredStopAtLevel=1", "F32, -XX:-TieredCompilation", "BF16, -XX:TieredStopAtLevel=1", "F16, -XX:TieredStopAtLevel=1"})
+    @CsvSource({
+        "F32, -XX:TieredStopAtLevel=1",
+        "F32, -XX:-TieredCompilation",
+        "BF16, -XX:TieredStopAtLevel=1",
+        "F16, -XX:TieredStopAtLevel=1"
+    })
     void sameBits(ComputeType compute, String flag) throws IOException, InterruptedException, NoSuchAlgorithmException {
         List<String> lines = run(flag, AdapterHash.class.getName(), compute.name(), String.valueOf(STEPS));
         assertThat(lines).last().isEqualTo(AdapterHash.of(compute, STEPS));

@@ -101,7 +101,13 @@ class TrainingSessionTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"F32, ADAMW_TORCH", "BF16, ADAMW_TORCH", "BF16, ADAMW_8BIT", "BF16, PAGED_ADAMW_8BIT", "F16, ADAMW_TORCH"})
+    @CsvSource({
+        "F32, ADAMW_TORCH",
+        "BF16, ADAMW_TORCH",
+        "BF16, ADAMW_8BIT",
+        "BF16, PAGED_ADAMW_8BIT",
+        "F16, ADAMW_TORCH"
+    })
     void aRestoredRunGoesOnBitForBit(ComputeType compute, Optim optim) {
         QuantizationConfig quantization = QuantizationConfig.nf4(compute);
         TrainingArguments arguments =

@@ -61,7 +61,7 @@ public record QuantizedCheckpoint(
      * the sum goes to 4 bits without being rounded before. A weight without an adapter stays what it was while training, bit for bit.
      *
      * @param quantization of the run that trained the adapter, which is also what is written
-     * @param dtype of what is not quantised, and that transformers dequantises to
+     * @param dtype of what is not quantised, BF16 or F32, and that transformers dequantises to
      */
     public static QuantizedCheckpoint writeMerged(
             Device device,
@@ -70,6 +70,9 @@ public record QuantizedCheckpoint(
             Adapter adapter,
             ComputeType dtype,
             Path folder) {
+        if (dtype == ComputeType.F16) {
+            throw LossScaleErrors.mergedType(dtype);
+        }
         QuantizationConfig held = quantization.as(base.config().quantization());
         ModelLayout layout = ModelLayout.of(base.config());
         Map<String, HeldFormat> formats = HeldFormat.of(layout, base.weights(), held);

@@ -26,8 +26,8 @@ final class ParityChecks implements AutoCloseable {
     private static final double ADAPTER = 3e-3;
     private static final double BF16_LOSS = 5e-3;
     private static final double BF16_RUN = 2e-2;
-    private static final double F16_LOSS = 6e-4;
-    private static final double F16_RUN = 3e-3;
+    private static final double F16_LOSS = 1e-4;
+    private static final double F16_RUN = 6e-3;
     private static final int STEPS = 12;
 
     private static final TrainingArguments ARGUMENTS = TrainingArguments.builder()

@@ -8,7 +8,6 @@ import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.DynamicMap;
 import io.sparkqlora.kernels.QuantizedMatrix;
 import io.sparkqlora.kernels.Tensor;
-import io.sparkqlora.train.ComputeType;
 import io.sparkqlora.train.FormatErrors;
 import io.sparkqlora.train.QuantStorage;
 import io.sparkqlora.train.QuantizationConfig;
@@ -232,8 +231,8 @@ public final class PackedOutput implements CheckpointOutput {
         if (target.blockSize() != QuantizationConfig.DEFAULT_BLOCK_SIZE) {
             quantization.put("bnb_4bit_blocksize", target.blockSize());
         }
-        boolean bf16 = target.bnb4bitComputeDtype() == ComputeType.BF16;
-        quantization.put("bnb_4bit_compute_dtype", bf16 ? "bfloat16" : "float32");
+        DType compute = target.bnb4bitComputeDtype().dtype();
+        quantization.put("bnb_4bit_compute_dtype", torchName(compute));
         quantization.put("bnb_4bit_quant_storage", target.bnb4bitQuantStorage().torchName());
         quantization.put("bnb_4bit_quant_type", target.bnb4bitQuantType().name().toLowerCase(Locale.ROOT));
         quantization.put("bnb_4bit_use_double_quant", target.bnb4bitUseDoubleQuant());

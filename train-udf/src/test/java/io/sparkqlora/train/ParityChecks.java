@@ -60,7 +60,7 @@ final class ParityChecks implements AutoCloseable {
         Device on = storedDistance(device) <= LOGITS ? device : RowWiseScales.on(device);
         try (TrainingSession session = openStored(on)) {
             logits("logits", session, false);
-            loss("loss", session, false, LOSS);
+            loss("loss", session, false, LOSS, "");
         }
     }
 

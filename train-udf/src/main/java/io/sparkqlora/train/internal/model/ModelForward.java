@@ -109,8 +109,8 @@ public record ModelForward(Pass pass, BaseModel model, ModelAdapter adapter, Rop
     /** To nearest even without the last bits of its mantissa. */
     private static float rounded(float value, int bits) {
         int raw = Float.floatToRawIntBits(value);
-        int last = raw >>> bits & 1;
-        return Float.intBitsToFloat(raw + (1 << bits - 1) - 1 + last >> bits << bits);
+        int last = (raw >>> bits) & 1;
+        return Float.intBitsToFloat((raw + (1 << (bits - 1)) - 1 + last) >> bits << bits);
     }
 
     /**

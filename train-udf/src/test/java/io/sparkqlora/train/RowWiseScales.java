@@ -94,7 +94,7 @@ final class RowWiseScales implements Quantization {
             return (short) (sign | (int) (magnitude * 0x1p24f));
         }
         int bits = Float.floatToRawIntBits(magnitude);
-        return (short) (sign | (bits - (112 << 23) >> 13));
+        return (short) (sign | ((bits - (112 << 23)) >> 13));
     }
 
     private float[] scales(QuantizedMatrix source) {

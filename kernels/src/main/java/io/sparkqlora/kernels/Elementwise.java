@@ -16,6 +16,9 @@ public interface Elementwise {
     /** {@code out[i, :] += bias}, {@code bias} being a vector of as many elements as {@code out} has columns. */
     void addBias(Tensor out, Tensor bias);
 
+    /** {@code sums[j] += Σ_i x[i, j]}, {@code sums} being an F32 vector: rows are added up in an order that depends on the shape alone. */
+    void addColumnSums(Tensor x, Tensor sums);
+
     /** {@code out = scale · source}; {@code out} may be {@code source}. */
     void scale(Tensor source, float scale, Tensor out);
 

@@ -75,6 +75,9 @@ public interface Operations {
     /** The update of an optimizer without moments. */
     Sgd sgd();
 
+    /** Lengths of a weight's rows, apart from their directions. */
+    WeightNorm weightNorm();
+
     /** Noise on embeddings. */
     RowNoise rowNoise();
 }

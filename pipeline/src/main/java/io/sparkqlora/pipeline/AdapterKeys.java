@@ -99,8 +99,22 @@ public final class AdapterKeys {
             ModulePattern.NONE,
             "Likewise lora_alpha of modules that have another.");
 
-    public static final ConfigKey<String> BIAS =
-            of(LORA, "bias", ConfigTypes.oneOf("none"), "none", "Which biases are trained. Only none in this version.");
+    public static final ConfigKey<Boolean> USE_DORA = of(
+            LORA,
+            "use_dora",
+            ConfigTypes.bool(),
+            false,
+            "Whether the lengths of the weights' rows are trained apart from their directions (DoRA): the layer's output is scaled "
+                    + "by a trained magnitude over the norm of W + scaling · B·A, column by column. Not with shard_base.");
+
+    public static final ConfigKey<String> BIAS = of(
+            LORA,
+            "bias",
+            ConfigTypes.oneOf("none", "all", "lora_only"),
+            "none",
+            "Which biases of the base's linear layers are trained: all, or those of layers with an adapter (lora_only). Of the "
+                    + "families Qwen 2 has some, on q_proj, k_proj and v_proj; where there are none, nothing more is trained. "
+                    + "weight_decay leaves them alone, as in transformers.");
 
     static final List<ConfigKey<?>> ALL = List.of(
             ADAPTER_NAME_OR_PATH,
@@ -115,6 +129,7 @@ public final class AdapterKeys {
             USE_RSLORA,
             RANK_PATTERN,
             ALPHA_PATTERN,
+            USE_DORA,
             BIAS);
 
     private AdapterKeys() {}

@@ -74,8 +74,8 @@ class JobConfigTest {
     @ParameterizedTest
     @CsvSource({
         "fp16,bnb_4bit_compute_dtype",
-        "use_dora,plain LoRA",
-        "modules_to_save,only the adapter's matrices",
+        "use_qalora,plain LoRA",
+        "modules_to_save,magnitudes (use_dora) and biases (bias) are trained",
         "load_in_8bit,4-bit",
         "precompute_ref_log_probs,the reference is the base without the adapter",
         "deepspeed,Spark"
@@ -97,7 +97,7 @@ class JobConfigTest {
                 "learning_rate: nan|allowed: a number of at least 0.0",
                 "packing: maybe|packing is \"maybe\"; allowed: true or false",
                 "backend: tpu|backend is \"tpu\"; allowed: one of auto, cpu, cuda",
-                "bias: all|bias is \"all\"; allowed: one of none",
+                "bias: some|bias is \"some\"; allowed: one of none, all, lora_only",
                 "chat_template_date: 26.7.2024|allowed: a day, as 2024-07-26",
                 "optim: adamw_hf|allowed: one of adamw_torch, adamw_8bit, paged_adamw_8bit, paged_adamw_32bit, lion_32bit",
                 "max_steps: 0|max_steps is 0; allowed: a whole number of at least 1, or -1",

@@ -40,7 +40,7 @@ public record AdapterCombination(Type type, Integer svdRank) {
      *     {@code use_rslora} false, so that the scaling is 1 (PEFT keeps the first one's {@code use_rslora}, and so another
      *     scaling than it reckons with)
      * @throws io.sparkqlora.kernels.QLoraException CONFIG if weights are not as many or no numbers, if ranks differ and the
-     *     type is {@link Type#LINEAR}, or {@code svdRank} is out of range; INPUT if adapters have a module in different shapes
+     *     type is {@link Type#LINEAR}, {@code svdRank} is out of range, or an adapter has magnitudes or biases; INPUT if adapters have a module in different shapes
      */
     public Adapter of(List<Adapter> adapters, List<Double> weights) {
         if (adapters.isEmpty() || adapters.size() != weights.size()) {
@@ -51,6 +51,7 @@ public record AdapterCombination(Type type, Integer svdRank) {
                 throw TrainErrors.badArgument("weights", weight, "finite numbers");
             }
         }
+        requireMatricesAlone(adapters);
         Type actual = adapters.size() == 1 ? Type.LINEAR : type;
         int rank = rank(actual, adapters);
         List<NamedTensor> tensors = CombinedModules.of(adapters, weights).tensors(actual, rank);
@@ -62,6 +63,19 @@ public record AdapterCombination(Type type, Integer svdRank) {
                 .initLoraWeights(first.config().initLoraWeights());
         CombinedTargets.set(adapters, tensors, config);
         return new Adapter(config.build(), first.baseModelNameOrPath(), tensors);
+    }
+
+    private static void requireMatricesAlone(List<Adapter> adapters) {
+        for (int i = 0; i < adapters.size(); i++) {
+            LoraConfig config = adapters.get(i).config();
+            if (config.useDora()) {
+                throw TrainedPartErrors.notCombined(i + 1, "use_dora");
+            }
+            if (config.bias() != Bias.NONE) {
+                throw TrainedPartErrors.notCombined(
+                        i + 1, "bias: " + config.bias().name().toLowerCase(Locale.ROOT));
+            }
+        }
     }
 
     private int rank(Type actual, List<Adapter> adapters) {

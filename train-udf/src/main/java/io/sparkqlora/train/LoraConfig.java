@@ -13,6 +13,8 @@ package io.sparkqlora.train;
  * @param useRslora whether the scaling is {@code loraAlpha / √r} (Kalajdzievski, 2023) instead of {@code loraAlpha / r}
  * @param rankPattern ranks of modules that have another than {@code r}
  * @param alphaPattern numerators of modules that have another than {@code loraAlpha}
+ * @param useDora whether the lengths of the weights' rows are trained apart from their directions (DoRA, Liu et al., 2024)
+ * @param bias which biases of the base are trained
  */
 public record LoraConfig(
         int r,
@@ -23,7 +25,9 @@ public record LoraConfig(
         InitLoraWeights initLoraWeights,
         boolean useRslora,
         ModulePattern rankPattern,
-        ModulePattern alphaPattern) {
+        ModulePattern alphaPattern,
+        boolean useDora,
+        Bias bias) {
 
     public LoraConfig {
         if (r < 1) {
@@ -82,7 +86,17 @@ public record LoraConfig(
     /** The same adapter on other modules. */
     public LoraConfig withTargetModules(TargetModules other) {
         return new LoraConfig(
-                r, loraAlpha, loraDropout, other, layers, initLoraWeights, useRslora, rankPattern, alphaPattern);
+                r,
+                loraAlpha,
+                loraDropout,
+                other,
+                layers,
+                initLoraWeights,
+                useRslora,
+                rankPattern,
+                alphaPattern,
+                useDora,
+                bias);
     }
 
     /** A builder with PEFT's defaults. */
@@ -102,6 +116,8 @@ public record LoraConfig(
         private boolean useRslora;
         private ModulePattern rankPattern = ModulePattern.NONE;
         private ModulePattern alphaPattern = ModulePattern.NONE;
+        private boolean useDora;
+        private Bias bias = Bias.NONE;
 
         private Builder() {}
 
@@ -159,6 +175,18 @@ public record LoraConfig(
             return this;
         }
 
+        /** Weight-decomposed; false. */
+        public Builder useDora(boolean value) {
+            useDora = value;
+            return this;
+        }
+
+        /** Which biases are trained; none. */
+        public Builder bias(Bias value) {
+            bias = value;
+            return this;
+        }
+
         /**
          * The configuration.
          *
@@ -174,7 +202,9 @@ public record LoraConfig(
                     initLoraWeights,
                     useRslora,
                     rankPattern,
-                    alphaPattern);
+                    alphaPattern,
+                    useDora,
+                    bias);
         }
     }
 }

@@ -31,11 +31,13 @@ public record MergedCheckpoint(Path folder, int mergedWeights, long bytes) {
     private static final String PREFIX = "base_model.model.";
     private static final String A = ".lora_A.weight";
     private static final String B = ".lora_B.weight";
+    private static final String BIAS = ".bias";
+    private static final String MAGNITUDE = ".lora_magnitude_vector";
 
     /**
      * Writes {@code W + scaling · B·A} for each linear layer of the base, {@code W} being what the adapter was trained with: the
      * weight quantised and dequantised where {@code quantization} says so (as it is stored, where the base is quantised already),
-     * else the weight itself. Weights are added to in F32
+     * else the weight itself; with DoRA its rows are given the adapter's lengths. Weights are added to in F32
      * and rounded once. The base's files keep their names and number, tokenizer and generation options are copied. Beside the
      * adapter it needs memory for one tensor at a time.
      *
@@ -75,8 +77,14 @@ public record MergedCheckpoint(Path folder, int mergedWeights, long bytes) {
     static Updates updates(ModelConfig config, ModelLayout layout, Adapter adapter) {
         Updates updates = new Updates();
         Set<String> targets = LoraTargets.resolve(adapter.config(), layout.moduleNames());
-        AdapterLayout own = new AdapterLayout(layout.groups(), targets, adapter.config());
+        AdapterLayout own = LoraTargets.layout(adapter.config(), layout.groups());
         Map<String, NamedTensor> tensors = AdapterCheck.byName("the adapter", own, List.of(), adapter.tensors());
+        for (NamedTensor tensor : adapter.tensors()) {
+            if (tensor.name().endsWith(BIAS)) {
+                String name = tensor.name().substring(PREFIX.length()).replace(".base_layer.", ".");
+                updates.replace(name, tensor);
+            }
+        }
         for (String module : targets) {
             if (config.tieWordEmbeddings() && module.equals("lm_head")) {
                 throw OptionErrors.mergeIntoTied(module);
@@ -85,6 +93,7 @@ public record MergedCheckpoint(Path folder, int mergedWeights, long bytes) {
                     module + ".weight",
                     tensors.get(PREFIX + module + A),
                     tensors.get(PREFIX + module + B),
+                    tensors.get(PREFIX + module + MAGNITUDE),
                     adapter.config().scaling(module));
         }
         return updates;

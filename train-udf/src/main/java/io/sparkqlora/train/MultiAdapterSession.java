@@ -6,6 +6,7 @@ import io.sparkqlora.train.internal.model.Recordings;
 import io.sparkqlora.train.internal.step.AdapterSlot;
 import io.sparkqlora.train.internal.step.LoadedSession;
 import io.sparkqlora.train.internal.step.MixedStep;
+import io.sparkqlora.train.internal.step.SessionBuffers;
 import io.sparkqlora.train.internal.step.SessionPlan;
 import io.sparkqlora.train.internal.step.SessionSpec;
 import java.util.LinkedHashMap;
@@ -101,7 +102,7 @@ public final class MultiAdapterSession implements AutoCloseable {
         requireLearningRates(slot, arguments);
         started[slot] = null; // until it is whole
         AdapterSlot fresh = loaded.buffers().slots().get(slot);
-        fresh.initialize(device, spec.lora().initLoraWeights(), arguments.seed());
+        fresh.initialize(loaded.pass(), loaded.buffers().model(), spec.lora().initLoraWeights(), arguments.seed());
         started[slot] = new Started(arguments, 0);
     }
 
@@ -112,7 +113,8 @@ public final class MultiAdapterSession implements AutoCloseable {
      */
     public void loadAdapter(int slot, Adapter adapter) {
         TrainingArguments arguments = started(slot).arguments();
-        loaded.buffers().slots().get(slot).load(device, spec, adapter);
+        SessionBuffers buffers = loaded.buffers();
+        buffers.slots().get(slot).load(loaded.pass(), buffers.model(), spec, adapter);
         started[slot] = new Started(arguments, 0);
     }
 
@@ -200,7 +202,8 @@ public final class MultiAdapterSession implements AutoCloseable {
      */
     public void restore(int slot, TrainingState state) {
         TrainingArguments arguments = started(slot).arguments();
-        loaded.buffers().slots().get(slot).restore(device, state);
+        SessionBuffers buffers = loaded.buffers();
+        buffers.slots().get(slot).restore(loaded.pass(), buffers.model(), state);
         started[slot] = new Started(arguments, state.step());
     }
 

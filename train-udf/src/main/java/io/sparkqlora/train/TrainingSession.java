@@ -75,7 +75,8 @@ public final class TrainingSession implements AutoCloseable {
         MemoryPlan.requireFits(spec, plan, arguments.numProcesses(), device);
         LoadedSession loaded = LoadedSession.load(device, spec, plan, weights, part);
         try {
-            loaded.buffers().slot().initialize(device, lora.initLoraWeights(), arguments.seed());
+            SessionBuffers buffers = loaded.buffers();
+            buffers.slot().initialize(loaded.pass(), buffers.model(), lora.initLoraWeights(), arguments.seed());
             return new TrainingSession(device, spec, loaded, step(device, spec, loaded, arguments, part));
         } catch (RuntimeException | Error e) {
             loaded.arenas().close();
@@ -217,7 +218,7 @@ public final class TrainingSession implements AutoCloseable {
      * @throws io.sparkqlora.kernels.QLoraException INPUT if its tensors are not those of this adapter and its optimizer
      */
     public void restore(TrainingState state) {
-        buffers().slot().restore(device, state);
+        buffers().slot().restore(pass(), buffers().model(), state);
         stepsDone = state.step();
     }
 
@@ -232,7 +233,7 @@ public final class TrainingSession implements AutoCloseable {
      * @throws io.sparkqlora.kernels.QLoraException INPUT if its tensors or its scaling are not those of this session's adapter
      */
     public void loadAdapter(Adapter adapter) {
-        buffers().slot().load(device, spec, adapter);
+        buffers().slot().load(pass(), buffers().model(), spec, adapter);
         stepsDone = 0;
     }
 

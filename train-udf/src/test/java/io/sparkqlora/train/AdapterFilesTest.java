@@ -212,8 +212,7 @@ class AdapterFilesTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "\"use_dora\" : false | \"use_dora\" : true | QLORA-T022 | use_dora = true is not supported",
-                "\"bias\" : \"none\" | \"bias\" : \"all\" | QLORA-T022 | bias = \"all\" is not supported",
+                "\"bias\" : \"none\" | \"bias\" : \"oft_only\" | QLORA-T022 | bias = \"oft_only\" is not supported",
                 "\"modules_to_save\" : null | \"modules_to_save\" : [\"lm_head\"] | QLORA-T022 | modules_to_save = [\"lm_head\"]",
                 "\"rank_pattern\" : { } | \"rank_pattern\" : {\"q_proj\": 2} | QLORA-T023 | expected [2, in_features] since r is 2",
                 "\"rank_pattern\" : { } | \"rank_pattern\" : {\"q_proj\": 0} | QLORA-T004 | rank_pattern is {\"q_proj\":0}, expected module names with a rank each",

@@ -19,8 +19,13 @@ final class ParityModel implements AutoCloseable {
     private final int paddedLength;
 
     ParityModel(Path folder) {
+        this(folder, folder);
+    }
+
+    /** @param folder of adapters and what is expected with them */
+    ParityModel(Path base, Path folder) {
         this.folder = folder;
-        checkpoint = Checkpoint.open(folder);
+        checkpoint = Checkpoint.open(base);
         expected = SafetensorsFile.open(folder.resolve("expected.safetensors"));
         paddedLength = (int) expected.info("input_ids").cols();
         int count = (int) expected.info("input_ids").rows();
@@ -57,6 +62,14 @@ final class ParityModel implements AutoCloseable {
 
     Adapter adapter(String name) {
         return AdapterFiles.read(folder.resolve(name));
+    }
+
+    /** Names of the expected tensors that begin so, without that. */
+    List<String> names(String prefix) {
+        return expected.names().stream()
+                .filter(name -> name.startsWith(prefix))
+                .map(name -> name.substring(prefix.length()))
+                .toList();
     }
 
     float[] floats(String name) {

@@ -221,6 +221,16 @@ public interface QLoraParams extends Params {
         return keyParams().text(AdapterKeys.ALPHA_PATTERN);
     }
 
+    /** {@link AdapterKeys#USE_DORA}. */
+    default BooleanParam useDora() {
+        return keyParams().bool(AdapterKeys.USE_DORA);
+    }
+
+    /** {@link AdapterKeys#BIAS}. */
+    default Param<String> bias() {
+        return keyParams().text(AdapterKeys.BIAS);
+    }
+
     /** {@link PreferenceKeys#STAGE}. */
     default Param<String> stage() {
         return keyParams().text(PreferenceKeys.STAGE);

@@ -192,6 +192,16 @@ abstract class QLoraSetters extends Estimator<QLoraModel> implements QLoraParams
         return with(alphaPattern(), value);
     }
 
+    /** {@link AdapterKeys#USE_DORA}. */
+    public QLoraEstimator setUseDora(boolean value) {
+        return with(useDora(), value);
+    }
+
+    /** {@link AdapterKeys#BIAS}. */
+    public QLoraEstimator setBias(String value) {
+        return with(bias(), value);
+    }
+
     /** {@link TrainingKeys#LEARNING_RATE}. */
     public QLoraEstimator setLearningRate(double value) {
         return with(learningRate(), value);

@@ -40,9 +40,8 @@ class QLoraParamsTest {
             "group_by",
             "group_hyperparameters",
             "run_id",
-            // have one value only
-            "loss_type",
-            "bias");
+            // has one value only
+            "loss_type");
 
     private static final StructType TOKENS = StructType.fromDDL("input_ids ARRAY<INT>, labels ARRAY<INT>");
 

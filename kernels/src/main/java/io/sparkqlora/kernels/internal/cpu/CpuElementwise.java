@@ -73,6 +73,11 @@ final class CpuElementwise implements Elementwise {
     }
 
     @Override
+    public void addColumnSums(Tensor x, Tensor sums) {
+        new ColumnSums(workers).add(x, null, null, sums);
+    }
+
+    @Override
     public void scale(Tensor source, float scale, Tensor out) {
         Elements.forEach(
                 workers,

@@ -27,6 +27,7 @@ import io.sparkqlora.kernels.RowNoise;
 import io.sparkqlora.kernels.RowSelect;
 import io.sparkqlora.kernels.Sgd;
 import io.sparkqlora.kernels.VectorwiseInt8;
+import io.sparkqlora.kernels.WeightNorm;
 import io.sparkqlora.kernels.internal.DequantizedInt8;
 import io.sparkqlora.kernels.internal.JoinedLoraLinear;
 import io.sparkqlora.kernels.internal.PiecewiseDroppedLora;
@@ -56,6 +57,7 @@ record CpuOperations(
         Lion lion,
         Lion8bit lion8bit,
         Sgd sgd,
+        WeightNorm weightNorm,
         RowNoise rowNoise)
         implements Operations {
 
@@ -91,6 +93,7 @@ record CpuOperations(
                 new CpuLion(workers),
                 new CpuLion8bit(workers),
                 new CpuSgd(workers),
+                new CpuWeightNorm(workers),
                 new CpuRowNoise(workers));
     }
 }

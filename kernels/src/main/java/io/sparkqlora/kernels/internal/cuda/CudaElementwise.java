@@ -22,14 +22,16 @@ final class CudaElementwise implements Elementwise {
     private final Variants scale;
     private final Variants softCap;
     private final Variants addBias;
+    private final CudaColumnSums columnSums;
 
-    CudaElementwise(Handles.Stream stream, Launcher launcher, CudaKernel.Library library) {
+    CudaElementwise(Handles.Stream stream, Launcher launcher, CudaKernel.Library library, CudaColumnSums columnSums) {
         this.stream = stream;
         this.launcher = launcher;
         this.cast = Variants.of(library, "elementwise", "cast");
         this.add = Variants.of(library, "elementwise", "add");
         this.scale = Variants.of(library, "elementwise", "scale");
         this.softCap = Variants.of(library, "elementwise", "soft_cap");
+        this.columnSums = columnSums;
         this.addBias = Variants.of(library, "elementwise", "add_bias");
     }
 
@@ -95,6 +97,11 @@ final class CudaElementwise implements Elementwise {
                 .number(walk.rows())
                 .number(walk.cols());
         walk.launch(launcher);
+    }
+
+    @Override
+    public void addColumnSums(Tensor x, Tensor sums) {
+        columnSums.add(x, null, null, sums);
     }
 
     @Override

@@ -23,6 +23,7 @@ import io.sparkqlora.kernels.RowNoise;
 import io.sparkqlora.kernels.RowSelect;
 import io.sparkqlora.kernels.Sgd;
 import io.sparkqlora.kernels.VectorwiseInt8;
+import io.sparkqlora.kernels.WeightNorm;
 import io.sparkqlora.kernels.internal.DequantizedInt8;
 import io.sparkqlora.kernels.internal.JoinedLoraLinear;
 import io.sparkqlora.kernels.internal.PiecewiseDroppedLora;
@@ -51,6 +52,7 @@ record CudaOperations(
         Lion lion,
         Lion8bit lion8bit,
         Sgd sgd,
+        WeightNorm weightNorm,
         RowNoise rowNoise)
         implements Operations {
 
@@ -76,7 +78,8 @@ record CudaOperations(
         TensorMaps maps = hopper ? new TensorMaps() : null;
         HopperMatmul products = hopper ? new HopperMatmul(context.multiprocessors(), launcher, library, maps) : null;
         Matmul matmul = new CudaMatmul(context, launcher, library, workspace, products);
-        Elementwise elementwise = new CudaElementwise(stream, launcher, library);
+        CudaColumnSums columnSums = new CudaColumnSums(launcher, library, workspace);
+        Elementwise elementwise = new CudaElementwise(stream, launcher, library, columnSums);
         LoraGradient gradient = new LoraGradient(context.multiprocessors(), launcher, library, workspace);
         LoraLinear joined = new JoinedLoraLinear(matmul, elementwise);
         LoraLinear loraLinear = hopper ? new HopperLoraLinear(products, gradient, matmul, joined) : joined;
@@ -108,6 +111,7 @@ record CudaOperations(
                 new CudaLion(launcher, library),
                 new CudaLion8bit(adamW8bit, launcher, library),
                 new CudaSgd(launcher, library),
+                new CudaWeightNorm(launcher, library, columnSums),
                 new CudaRowNoise(launcher, library));
     }
 }

@@ -13,7 +13,7 @@ public final class UnsupportedKeys {
 
     private static final String PRECISION =
             "the compute type is the key bnb_4bit_compute_dtype (bfloat16, float16 or float32), for a dense base too";
-    private static final String VARIANT = "plain LoRA (and rsLoRA, use_rslora) is what is trained";
+    private static final String VARIANT = "plain LoRA, rsLoRA (use_rslora) and DoRA (use_dora) are what is trained";
     private static final String LAYERS = "say which layers with target_modules";
     private static final String SPARK = "Spark distributes the work";
     private static final String TABLES = "results go to the Delta tables under output_dir";
@@ -38,9 +38,14 @@ public final class UnsupportedKeys {
         put(reasons, PRECISION, "fp16", "bf16", "tf32", "torch_dtype", "dtype", "bf16_full_eval", "fp16_full_eval");
         put(reasons, PRECISION, "autocast_adapter_dtype", "fp16_opt_level");
         put(reasons, "4-bit is the only quantisation (load_in_4bit)", "load_in_8bit", "quantization_config");
-        put(reasons, VARIANT, "use_dora", "use_qalora", "loftq_config", "eva_config", "corda_config");
+        put(reasons, VARIANT, "use_qalora", "loftq_config", "eva_config", "corda_config");
         put(reasons, VARIANT, "peft_type", "trainable_token_indices", "lora_bias", "megatron_config", "arrow_config");
-        put(reasons, "only the adapter's matrices are trained", "modules_to_save", "fan_in_fan_out", "task_type");
+        put(
+                reasons,
+                "only an adapter's matrices, magnitudes (use_dora) and biases (bias) are trained",
+                "modules_to_save",
+                "fan_in_fan_out",
+                "task_type");
         put(reasons, LAYERS, "target_parameters", "layer_replication");
         put(reasons, SPARK, "deepspeed", "fsdp", "fsdp_config", "ddp_backend", "local_rank");
         put(

@@ -4,6 +4,7 @@ package io.sparkqlora.pipeline.internal.kryo;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.tokenize.KryoClasses;
 import io.sparkqlora.train.Adapter;
+import io.sparkqlora.train.Bias;
 import io.sparkqlora.train.InitLoraWeights;
 import io.sparkqlora.train.LayerChoice;
 import io.sparkqlora.train.LoraConfig;
@@ -47,7 +48,7 @@ final class RegisteredClasses {
 
     /** What those records hold. */
     static final List<Class<? extends Enum<?>>> ENUMS =
-            List.of(DType.class, TargetModules.Kind.class, InitLoraWeights.class);
+            List.of(DType.class, TargetModules.Kind.class, InitLoraWeights.class, Bias.class);
 
     private RegisteredClasses() {}
 

@@ -2,6 +2,7 @@
 package io.sparkqlora.pipeline.internal.run;
 
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
+import io.sparkqlora.train.Bias;
 import io.sparkqlora.train.InitLoraWeights;
 import io.sparkqlora.train.LayerChoice;
 import io.sparkqlora.train.LoraConfig;
@@ -25,6 +26,12 @@ public final class AdapterConfigJson {
         values.put("lora_alpha", config.loraAlpha());
         values.put("lora_dropout", config.loraDropout());
         values.put("use_rslora", config.useRslora());
+        if (config.useDora()) {
+            values.put("use_dora", true);
+        }
+        if (config.bias() != Bias.NONE) {
+            values.put("bias", config.bias().name().toLowerCase(Locale.ROOT));
+        }
         values.put("target_modules", config.targetModules().toConfigValue());
         put(values, config.layers());
         put(values, "rank_pattern", config.rankPattern());
@@ -61,6 +68,9 @@ public final class AdapterConfigJson {
                 .loraAlpha(((Number) values.get("lora_alpha")).doubleValue())
                 .loraDropout(((Number) values.get("lora_dropout")).doubleValue())
                 .useRslora((Boolean) values.get("use_rslora"))
+                .bias(Bias.valueOf(
+                        String.valueOf(values.getOrDefault("bias", "none")).toUpperCase(Locale.ROOT)))
+                .useDora((Boolean) values.getOrDefault("use_dora", false))
                 .targetModules(targets(values.get("target_modules")))
                 .layers(layers(values))
                 .rankPattern(pattern(values.get("rank_pattern")))

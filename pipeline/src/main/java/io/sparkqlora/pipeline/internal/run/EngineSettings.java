@@ -10,6 +10,7 @@ import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.PreferenceKeys;
 import io.sparkqlora.pipeline.QuantizationKeys;
 import io.sparkqlora.pipeline.TrainingKeys;
+import io.sparkqlora.train.Bias;
 import io.sparkqlora.train.ComputeType;
 import io.sparkqlora.train.InitLoraWeights;
 import io.sparkqlora.train.LayerChoice;
@@ -79,6 +80,8 @@ public final class EngineSettings {
                 .useRslora(config.get(AdapterKeys.USE_RSLORA))
                 .rankPattern(config.get(AdapterKeys.RANK_PATTERN))
                 .alphaPattern(config.get(AdapterKeys.ALPHA_PATTERN))
+                .useDora(config.get(AdapterKeys.USE_DORA))
+                .bias(Bias.valueOf(upper(config.get(AdapterKeys.BIAS))))
                 .build();
     }
 

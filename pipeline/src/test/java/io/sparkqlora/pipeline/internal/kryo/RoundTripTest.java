@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.train.Adapter;
+import io.sparkqlora.train.Bias;
 import io.sparkqlora.train.InitLoraWeights;
 import io.sparkqlora.train.LayerChoice;
 import io.sparkqlora.train.LoraConfig;
@@ -62,6 +63,8 @@ class RoundTripTest {
                 LoraConfig.builder()
                         .layers(new LayerChoice(null, List.of(1), List.of()))
                         .initLoraWeights(InitLoraWeights.GAUSSIAN)
+                        .useDora(true)
+                        .bias(Bias.ALL)
                         .build(),
                 new StepMetrics(3, 1.5, 1e-4, Double.NaN, 77, 33, 0.25),
                 ModulePattern.of(Map.of("v_proj", 16)),

@@ -23,6 +23,8 @@ class AdapterConfigJsonTest {
         JobConfig job = TestJobs.small(Path.of("out"))
                 .set("target_modules", List.of("q_proj", "v_proj"))
                 .set("init_lora_weights", "gaussian")
+                .set("use_dora", true)
+                .set("bias", "lora_only")
                 .addOptions(List.of(
                         "exclude_modules=.*[.]3[.].*",
                         "layers_to_transform=[0, 2]",
@@ -37,6 +39,7 @@ class AdapterConfigJsonTest {
         assertThat(lora.rankPattern().entries())
                 .containsExactly(new ModulePattern.Entry("v_proj", 16), new ModulePattern.Entry(".*[.]0[.].*", 2));
         assertThat(lora.alphaPattern()).isEqualTo(ModulePattern.of(Map.of("v_proj", 2.5)));
+        assertThat(lora.useDora()).isTrue();
         assertThat(AdapterConfigJson.read(AdapterConfigJson.write(lora))).isEqualTo(lora);
     }
 
@@ -44,7 +47,7 @@ class AdapterConfigJsonTest {
     void whatIsNotSaidIsNotRecorded() {
         LoraConfig lora = EngineSettings.lora(TestJobs.small(Path.of("out")).build());
         String json = AdapterConfigJson.write(lora);
-        assertThat(json).doesNotContain("exclude", "layers_", "init_lora", "pattern");
+        assertThat(json).doesNotContain("exclude", "layers_", "init_lora", "pattern", "dora", "bias");
         assertThat(AdapterConfigJson.read(json)).isEqualTo(lora);
     }
 }

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sparkqlora.train.Adapter;
+import io.sparkqlora.train.Bias;
 import io.sparkqlora.train.InitLoraWeights;
 import io.sparkqlora.train.LayerChoice;
 import io.sparkqlora.train.LoraConfig;
@@ -17,6 +18,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -40,6 +42,8 @@ public record AdapterConfigJson(LoraConfig lora, String baseModelNameOrPath) {
         root.put("use_rslora", lora.useRslora());
         root.set("rank_pattern", JSON.valueToTree(lora.rankPattern().toConfigValue()));
         root.set("alpha_pattern", JSON.valueToTree(lora.alphaPattern().toConfigValue()));
+        root.put("use_dora", lora.useDora());
+        root.put("bias", lora.bias().name().toLowerCase(Locale.ROOT));
         write(lora.layers(), root);
         if (lora.initLoraWeights() == InitLoraWeights.GAUSSIAN) {
             root.put("init_lora_weights", "gaussian");
@@ -99,6 +103,8 @@ public record AdapterConfigJson(LoraConfig lora, String baseModelNameOrPath) {
                 .useRslora(fields.flag("use_rslora"))
                 .rankPattern(pattern(fields, "rank_pattern", true))
                 .alphaPattern(pattern(fields, "alpha_pattern", false))
+                .useDora(fields.flag("use_dora"))
+                .bias(Bias.valueOf(fields.json().path("bias").asText("none").toUpperCase(Locale.ROOT)))
                 .targetModules(targetModules(fields))
                 .layers(LayerChoiceJson.read(fields))
                 .initLoraWeights(

@@ -33,6 +33,7 @@ final class AdapterKeys {
             "revision",
             "runtime_config",
             "target_modules",
+            "use_dora",
             "use_rslora");
 
     /** Initialisations that leave the base as it is; the others (pissa, olora, loftq, corda…) subtract from it. */
@@ -86,7 +87,7 @@ final class AdapterKeys {
     static void refuseUnsupported(JsonFields fields) {
         requireOneOf(fields, "peft_type", Set.of("\"LORA\""));
         requireOneOf(fields, "task_type", Set.of("\"CAUSAL_LM\"", "null"));
-        requireOneOf(fields, "bias", Set.of("\"none\"", "null"));
+        requireOneOf(fields, "bias", Set.of("\"none\"", "\"all\"", "\"lora_only\"", "null"));
         requireOneOf(fields, "init_lora_weights", INITIALISATIONS);
         Set<String> checked = Set.of("peft_type", "task_type", "bias", "init_lora_weights");
         fields.json().fields().forEachRemaining(field -> {

@@ -20,6 +20,8 @@ public final class AdapterTensors {
     private static final String PREFIX = "base_model.model.";
     private static final String A = ".lora_A.weight";
     private static final String B = ".lora_B.weight";
+    private static final String BIAS = ".bias";
+    private static final String MAGNITUDE = ".lora_magnitude_vector";
 
     private final SafetensorsFile file;
     private final LoraConfig lora;
@@ -46,6 +48,33 @@ public final class AdapterTensors {
     }
 
     private void check(String name) {
+        if (name.startsWith(PREFIX) && name.endsWith(MAGNITUDE)) {
+            checkMagnitude(name);
+        } else if (name.startsWith(PREFIX) && name.endsWith(BIAS)) {
+            if (file.info(name).shape().size() != 1) {
+                throw problem(name, "it has shape " + file.info(name).shapeText() + ", expected one dimension");
+            }
+        } else {
+            checkHalf(name);
+        }
+        DType dtype = file.info(name).dtype();
+        if (!Set.of(DType.F32, DType.F16, DType.BF16).contains(dtype)) {
+            throw CheckpointErrors.wrongDtype(file.path().toString(), name, dtype.name(), "F32, F16, BF16");
+        }
+    }
+
+    private void checkMagnitude(String name) {
+        String b = name.substring(0, name.length() - MAGNITUDE.length()) + B;
+        if (!file.contains(b)) {
+            throw problem(name, "its layer's matrix " + b + " is missing");
+        }
+        List<Long> expected = List.of(file.info(b).shape().get(0));
+        if (!file.info(name).shape().equals(expected)) {
+            throw problem(name, "it has shape " + file.info(name).shapeText() + ", expected " + expected);
+        }
+    }
+
+    private void checkHalf(String name) {
         boolean isA = name.endsWith(A);
         if (!name.startsWith(PREFIX) || !(isA || name.endsWith(B))) {
             throw problem(name, "only " + PREFIX + "*" + A + " and *" + B + " are supported");
@@ -60,10 +89,6 @@ public final class AdapterTensors {
         if (info.shape().size() != 2 || info.shape().get(rankDimension) != rank) {
             String expected = isA ? "[" + rank + ", in_features]" : "[out_features, " + rank + "]";
             throw problem(name, "it has shape " + info.shapeText() + ", expected " + expected + " since r is " + rank);
-        }
-        if (!Set.of(DType.F32, DType.F16, DType.BF16).contains(info.dtype())) {
-            throw CheckpointErrors.wrongDtype(
-                    file.path().toString(), name, info.dtype().name(), "F32, F16, BF16");
         }
     }
 

@@ -5,8 +5,8 @@ import io.sparkqlora.kernels.Arena;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.DeviceTraits;
+import io.sparkqlora.kernels.Memory;
 import io.sparkqlora.kernels.PlanningDevice;
-import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.Adapter;
 import io.sparkqlora.train.LoraConfig;
 import io.sparkqlora.train.ModelConfig;
@@ -17,6 +17,7 @@ import io.sparkqlora.train.internal.linear.AdapterBuffers;
 import io.sparkqlora.train.internal.linear.AdapterCheck;
 import io.sparkqlora.train.internal.linear.AdapterLayout;
 import io.sparkqlora.train.internal.linear.LoraTargets;
+import io.sparkqlora.train.internal.linear.Pass;
 import io.sparkqlora.train.internal.linear.SkippedLayers;
 import io.sparkqlora.train.internal.model.BaseAllocation;
 import io.sparkqlora.train.internal.model.BaseLoader;
@@ -53,11 +54,24 @@ public record InferenceModel(BaseModel model, ModelAdapter adapter) {
         if (adapter == null) {
             return new InferenceModel(model, null);
         }
-        AdapterBuffers buffers =
-                buffers(arenas, slots, quantization.bnb4bitComputeDtype().dtype());
+        DType compute = quantization.bnb4bitComputeDtype().dtype();
+        AdapterBuffers buffers = buffers(arenas, slots, compute);
         device.ops().elementwise().zero(buffers.parameters());
         buffers.write(device, tensors);
+        measure(device, model, buffers, compute);
         return new InferenceModel(model, ModelAdapter.of(layout, buffers));
+    }
+
+    private static void measure(Device device, BaseModel model, AdapterBuffers buffers, DType compute) {
+        PlanningDevice planning = new PlanningDevice(device.traits());
+        Arena counting = planning.unboundedArena();
+        buffers.measure(new Pass(planning, counting, compute), model.groups(), false);
+        if (counting.peakBytes() > 0) {
+            try (Memory scratch = device.allocate(counting.peakBytes(), "norms of the base's rows")) {
+                buffers.measure(new Pass(device, new Arena(scratch), compute), model.groups(), false);
+                device.synchronize();
+            }
+        }
     }
 
     private record Spec(
@@ -74,8 +88,7 @@ public record InferenceModel(BaseModel model, ModelAdapter adapter) {
             return new AdapterLayout(
                     layout.groups(), Set.of(), LoraConfig.builder().build());
         }
-        Set<String> targets = LoraTargets.resolve(adapter.config(), layout.moduleNames());
-        return new AdapterLayout(layout.groups(), targets, adapter.config());
+        return LoraTargets.layout(adapter.config(), layout.groups());
     }
 
     private static BaseModel base(SessionArenas arenas, Spec spec, DeviceTraits traits) {
@@ -90,16 +103,9 @@ public record InferenceModel(BaseModel model, ModelAdapter adapter) {
                 arenas.addHost(host.peakBytes(), "the token embedding"));
     }
 
-    /** Gradients are never touched: their place is held by the parameters. */
     private static AdapterBuffers buffers(SessionArenas arenas, AdapterLayout layout, DType compute) {
         Arena counting = new PlanningDevice().unboundedArena();
-        take(counting, layout, compute);
-        return take(arenas.add(counting.peakBytes(), "the adapter"), layout, compute);
-    }
-
-    private static AdapterBuffers take(Arena arena, AdapterLayout layout, DType compute) {
-        Tensor parameters = arena.take(DType.F32, 1, layout.size());
-        Tensor shadow = compute == DType.F32 ? parameters : arena.take(compute, 1, layout.size());
-        return new AdapterBuffers(layout, parameters, shadow, parameters);
+        AdapterBuffers.withoutGradients(layout, compute, counting);
+        return AdapterBuffers.withoutGradients(layout, compute, arenas.add(counting.peakBytes(), "the adapter"));
     }
 }

@@ -18,19 +18,28 @@ import java.util.Map;
  * @param parameters F32 masters
  * @param shadow the parameters in the type of the pass: what products read; {@code parameters} itself where that is F32
  * @param gradients F32
+ * @param norms of DoRA's rows; null without
  */
-public record AdapterBuffers(AdapterLayout layout, Tensor parameters, Tensor shadow, Tensor gradients) {
+public record AdapterBuffers(AdapterLayout layout, Tensor parameters, Tensor shadow, Tensor gradients, RowNorms norms) {
 
     /** Takes the buffers from arenas of their own kind, so that a plan can name the parts. */
     public static AdapterBuffers take(AdapterLayout layout, DType compute, Arena adapter, Arena gradients) {
         Tensor parameters = adapter.take(DType.F32, 1, layout.size());
         Tensor shadow = compute == DType.F32 ? parameters : adapter.take(compute, 1, layout.size());
-        return new AdapterBuffers(layout, parameters, shadow, gradients.take(DType.F32, 1, layout.size()));
+        Tensor taken = gradients.take(DType.F32, 1, layout.size());
+        return new AdapterBuffers(layout, parameters, shadow, taken, RowNorms.take(layout, adapter));
+    }
+
+    /** The same for somebody who never touches gradients: their place is held by the parameters. */
+    public static AdapterBuffers withoutGradients(AdapterLayout layout, DType compute, Arena adapter) {
+        Tensor parameters = adapter.take(DType.F32, 1, layout.size());
+        Tensor shadow = compute == DType.F32 ? parameters : adapter.take(compute, 1, layout.size());
+        return new AdapterBuffers(layout, parameters, shadow, parameters, RowNorms.take(layout, adapter));
     }
 
     /** A group's part of the adapter, or null if it has none. */
     public LoraGroup group(GroupSpec spec) {
-        return layout.group(spec, shadow, gradients);
+        return layout.group(spec, parameters, shadow, gradients, norms);
     }
 
     /** Fresh parameters as PEFT initialises them; a function of these. */
@@ -49,6 +58,26 @@ public record AdapterBuffers(AdapterLayout layout, Tensor parameters, Tensor sha
         if (shadow.dtype() != DType.F32) {
             device.ops().elementwise().cast(parameters, shadow);
         }
+    }
+
+    /**
+     * Measures what of the adapter depends on the base, after every change of the parameters; nothing but with DoRA.
+     *
+     * @param groups all of the base
+     * @param fresh whether magnitudes are to begin as the norms, and biases as the base's
+     */
+    public void measure(Pass pass, List<LinearGroup> groups, boolean fresh) {
+        if (fresh) {
+            groups.forEach(group -> layout.beginBiases(pass, group, parameters));
+        }
+        if (norms == null) {
+            return;
+        }
+        groups.forEach(group -> norms.measure(pass, group, layout, parameters));
+        if (fresh) {
+            norms.begin(pass, layout, parameters);
+        }
+        norms.divide(pass, layout, parameters);
     }
 
     /** Copies of a flat buffer's tensors, under PEFT's names. */

@@ -4,13 +4,18 @@ package io.sparkqlora.train.internal.linear;
 import io.sparkqlora.kernels.LoraLinear.Update;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.kernels.TensorStack;
+import io.sparkqlora.train.Bias;
 import io.sparkqlora.train.LoraConfig;
+import io.sparkqlora.train.internal.linear.LoraGroup.Magnitude;
+import io.sparkqlora.train.internal.linear.LoraGroup.TrainedBias;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /**
  * Where each tensor of an adapter lies in the one flat buffer that parameters, gradients and each moment have. One buffer
@@ -24,6 +29,14 @@ public final class AdapterLayout {
     /** What PEFT puts before a module's name. */
     private static final String PREFIX = "base_model.model.";
 
+    /** What a tensor is: half of a product, where a {@code B} begins as zeros, the lengths of a weight's rows, or a bias. */
+    public enum Role {
+        A,
+        B,
+        MAGNITUDE,
+        BIAS
+    }
+
     /**
      * One tensor.
      *
@@ -31,9 +44,14 @@ public final class AdapterLayout {
      * @param start its first element in the flat buffer
      * @param rows of the matrix
      * @param cols of the matrix
-     * @param low whether it is an {@code A}, which is initialised randomly; a {@code B} begins as zeros
+     * @param role what it is for
      */
-    public record Slot(String name, long start, int rows, int cols, boolean low) {
+    public record Slot(String name, long start, int rows, int cols, Role role) {
+
+        /** Whether it is an {@code A}, which is initialised randomly. */
+        public boolean low() {
+            return role == Role.A;
+        }
 
         /** Elements. */
         public long size() {
@@ -46,19 +64,41 @@ public final class AdapterLayout {
         }
     }
 
-    /** The adapted layers of a group: {@code parts} are indices into the group's parts; slots of A and B in that order. */
-    record GroupSlots(GroupSpec spec, List<Integer> parts, List<Slot> a, List<Slot> b) {}
+    /**
+     * The adapted layers of a group: {@code parts} are indices into the group's parts; slots of A and B in that order, and those of
+     * magnitudes, or none. Those of {@code biased} layers, which may have no adapter, are {@code biases}.
+     *
+     * @param normed where the layers' rows begin among all that have magnitudes
+     */
+    record GroupSlots(
+            GroupSpec spec,
+            List<Integer> parts,
+            List<Slot> a,
+            List<Slot> b,
+            List<Slot> magnitudes,
+            long normed,
+            List<Integer> biased,
+            List<Slot> biases) {
+
+        /** The rows of adapted layer {@code i}, of a vector over all that have magnitudes. */
+        Tensor normed(Tensor vector, int i) {
+            long from = normed
+                    + magnitudes.subList(0, i).stream().mapToLong(Slot::size).sum();
+            return vector.colRange(from, from + magnitudes.get(i).size());
+        }
+    }
 
     private final LoraConfig lora;
     private final Map<GroupSpec, GroupSlots> groups = new LinkedHashMap<>();
     private final List<Slot> slots = new ArrayList<>();
     private final List<String> modules = new ArrayList<>();
     private long size;
+    private long normed;
 
     /**
      * @param specs all groups of the model
      * @param targets names of the layers that get an adapter
-     * @param lora their ranks and scalings
+     * @param lora their ranks, scalings and magnitudes, and the biases beside them
      */
     public AdapterLayout(List<GroupSpec> specs, Set<String> targets, LoraConfig lora) {
         this.lora = lora;
@@ -78,25 +118,49 @@ public final class AdapterLayout {
     private void addGroup(GroupSpec spec, List<Integer> parts) {
         List<Slot> a = new ArrayList<>();
         List<Slot> b = new ArrayList<>();
+        List<Slot> magnitudes = new ArrayList<>();
         for (int part : parts) {
             String name = spec.parts().get(part).name();
             modules.add(name);
-            a.add(add(name + ".lora_A.weight", lora.r(name), spec.inFeatures(), true));
+            a.add(add(name + ".lora_A.weight", lora.r(name), spec.inFeatures(), Role.A));
         }
         for (int part : parts) {
             GroupSpec.Part layer = spec.parts().get(part);
-            b.add(add(layer.name() + ".lora_B.weight", layer.outFeatures(), lora.r(layer.name()), false));
+            b.add(add(layer.name() + ".lora_B.weight", layer.outFeatures(), lora.r(layer.name()), Role.B));
+        }
+        for (int part : lora.useDora() ? parts : List.<Integer>of()) {
+            GroupSpec.Part layer = spec.parts().get(part);
+            magnitudes.add(add(layer.name() + ".lora_magnitude_vector", 1, layer.outFeatures(), Role.MAGNITUDE));
+        }
+        List<Integer> biased = biased(spec, parts);
+        List<Slot> biases = new ArrayList<>();
+        for (int part : biased) {
+            GroupSpec.Part layer = spec.parts().get(part);
+            String name = layer.name() + (parts.contains(part) ? ".base_layer.bias" : ".bias");
+            biases.add(add(name, 1, layer.outFeatures(), Role.BIAS));
         }
         for (int i = 0; i < parts.size(); i++) {
             slots.add(a.get(i));
             slots.add(b.get(i));
+            slots.addAll(lora.useDora() ? magnitudes.subList(i, i + 1) : List.of());
         }
-        groups.put(spec, new GroupSlots(spec, parts, a, b));
+        slots.addAll(biases);
+        groups.put(spec, new GroupSlots(spec, parts, a, b, magnitudes, normed, biased, biases));
+        normed += magnitudes.stream().mapToLong(Slot::size).sum();
         size = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     }
 
-    private Slot add(String name, int rows, int cols, boolean low) {
-        Slot slot = new Slot(PREFIX + name, size, rows, cols, low);
+    private List<Integer> biased(GroupSpec spec, List<Integer> parts) {
+        if (!spec.bias() || lora.bias() == Bias.NONE) {
+            return List.of();
+        }
+        return lora.bias() == Bias.LORA_ONLY
+                ? parts
+                : IntStream.range(0, spec.parts().size()).boxed().toList();
+    }
+
+    private Slot add(String name, int rows, int cols, Role role) {
+        Slot slot = new Slot(PREFIX + name, size, rows, cols, role);
         size += slot.size();
         return slot;
     }
@@ -111,7 +175,22 @@ public final class AdapterLayout {
         return slots.stream().mapToLong(Slot::size).sum();
     }
 
-    /** All tensors, layer by layer, each {@code A} followed by its {@code B}. */
+    /** Rows of all layers that have magnitudes; 0 if none has. */
+    public long normedRows() {
+        return normed;
+    }
+
+    /** All groups that have an adapter, in order. */
+    void eachGroup(Consumer<GroupSlots> body) {
+        groups.values().forEach(body);
+    }
+
+    /** A group's tensors, or null if it has no adapter. */
+    GroupSlots of(GroupSpec spec) {
+        return groups.get(spec);
+    }
+
+    /** All tensors, group by group, each {@code A} followed by its {@code B} and, if it has some, its magnitudes; then biases. */
     public List<Slot> slots() {
         return slots;
     }
@@ -141,10 +220,12 @@ public final class AdapterLayout {
     /**
      * A group's adapter as views of flat buffers, or null if it has none.
      *
-     * @param shadow the parameters in the type of the pass
+     * @param parameters F32
+     * @param shadow the same in the type of the pass
      * @param gradients F32
+     * @param norms of the rows that have magnitudes, and what those are multiplied by; null if none has
      */
-    LoraGroup group(GroupSpec spec, Tensor shadow, Tensor gradients) {
+    LoraGroup group(GroupSpec spec, Tensor parameters, Tensor shadow, Tensor gradients, RowNorms norms) {
         GroupSlots group = groups.get(spec);
         if (group == null) {
             return null;
@@ -156,13 +237,55 @@ public final class AdapterLayout {
             int part = group.parts().get(i);
             Slot b = group.b().get(i);
             updates.add(new Update(spec.outStart(part), b.in(shadow), b.in(gradients)));
-            scalings.add((float) lora.scaling(spec.parts().get(part).name()));
+            scalings.add(scaling(spec, part));
             ordinals.add(spec.parts().get(part).ordinal());
         }
         Slot first = group.a().get(0);
-        Slot all = new Slot(first.name(), first.start(), width(spec), spec.inFeatures(), true);
+        Slot all = new Slot(first.name(), first.start(), width(spec), spec.inFeatures(), Role.A);
         TensorStack a = TensorStack.of(all.in(shadow));
         TensorStack gradA = TensorStack.of(all.in(gradients));
-        return new LoraGroup(spec.inFeatures(), scalings, a, gradA, updates, ordinals);
+        return new LoraGroup(
+                spec.inFeatures(),
+                scalings,
+                a,
+                gradA,
+                updates,
+                ordinals,
+                magnitudes(group, gradients, norms),
+                biases(group, parameters, gradients));
+    }
+
+    /** The factor on a layer's low-rank product. */
+    float scaling(GroupSpec spec, int part) {
+        return (float) lora.scaling(spec.parts().get(part).name());
+    }
+
+    /** Has a group's biases be the base's. */
+    void beginBiases(Pass pass, LinearGroup group, Tensor parameters) {
+        GroupSlots own = groups.get(group.spec());
+        for (int i = 0; own != null && i < own.biases().size(); i++) {
+            Slot slot = own.biases().get(i);
+            long from = group.spec().outStart(own.biased().get(i));
+            pass.ops().elementwise().cast(group.bias().colRange(from, from + slot.cols()), slot.in(parameters));
+        }
+    }
+
+    private static List<TrainedBias> biases(GroupSlots group, Tensor parameters, Tensor gradients) {
+        List<TrainedBias> biases = new ArrayList<>();
+        for (int i = 0; i < group.biases().size(); i++) {
+            int from = group.spec().outStart(group.biased().get(i));
+            Slot slot = group.biases().get(i);
+            biases.add(new TrainedBias(from, slot.in(parameters), slot.in(gradients)));
+        }
+        return biases;
+    }
+
+    private static List<Magnitude> magnitudes(GroupSlots group, Tensor gradients, RowNorms norms) {
+        List<Magnitude> magnitudes = new ArrayList<>();
+        for (int i = 0; i < group.magnitudes().size(); i++) {
+            Tensor gradient = group.magnitudes().get(i).in(gradients);
+            magnitudes.add(new Magnitude(group.normed(norms.norms(), i), group.normed(norms.factors(), i), gradient));
+        }
+        return magnitudes;
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train.internal.linear;
 
+import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.LoraLinear;
 import io.sparkqlora.kernels.LoraLinear.Update;
 import io.sparkqlora.kernels.QuantizedMatrix;
@@ -34,6 +35,18 @@ public sealed interface BaseWeight {
      */
     BaseWeight held(Pass pass, int width);
 
+    /** One of the group's layers, its rows being {@code from} to {@code to} of all. */
+    BaseWeight layer(long from, long to);
+
+    /** Has a layer's rows copied to the arena in F32, as many at a time as are to be at once. */
+    void eachPiece(Pass pass, GroupSpec spec, int part, Piece body);
+
+    /** What to do with rows of a layer, {@code from} being the first. */
+    @FunctionalInterface
+    interface Piece {
+        void run(long from, Tensor rows);
+    }
+
     /**
      * Kept as it is multiplied.
      *
@@ -41,6 +54,8 @@ public sealed interface BaseWeight {
      * @param inFeatures columns of the weight itself
      */
     record Dense(Tensor storage, int inFeatures) implements BaseWeight {
+
+        private static final long PIECE_BYTES = 64L << 20;
 
         @Override
         public void forward(Pass pass, Tensor x, LoraGroup lora, Tensor t, Tensor y) {
@@ -63,6 +78,27 @@ public sealed interface BaseWeight {
         @Override
         public BaseWeight held(Pass pass, int width) {
             return this;
+        }
+
+        @Override
+        public BaseWeight layer(long from, long to) {
+            return new Dense(storage.rowRange(from, to), inFeatures);
+        }
+
+        @Override
+        public void eachPiece(Pass pass, GroupSpec spec, int part, Piece body) {
+            long start = spec.outStart(part);
+            long rows = spec.parts().get(part).outFeatures();
+            long step = Math.max(1, PIECE_BYTES / ((long) inFeatures * Float.BYTES));
+            long mark = pass.arena().mark();
+            Tensor scratch = pass.arena().take(DType.F32, Math.min(rows, step), inFeatures);
+            for (long from = 0; from < rows; from += step) {
+                long to = Math.min(rows, from + step);
+                Tensor piece = scratch.rowRange(0, to - from);
+                pass.ops().elementwise().cast(weight().rowRange(start + from, start + to), piece);
+                body.run(from, piece);
+            }
+            pass.arena().release(mark);
         }
 
         private Tensor with(LoraGroup lora) {
@@ -105,6 +141,29 @@ public sealed interface BaseWeight {
             Tensor storage = pass.matrix(rows(), (long) in + width);
             pass.ops().quantization().dequantize(parts, storage.colRange(0, in));
             return new Dense(storage, in);
+        }
+
+        @Override
+        public BaseWeight layer(long from, long to) {
+            long start = 0;
+            for (QuantizedMatrix part : parts) {
+                if (start == from && start + part.rows() == to) {
+                    return new Quantized(List.of(part));
+                }
+                start += part.rows();
+            }
+            throw new IllegalArgumentException("rows " + from + "–" + to + " are no layer of " + parts.size());
+        }
+
+        /** Blocks don't end with rows, so a layer is one piece. */
+        @Override
+        public void eachPiece(Pass pass, GroupSpec spec, int part, Piece body) {
+            QuantizedMatrix matrix = parts.get(part);
+            long mark = pass.arena().mark();
+            Tensor rows = pass.arena().take(DType.F32, matrix.rows(), matrix.cols());
+            pass.ops().quantization().dequantize(matrix, rows);
+            body.run(0, rows);
+            pass.arena().release(mark);
         }
 
         private long rows() {
@@ -160,6 +219,34 @@ public sealed interface BaseWeight {
         @Override
         public BaseWeight held(Pass pass, int width) {
             return pass.device().traits().dequantizesWhole() ? whole(pass, width) : this;
+        }
+
+        @Override
+        public BaseWeight layer(long from, long to) {
+            Layer layer = layers.get(indexOf(from, to));
+            return layer.quantized() == null
+                    ? new Dense(layer.dense(), Math.toIntExact(layer.cols()))
+                    : new Quantized(List.of(layer.quantized()));
+        }
+
+        private int indexOf(long from, long to) {
+            long start = 0;
+            for (int i = 0; i < layers.size(); i++) {
+                if (start == from && start + layers.get(i).rows() == to) {
+                    return i;
+                }
+                start += layers.get(i).rows();
+            }
+            throw new IllegalArgumentException("rows " + from + "–" + to + " are no layer of " + layers.size());
+        }
+
+        @Override
+        public void eachPiece(Pass pass, GroupSpec spec, int part, Piece body) {
+            long from = spec.outStart(part);
+            BaseWeight own = layer(from, from + spec.parts().get(part).outFeatures());
+            GroupSpec alone =
+                    new GroupSpec(spec.inFeatures(), List.of(spec.parts().get(part)), spec.quantizable(), spec.bias());
+            own.eachPiece(pass, alone, 0, body);
         }
 
         private Dense whole(Pass pass, int width) {

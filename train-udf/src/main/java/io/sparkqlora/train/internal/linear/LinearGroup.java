@@ -12,9 +12,13 @@ import io.sparkqlora.kernels.Tensor;
  * {@code dy·W + dt·A}. Buffers of inputs and their gradients have room for {@code t} behind the input's own columns; see
  * {@link io.sparkqlora.kernels.LoraLinear}.
  *
+ * <p>With DoRA (Liu et al., 2024) {@code y = u · m / ‖W + scaling · B·A‖ + bias}, column by column, {@code u} being the output above
+ * without the bias, and the norms constants. The gradient of {@code m} needs {@code u}, which is made again for it: keeping it would
+ * take as much memory as everything else that is kept.
+ *
  * @param spec names and shapes
  * @param weight the frozen weight
- * @param bias F32 vector [outFeatures], or null
+ * @param bias F32 vector [outFeatures], or null; an adapter may have one in its place
  */
 public record LinearGroup(GroupSpec spec, BaseWeight weight, Tensor bias) {
 
@@ -61,6 +65,28 @@ public record LinearGroup(GroupSpec spec, BaseWeight weight, Tensor bias) {
      * @param y [rows, outFeatures], written
      */
     public void forward(Pass pass, Tensor x, LoraSegments lora, Tensor t, Tensor y) {
+        if (decomposed(lora) && lora.dropped()) {
+            product(pass, x, null, null, y);
+            lora.eachDropped(
+                    pass, weight, (dora, segment) -> dora.forward(segment.of(input(x)), segment.of(t), segment.of(y)));
+        } else {
+            product(pass, x, lora, t, y);
+            if (decomposed(lora)) {
+                lora.scale(pass, y, y);
+            }
+        }
+        if (lora != null && lora.biased()) {
+            lora.addBiases(pass, spec, bias, y);
+        } else if (bias != null) {
+            pass.ops().elementwise().addBias(y, bias);
+        }
+    }
+
+    private static boolean decomposed(LoraSegments lora) {
+        return lora != null && lora.decomposed();
+    }
+
+    private void product(Pass pass, Tensor x, LoraSegments lora, Tensor t, Tensor y) {
         long mark = pass.arena().mark();
         LoraGroup joined = lora == null ? null : lora.joined();
         if (joined != null) {
@@ -72,9 +98,6 @@ public record LinearGroup(GroupSpec spec, BaseWeight weight, Tensor bias) {
             lora.add(pass, t, y);
         }
         pass.arena().release(mark);
-        if (bias != null) {
-            pass.ops().elementwise().addBias(y, bias);
-        }
     }
 
     /**
@@ -84,20 +107,53 @@ public record LinearGroup(GroupSpec spec, BaseWeight weight, Tensor bias) {
      * @param t what {@link #project} wrote
      * @param inputGradient whether the gradient of the input is needed
      * @param dx [rows, {@link #inputWidth}]: the input's gradient, if needed, in the input's columns; the rest is for
-     *     {@link #gradientOfA}
+     *     {@link #gradients}
      */
     public void backward(Pass pass, Tensor dy, Tensor t, LoraSegments lora, boolean inputGradient, Tensor dx) {
         long mark = pass.arena().mark();
-        LoraGroup joined = lora == null ? null : lora.joined();
-        boolean apart = joined == null || lora.dropped();
-        if (inputGradient && joined != null) {
-            weight.backward(pass, dy, t, joined, apart ? null : joined.a(), dx);
+        if (decomposed(lora) && lora.dropped()) {
+            dropped(pass, dy, t, lora, inputGradient, dx);
         } else {
-            apart(pass, dy, t, lora, inputGradient, dx);
+            products(pass, decomposed(lora) ? scaled(pass, dy, lora) : dy, t, lora, inputGradient, dx);
         }
         pass.arena().release(mark);
-        if (inputGradient && lora != null && apart) {
+        if (inputGradient && lora != null && apart(lora)) {
             lora.addInputGradient(pass, lowRank(dx), input(dx));
+        }
+    }
+
+    private void dropped(Pass pass, Tensor dy, Tensor t, LoraSegments lora, boolean inputGradient, Tensor dx) {
+        if (inputGradient) {
+            weight.backward(pass, dy, null, null, null, input(dx));
+        }
+        lora.eachDropped(
+                pass,
+                weight,
+                (dora, segment) -> dora.backward(
+                        segment.of(dy),
+                        segment.of(t),
+                        segment.of(lowRank(dx)),
+                        inputGradient ? segment.of(input(dx)) : null));
+    }
+
+    /** The gradient of what the factors multiply. */
+    private Tensor scaled(Pass pass, Tensor dy, LoraSegments lora) {
+        Tensor du = pass.matrix(dy.rows(), dy.cols());
+        pass.ops().elementwise().cast(dy, du);
+        lora.scale(pass, du, du);
+        return du;
+    }
+
+    private static boolean apart(LoraSegments lora) {
+        return lora.joined() == null || lora.dropped();
+    }
+
+    private void products(Pass pass, Tensor dy, Tensor t, LoraSegments lora, boolean inputGradient, Tensor dx) {
+        LoraGroup joined = lora == null ? null : lora.joined();
+        if (inputGradient && joined != null) {
+            weight.backward(pass, dy, t, joined, apart(lora) ? null : joined.a(), dx);
+        } else {
+            apart(pass, dy, t, lora, inputGradient, dx);
         }
     }
 
@@ -111,14 +167,30 @@ public record LinearGroup(GroupSpec spec, BaseWeight weight, Tensor bias) {
     }
 
     /**
-     * Adds to the gradient of the adapters' {@code A}, after {@link #backward}; nothing without an adapter.
+     * Adds to the gradients of the adapters' {@code A}, magnitudes and biases, after {@link #backward}; nothing without an adapter.
      *
-     * @param x what {@link #project} read
+     * @param x what {@link #forward} read; its low-rank columns are overwritten
+     * @param dy what {@link #backward} read
+     * @param t what {@link #project} wrote
      * @param dx what {@link #backward} wrote
      */
-    public void gradientOfA(Pass pass, Tensor x, LoraSegments lora, Tensor dx) {
-        if (lora != null) {
-            lora.gradientOfA(pass, input(x), lowRank(dx));
+    public void gradients(Pass pass, Tensor x, Tensor dy, Tensor t, LoraSegments lora, Tensor dx) {
+        if (lora == null) {
+            return;
+        }
+        lora.gradientOfA(pass, input(x), lowRank(dx));
+        lora.gradientOfBiases(pass, dy);
+        if (lora.decomposed() && lora.dropped()) {
+            lora.eachDropped(
+                    pass,
+                    weight,
+                    (dora, segment) -> dora.gradientOfMagnitudes(segment.of(input(x)), segment.of(dy), segment.of(t)));
+        } else if (lora.decomposed()) {
+            long mark = pass.arena().mark();
+            Tensor u = pass.matrix(dy.rows(), dy.cols());
+            product(pass, x, lora, t, u);
+            lora.gradientOfMagnitudes(pass, dy, u);
+            pass.arena().release(mark);
         }
     }
 }

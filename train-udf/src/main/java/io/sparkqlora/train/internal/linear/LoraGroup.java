@@ -25,6 +25,8 @@ import java.util.function.Function;
  * @param gradA F32, same shapes
  * @param updates one for each layer that has an adapter; {@code b} in the type of the pass
  * @param ordinals those layers' numbers, for their random streams
+ * @param magnitudes DoRA's, one for each update; none without
+ * @param biases that are trained
  */
 public record LoraGroup(
         int inFeatures,
@@ -32,7 +34,33 @@ public record LoraGroup(
         TensorStack a,
         TensorStack gradA,
         List<Update> updates,
-        List<Integer> ordinals) {
+        List<Integer> ordinals,
+        List<Magnitude> magnitudes,
+        List<TrainedBias> biases) {
+
+    /**
+     * DoRA's part of a layer, F32 vectors [outFeatures].
+     *
+     * @param norms of the rows of {@code W + scaling · B·A}
+     * @param factors magnitude by norm, which the layer's output is multiplied by
+     * @param gradient of the magnitude
+     */
+    public record Magnitude(Tensor norms, Tensor factors, Tensor gradient) {}
+
+    /**
+     * The bias of a layer, in place of the base's.
+     *
+     * @param from the layer's first column in the output
+     * @param value F32 vector [outFeatures]
+     * @param gradient likewise
+     */
+    public record TrainedBias(int from, Tensor value, Tensor gradient) {
+
+        /** The layer's own columns of {@code y}. */
+        Tensor output(Tensor y) {
+            return y.colRange(from, from + value.cols());
+        }
+    }
 
     /** Of the pieces that backends without kernels for dropout take: in a processor's caches, and enough for a product. */
     private static final long SCRATCH_ROWS = 256;
@@ -55,6 +83,13 @@ public record LoraGroup(
         scalings = List.copyOf(scalings);
         updates = List.copyOf(updates);
         ordinals = List.copyOf(ordinals);
+        magnitudes = List.copyOf(magnitudes);
+        biases = List.copyOf(biases);
+    }
+
+    /** Whether the lengths of the weights' rows are apart from their directions. */
+    public boolean decomposed() {
+        return !magnitudes.isEmpty();
     }
 
     /** These adapters' as one, if their matrices lie at a fixed distance from one adapter to the next. */
@@ -74,14 +109,58 @@ public record LoraGroup(
             }
         }
         return a.isPresent() && gradA.isPresent() && updates.size() == first.updates.size()
-                ? Optional.of(
-                        new LoraGroup(first.inFeatures, first.scalings, a.get(), gradA.get(), updates, first.ordinals))
+                ? Optional.of(new LoraGroup(
+                        first.inFeatures,
+                        first.scalings,
+                        a.get(),
+                        gradA.get(),
+                        updates,
+                        first.ordinals,
+                        first.magnitudes,
+                        first.biases))
                 : Optional.empty();
     }
 
     private static Optional<TensorStack> stack(List<LoraGroup> groups, Function<LoraGroup, TensorStack> matrix) {
         return TensorStack.of(
                 groups.stream().map(group -> matrix.apply(group).first()).toList());
+    }
+
+    /** The bias of the layer whose first output column is {@code from}, or {@code base} where that is not trained. */
+    Tensor bias(int from, Tensor base) {
+        return biases.stream()
+                .filter(bias -> bias.from() == from)
+                .map(TrainedBias::value)
+                .findFirst()
+                .orElse(base);
+    }
+
+    /** Adds to the gradients of the biases. */
+    void gradientOfBiases(Pass pass, Tensor dy) {
+        for (TrainedBias bias : biases) {
+            pass.ops().elementwise().addColumnSums(bias.output(dy), bias.gradient());
+        }
+    }
+
+    /** Multiplies the columns of its layers by their factors; {@code y} may be {@code x}. */
+    void scale(Pass pass, Tensor x, Tensor y) {
+        for (int i = 0; i < magnitudes.size(); i++) {
+            Update update = updates.get(i);
+            pass.ops()
+                    .weightNorm()
+                    .scaleColumns(update.output(x), magnitudes.get(i).factors(), 0f, false, update.output(y));
+        }
+    }
+
+    /** Adds to the gradients of the magnitudes what {@code u} gives, the output before it was scaled. */
+    void gradientOfMagnitudes(Pass pass, Tensor dy, Tensor u) {
+        for (int i = 0; i < magnitudes.size(); i++) {
+            Update update = updates.get(i);
+            Magnitude magnitude = magnitudes.get(i);
+            pass.ops()
+                    .weightNorm()
+                    .gradient(update.output(dy), update.output(u), magnitude.norms(), magnitude.gradient());
+        }
     }
 
     /** Adapters, and so runs of rows. */
@@ -139,7 +218,9 @@ public record LoraGroup(
                 rows(a, row, rows),
                 rows(gradA, row, rows),
                 updates.subList(first, end),
-                ordinals.subList(first, end));
+                ordinals.subList(first, end),
+                List.of(),
+                List.of());
     }
 
     private static TensorStack rows(TensorStack stack, int from, long count) {

@@ -4,6 +4,7 @@ package io.sparkqlora.train.internal.linear;
 import io.sparkqlora.kernels.LoraLinear.Update;
 import io.sparkqlora.kernels.Tensor;
 import java.util.List;
+import java.util.function.BiConsumer;
 
 /**
  * What a group of linear layers adds to its rows: rows of one micro-batch may have adapters of their own, all of one shape. The
@@ -113,6 +114,49 @@ public record LoraSegments(List<Segment> segments, LoraGroup joined) {
                 pass.ops().matmul().multiply(low, false, a, false, 1f, 1f, rows);
             }
         });
+    }
+
+    /** Whether biases are trained. */
+    boolean biased() {
+        return !segments.get(0).lora().biases().isEmpty();
+    }
+
+    /** Adds each row's own biases, those of the base where they are not trained. */
+    void addBiases(Pass pass, GroupSpec spec, Tensor base, Tensor y) {
+        for (Segment segment : segments) {
+            Tensor rows = segment.of(y);
+            for (int i = 0; i < spec.parts().size(); i++) {
+                int from = spec.outStart(i);
+                int to = from + spec.parts().get(i).outFeatures();
+                Tensor bias = segment.lora().bias(from, base.colRange(from, to));
+                pass.ops().elementwise().addBias(rows.colRange(from, to), bias);
+            }
+        }
+    }
+
+    /** Adds to the gradients of biases. */
+    void gradientOfBiases(Pass pass, Tensor dy) {
+        segments.forEach(segment -> segment.lora().gradientOfBiases(pass, segment.of(dy)));
+    }
+
+    /** Whether the layers have magnitudes. */
+    boolean decomposed() {
+        return segments.get(0).lora().decomposed();
+    }
+
+    /** Multiplies the columns of adapted layers by their factors; {@code y} may be {@code x}. */
+    void scale(Pass pass, Tensor x, Tensor y) {
+        each(x, y, (segment, from, to) -> segment.lora().scale(pass, from, to));
+    }
+
+    /** Adds to the gradients of magnitudes, {@code u} being the output before it was scaled. */
+    void gradientOfMagnitudes(Pass pass, Tensor dy, Tensor u) {
+        each(dy, u, (segment, gradient, output) -> segment.lora().gradientOfMagnitudes(pass, gradient, output));
+    }
+
+    /** With dropout and magnitudes, segment by segment. */
+    void eachDropped(Pass pass, BaseWeight weight, BiConsumer<DroppedDora, Segment> body) {
+        segments.forEach(segment -> body.accept(new DroppedDora(pass, weight, segment), segment));
     }
 
     /** {@code dA += dtᵀ·drop(x)}. */

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train.internal.linear;
 
+import io.sparkqlora.train.Bias;
 import io.sparkqlora.train.LayerChoice;
 import io.sparkqlora.train.LoraConfig;
 import io.sparkqlora.train.ModulePattern;
 import io.sparkqlora.train.OptionErrors;
 import io.sparkqlora.train.TargetModules;
 import io.sparkqlora.train.TrainErrors;
+import io.sparkqlora.train.TrainedPartErrors;
 import java.util.Collection;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -76,6 +78,30 @@ public final class LoraTargets {
                 throw OptionErrors.choosesNothing(option, entry.expression(), targeted);
             }
         }
+    }
+
+    /**
+     * The tensors of an adapter of a model of these groups.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException CONFIG as {@link #resolve(LoraConfig, Collection)}
+     */
+    public static AdapterLayout layout(LoraConfig lora, List<GroupSpec> groups) {
+        List<String> modules = groups.stream()
+                .flatMap(group -> group.parts().stream())
+                .map(GroupSpec.Part::name)
+                .toList();
+        Set<String> targets = resolve(lora, modules);
+        if (lora.bias() == Bias.ALL) {
+            groups.stream()
+                    .filter(GroupSpec::bias)
+                    .filter(group -> group.parts().stream().noneMatch(part -> targets.contains(part.name())))
+                    .findFirst()
+                    .ifPresent(group -> {
+                        throw TrainedPartErrors.biasWithoutAdapter(
+                                group.parts().stream().map(GroupSpec.Part::name).toList());
+                    });
+        }
+        return new AdapterLayout(groups, targets, lora);
     }
 
     private static void requireUsed(LayerChoice layers, Set<String> targeted) {

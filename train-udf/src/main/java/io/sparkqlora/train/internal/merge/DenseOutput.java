@@ -31,7 +31,7 @@ public final class DenseOutput implements CheckpointOutput {
      */
     public DenseOutput(Device device, WeightSource source, DType out, Map<String, HeldFormat> held, Updates updates) {
         this.merger = new WeightMerger(device, source, out);
-        this.plain = new PlainWeights(source, out);
+        this.plain = new PlainWeights(source, out, updates.replaced());
         this.held = held;
         this.updates = updates.byWeight();
     }

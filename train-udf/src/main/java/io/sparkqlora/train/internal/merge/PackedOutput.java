@@ -66,7 +66,7 @@ public final class PackedOutput implements CheckpointOutput {
         this.device = device;
         this.source = source;
         this.merger = new WeightMerger(device, source, out);
-        this.plain = new PlainWeights(source, out);
+        this.plain = new PlainWeights(source, out, updates.replaced());
         this.out = out;
         this.target = target;
         this.shapes = shapes;

@@ -7,14 +7,29 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
-/** What is added to weights. */
+/** What is added to weights, and what takes the place of others. */
 public final class Updates {
 
     private final Map<String, Update> byWeight = new LinkedHashMap<>();
 
-    /** Has {@code scaling · B·A} added to a weight. */
-    public void add(String weight, NamedTensor a, NamedTensor b, double scaling) {
-        byWeight.put(weight, new Update(a, b, (float) scaling));
+    private final Map<String, NamedTensor> replaced = new LinkedHashMap<>();
+
+    /**
+     * Has {@code scaling · B·A} added to a weight.
+     *
+     * @param magnitude what lengths its rows are given after it, or null to leave them
+     */
+    public void add(String weight, NamedTensor a, NamedTensor b, NamedTensor magnitude, double scaling) {
+        byWeight.put(weight, new Update(a, b, magnitude, (float) scaling));
+    }
+
+    /** Has a tensor that nothing is added to replaced, by one in F32. */
+    public void replace(String name, NamedTensor by) {
+        replaced.put(name, by);
+    }
+
+    Map<String, NamedTensor> replaced() {
+        return Collections.unmodifiableMap(replaced);
     }
 
     /** Weights that something is added to. */

@@ -31,8 +31,8 @@ record WeightMerger(Device device, WeightSource source, DType out) {
 
     private static final long PIECE_BYTES = 64L << 20;
 
-    /** What is added: {@code scaling · B·A}. */
-    record Update(NamedTensor a, NamedTensor b, float scaling) {}
+    /** What is added: {@code scaling · B·A}; and the lengths of rows after it, or null to leave them. */
+    record Update(NamedTensor a, NamedTensor b, NamedTensor magnitude, float scaling) {}
 
     /** Takes a weight in 4 bits, and how far it is from what it was made of. */
     interface Packed {
@@ -40,7 +40,8 @@ record WeightMerger(Device device, WeightSource source, DType out) {
     }
 
     /** The tensors of one weight. */
-    private record Buffers(Tensor source, QuantizedMatrix held, Tensor wide, Tensor a, Tensor b) {}
+    private record Buffers(
+            Tensor source, QuantizedMatrix held, Tensor wide, Tensor a, Tensor b, Tensor magnitude, Tensor norms) {}
 
     /**
      * Writes the weight.
@@ -109,7 +110,13 @@ record WeightMerger(Device device, WeightSource source, DType out) {
                 held == null ? null : BaseAllocation.matrix(held.format(), rows, cols, arena),
                 arena.take(DType.F32, rows, cols),
                 update == null ? null : arena.take(DType.F32, update.a().shape()[0], cols),
-                update == null ? null : arena.take(DType.F32, rows, update.b().shape()[1]));
+                update == null ? null : arena.take(DType.F32, rows, update.b().shape()[1]),
+                lengths(update, rows, arena),
+                lengths(update, rows, arena));
+    }
+
+    private static Tensor lengths(Update update, long rows, Arena arena) {
+        return update == null || update.magnitude() == null ? null : arena.take(DType.F32, 1, rows);
     }
 
     private void fill(String name, HeldFormat held, Update update, Buffers buffers) {
@@ -126,11 +133,19 @@ record WeightMerger(Device device, WeightSource source, DType out) {
             device.ops().quantization().dequantize(buffers.held(), buffers.wide());
         }
         if (update != null) {
-            HostCopies.write(device, update.a(), buffers.a());
-            HostCopies.write(device, update.b(), buffers.b());
-            device.ops()
-                    .matmul()
-                    .multiply(buffers.b(), false, buffers.a(), false, update.scaling(), 1f, buffers.wide());
+            add(update, buffers);
+        }
+    }
+
+    private void add(Update update, Buffers buffers) {
+        HostCopies.write(device, update.a(), buffers.a());
+        HostCopies.write(device, update.b(), buffers.b());
+        device.ops().matmul().multiply(buffers.b(), false, buffers.a(), false, update.scaling(), 1f, buffers.wide());
+        if (update.magnitude() != null) {
+            HostCopies.write(device, update.magnitude(), buffers.magnitude());
+            device.ops().weightNorm().rowNorms(buffers.wide(), buffers.norms());
+            device.ops().weightNorm().divide(buffers.magnitude(), buffers.norms(), buffers.norms());
+            device.ops().weightNorm().scaleRows(buffers.wide(), buffers.norms());
         }
     }
 

@@ -5,6 +5,7 @@ import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.ModelConfig;
 import io.sparkqlora.train.internal.linear.LinearGroup;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * The frozen base in device memory, but for the token embedding, which may be in the host's.
@@ -26,6 +27,14 @@ public record BaseModel(
 
     public BaseModel {
         layers = List.copyOf(layers);
+    }
+
+    /** All linear layers, in the order of a forward pass. */
+    public List<LinearGroup> groups() {
+        return Stream.concat(
+                        layers.stream().flatMap(l -> Stream.of(l.qkv(), l.o(), l.gateUp(), l.down())),
+                        Stream.of(lmHead))
+                .toList();
     }
 
     /**

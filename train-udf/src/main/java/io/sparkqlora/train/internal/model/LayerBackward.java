@@ -72,13 +72,19 @@ record LayerBackward(LayerForward forward, Attention.Sequences sequences, Recomp
                 : added(outputs.feedForward(), layer.norms().feedForwardOutput(), outputs.feedForwardRstd(), gradient);
         Tensor dActivated = input(layer.down(), lora.down(), dAdded, a.low().down(), a.activated());
         activationBackward(layer.down(), dActivated, a);
-        gradientOfA(layer.down(), lora.down(), a.activated(), dActivated);
+        gradients(layer.down(), lora.down(), a.activated(), dAdded, a.low().down(), dActivated);
         pass().arena().release(mark);
         Tensor dNormed =
                 input(layer.gateUp(), lora.gateUp(), a.gateUp(), a.low().gateUp(), a.middleNormed());
         Norm norm = new Norm(a.middle(), layer.norms().feedForward(), a.middleRstd());
         normBackward(layer.gateUp(), dNormed, norm, a.middleNormed(), gradient);
-        gradientOfA(layer.gateUp(), lora.gateUp(), a.middleNormed(), dNormed);
+        gradients(
+                layer.gateUp(),
+                lora.gateUp(),
+                a.middleNormed(),
+                a.gateUp(),
+                a.low().gateUp(),
+                dNormed);
         pass().arena().release(mark);
     }
 
@@ -100,7 +106,7 @@ record LayerBackward(LayerForward forward, Attention.Sequences sequences, Recomp
         } else if (recompute == Recompute.SELECTIVE) {
             forward.normalize(input, layer.norms().input(), layer.qkv().input(a.normed()), a.inputRstd());
         }
-        gradientOfA(layer.qkv(), lora.qkv(), a.normed(), dNormed);
+        gradients(layer.qkv(), lora.qkv(), a.normed(), dQkv, a.low().qkv(), dNormed);
         pass().arena().release(mark);
     }
 
@@ -112,7 +118,7 @@ record LayerBackward(LayerForward forward, Attention.Sequences sequences, Recomp
                 ? gradient
                 : added(outputs.attention(), layer.norms().attentionOutput(), outputs.attentionRstd(), gradient);
         Tensor dAttended = input(layer.o(), lora.o(), dAdded, a.low().o(), a.attended());
-        gradientOfA(layer.o(), lora.o(), a.attended(), dAttended);
+        gradients(layer.o(), lora.o(), a.attended(), dAdded, a.low().o(), dAttended);
         if (a.turned() != null && recompute == Recompute.SELECTIVE) {
             forward.turn(layer, a);
         }
@@ -162,8 +168,8 @@ record LayerBackward(LayerForward forward, Attention.Sequences sequences, Recomp
         return dx;
     }
 
-    private void gradientOfA(LinearGroup group, LoraSegments lora, Tensor x, Tensor dx) {
-        group.gradientOfA(pass(), x, lora, dx);
+    private void gradients(LinearGroup group, LoraSegments lora, Tensor x, Tensor dy, Tensor t, Tensor dx) {
+        group.gradients(pass(), x, dy, t, lora, dx);
     }
 
     /** Gate and up projection become their gradients; the activation, where it was not kept, is made again on the way. */

@@ -36,7 +36,7 @@ record OutputHead(Pass pass, BaseModel model) {
         LinearGroup head = model.lmHead();
         Tensor dNormed = pass.matrix(kept.normed().rows(), kept.normed().cols());
         head.backward(pass, dLogits, kept.low(), kept.lora(), true, dNormed);
-        head.gradientOfA(pass, kept.normed(), kept.lora(), dNormed);
+        head.gradients(pass, kept.normed(), dLogits, kept.low(), kept.lora(), dNormed);
         Tensor dSelected = head.input(dNormed);
         pass.ops()
                 .rmsNorm()

@@ -7,6 +7,7 @@ import io.sparkqlora.kernels.Memory.Kind;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.NamedTensor;
 import io.sparkqlora.train.Optim;
+import io.sparkqlora.train.TrainingArguments;
 import io.sparkqlora.train.TrainingState;
 import io.sparkqlora.train.internal.linear.AdapterLayout;
 import io.sparkqlora.train.internal.linear.ExpectedTensor;
@@ -61,6 +62,16 @@ public record Moments(List<Page> pages, List<View> views, List<Tensor> buffers, 
     /** Groups of parameters, each with scalars of its own. */
     public int groups() {
         return 1 + pages.stream().mapToInt(Page::group).max().orElse(0);
+    }
+
+    /** The scalars of a group's update. */
+    public static float[] factors(int group, TrainingArguments args, double learningRate, long step) {
+        return switch (group) {
+            case ParameterRuns.B -> UpdateFactors.of(args, learningRate * args.loraplusLrRatio(), step);
+            case ParameterRuns.BIASES -> UpdateFactors.of(
+                    args.toBuilder().weightDecay(0).build(), learningRate, step);
+            default -> UpdateFactors.of(args, learningRate, step);
+        };
     }
 
     /** Writes what updates need beside the moments; once. */

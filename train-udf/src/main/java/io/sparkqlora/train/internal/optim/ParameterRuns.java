@@ -2,6 +2,7 @@
 package io.sparkqlora.train.internal.optim;
 
 import io.sparkqlora.train.internal.linear.AdapterLayout;
+import io.sparkqlora.train.internal.linear.AdapterLayout.Role;
 import io.sparkqlora.train.internal.linear.AdapterLayout.Slot;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -13,8 +14,11 @@ final class ParameterRuns {
     /** The group of all parameters, or of the {@code A}s. */
     static final int A = 0;
 
-    /** The group of the {@code B}s, where they have a learning rate of their own. */
+    /** The group of the {@code B}s, where they have a learning rate of their own, and of what PEFT puts to them. */
     static final int B = 1;
+
+    /** The group of biases, which transformers doesn't decay; PEFT's LoRA+ does. */
+    static final int BIASES = 2;
 
     /**
      * Neighbours that are updated alike.
@@ -47,6 +51,9 @@ final class ParameterRuns {
     }
 
     static int group(Slot slot, boolean apart) {
-        return apart && !slot.low() ? B : A;
+        if (apart) {
+            return slot.low() ? A : B;
+        }
+        return slot.role() == Role.BIAS ? BIASES : A;
     }
 }

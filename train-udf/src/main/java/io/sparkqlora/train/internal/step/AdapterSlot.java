@@ -13,6 +13,8 @@ import io.sparkqlora.train.internal.linear.AdapterBuffers;
 import io.sparkqlora.train.internal.linear.AdapterCheck;
 import io.sparkqlora.train.internal.linear.ExpectedTensor;
 import io.sparkqlora.train.internal.linear.LoraTargets;
+import io.sparkqlora.train.internal.linear.Pass;
+import io.sparkqlora.train.internal.model.BaseModel;
 import io.sparkqlora.train.internal.model.ModelAdapter;
 import io.sparkqlora.train.internal.optim.Moments;
 import java.util.ArrayList;
@@ -46,10 +48,11 @@ public record AdapterSlot(AdapterBuffers buffers, Moments moments, ModelAdapter 
         moments.prepare(device);
     }
 
-    /** A fresh adapter, a function of these, and an optimizer that has made no step. */
-    public void initialize(Device device, InitLoraWeights init, long seed) {
-        buffers.initialize(device, init, seed);
-        begin(device);
+    /** A fresh adapter, a function of these and the base, and an optimizer that has made no step. */
+    public void initialize(Pass pass, BaseModel model, InitLoraWeights init, long seed) {
+        buffers.initialize(pass.device(), init, seed);
+        buffers.measure(pass, model.groups(), true);
+        begin(pass.device());
     }
 
     /** An optimizer that has made no step, for the adapter as it is. */
@@ -63,7 +66,7 @@ public record AdapterSlot(AdapterBuffers buffers, Moments moments, ModelAdapter 
      *
      * @throws io.sparkqlora.kernels.QLoraException INPUT if its tensors or its scaling are not those of this slot's adapter
      */
-    public void load(Device device, SessionSpec spec, Adapter adapter) {
+    public void load(Pass pass, BaseModel model, SessionSpec spec, Adapter adapter) {
         for (String module : spec.adapter().modules()) {
             double scaling = adapter.config().scaling(module);
             double expected = spec.lora().scaling(module);
@@ -74,8 +77,9 @@ public record AdapterSlot(AdapterBuffers buffers, Moments moments, ModelAdapter 
         }
         Map<String, NamedTensor> tensors =
                 AdapterCheck.byName("the adapter", buffers.layout(), List.of(), adapter.tensors());
-        buffers.write(device, tensors);
-        begin(device);
+        buffers.write(pass.device(), tensors);
+        buffers.measure(pass, model.groups(), false);
+        begin(pass.device());
     }
 
     /** A copy of what a run needs to go on. */
@@ -91,13 +95,14 @@ public record AdapterSlot(AdapterBuffers buffers, Moments moments, ModelAdapter 
      *
      * @throws io.sparkqlora.kernels.QLoraException INPUT if its tensors are not those of this adapter and its optimizer
      */
-    public void restore(Device device, TrainingState state) {
+    public void restore(Pass pass, BaseModel model, TrainingState state) {
         List<ExpectedTensor> others = new ArrayList<>(moments.expected());
         others.addAll(scaler.expected());
         Map<String, NamedTensor> tensors =
                 AdapterCheck.byName("the training state", buffers.layout(), others, state.tensors());
-        buffers.write(device, tensors);
-        moments.write(device, tensors);
+        buffers.write(pass.device(), tensors);
+        buffers.measure(pass, model.groups(), false);
+        moments.write(pass.device(), tensors);
         scaler.write(tensors);
     }
 

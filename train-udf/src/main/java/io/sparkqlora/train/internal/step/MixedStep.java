@@ -140,6 +140,7 @@ public record MixedStep(SessionSpec spec, SessionBuffers session, Pass pass, Pag
         long number = scaler.updates(turn.stepsDone()) + 1;
         optimizer.update(pass.device(), buffers(turn), turn.arguments(), turn.learningRate(scaler), number);
         scaler.update();
+        buffers(turn).measure(pass, session.model().groups(), false);
         pass.arena().release(mark);
     }
 

@@ -49,8 +49,7 @@ record OptimizerStep(StepSums.Sums sums, Tensor factors, MomentUpdate update) {
     void update(Device device, AdapterBuffers adapter, TrainingArguments args, double learningRate, long step) {
         float[][] rows = new float[Math.toIntExact(factors.rows())][];
         for (int group = 0; group < rows.length; group++) {
-            double own = group == 0 ? learningRate : learningRate * args.loraplusLrRatio();
-            rows[group] = UpdateFactors.of(args, own, step);
+            rows[group] = Moments.factors(group, args, learningRate, step);
         }
         copyIn(device, rows);
         update.run(device, adapter, sums.normAndScale(), factors);

@@ -132,6 +132,7 @@ public record SessionPlan(
             arena.release(mark);
         }
         OptimizerStep.take(arena, sums, slot.moments(), planning.pageQueue(0));
+        slot.buffers().measure(pass, buffers.model().groups(), true);
         return arena.peakBytes();
     }
 

@@ -12,6 +12,7 @@ import io.sparkqlora.train.PackedRow;
 import io.sparkqlora.train.QuantizationConfig;
 import io.sparkqlora.train.Recompute;
 import io.sparkqlora.train.TrainErrors;
+import io.sparkqlora.train.TrainedPartErrors;
 import io.sparkqlora.train.TrainingArguments;
 import io.sparkqlora.train.internal.linear.AdapterLayout;
 import io.sparkqlora.train.internal.linear.LoraTargets;
@@ -19,7 +20,6 @@ import io.sparkqlora.train.internal.linear.SkippedLayers;
 import io.sparkqlora.train.internal.model.HostBatch;
 import io.sparkqlora.train.internal.model.ModelLayout;
 import java.util.List;
-import java.util.Set;
 
 /**
  * Everything that decides what a session holds in memory.
@@ -66,12 +66,11 @@ public record SessionSpec(
             TrainingArguments arguments,
             int maxTokens,
             int slots) {
-        requireShardable(quantization, arguments);
+        requireShardable(quantization, lora, arguments);
         ModelLayout layout = ModelLayout.of(model);
         SkippedLayers.check(model, quantization, layout);
-        Set<String> targets = LoraTargets.resolve(lora, layout.moduleNames());
-        LoraTargets.requirePatternsUsed(lora, targets);
-        AdapterLayout adapter = new AdapterLayout(layout.groups(), targets, lora);
+        LoraTargets.requirePatternsUsed(lora, LoraTargets.resolve(lora, layout.moduleNames()));
+        AdapterLayout adapter = LoraTargets.layout(lora, layout.groups());
         return new SessionSpec(
                 device,
                 model,
@@ -106,9 +105,13 @@ public record SessionSpec(
         return batch;
     }
 
-    private static void requireShardable(QuantizationConfig quantization, TrainingArguments arguments) {
+    private static void requireShardable(
+            QuantizationConfig quantization, LoraConfig lora, TrainingArguments arguments) {
         if (arguments.shardBase() && !quantization.loadIn4bit()) {
             throw CollectiveErrors.shardNeedsQuantized();
+        }
+        if (arguments.shardBase() && lora.useDora()) {
+            throw TrainedPartErrors.doraOverShards();
         }
     }
 
@@ -132,7 +135,7 @@ public record SessionSpec(
 
     /** Whether so many ranks could each keep a part of the base, and don't. */
     public boolean shardable(int ranks) {
-        return shards == 1 && ranks > 1 && quantization.loadIn4bit();
+        return shards == 1 && ranks > 1 && quantization.loadIn4bit() && !lora.useDora();
     }
 
     /** The same with a base in so many parts. */

@@ -135,6 +135,7 @@ public record TrainStep(
         long update = slot.scaler().updates(stepsDone) + 1;
         optimizer.update(pass.device(), slot.buffers(), arguments, learningRate, update);
         slot.scaler().update();
+        slot.buffers().measure(pass, session.model().groups(), false);
         return values;
     }
 

@@ -94,8 +94,7 @@ final class ChunkRows {
                 null);
     }
 
-    private static Row row(
-            String kind, Map<String, Object> values, PreferenceMetrics preference, Double lossScale) {
+    private static Row row(String kind, Map<String, Object> values, PreferenceMetrics preference, Double lossScale) {
         Object[] row = new Object[SCHEMA.size()];
         row[0] = kind;
         values.forEach((name, value) -> row[SCHEMA.fieldIndex(name)] = value);

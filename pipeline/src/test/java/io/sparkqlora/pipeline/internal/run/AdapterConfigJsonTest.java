@@ -29,7 +29,7 @@ class AdapterConfigJsonTest {
                         "exclude_modules=.*[.]3[.].*",
                         "layers_to_transform=[0, 2]",
                         "layers_pattern=layers",
-                        "rank_pattern={v_proj: 16, .*[.]0[.].*: 2}",
+                        "rank_pattern={v_proj: 16, \".*[.]0[.].*\": 2}",
                         "alpha_pattern={v_proj: 2.5}"))
                 .build();
         LoraConfig lora = EngineSettings.lora(job);

@@ -195,7 +195,7 @@ class HubBaseTest {
         server.refuse("GatedRepo");
         refused(
                 "main",
-                "QLORA-P183: hf://org/llama@main is gated; agree to its terms at",
+                "QLORA-P183: hf://org/llama@" + COMMIT + " is gated; agree to its terms at",
                 "/org/llama with the account");
         server.refuse(null);
         server.fault("HEAD config.json", Fault.BAD_ETAG);

@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.Locale;
 import org.apache.hadoop.fs.UnsupportedFileSystemException;
 
-/** Errors about bases that lie elsewhere, and their copies. Codes P180–P199; never reused. No message has a token in it. */
+/** Errors about bases that lie elsewhere and their copies, and about MLflow. Codes P180–P199; never reused. No message has a token in it. */
 public final class HubErrors {
 
     private static final double GIB = 1L << 30;
@@ -188,6 +188,25 @@ public final class HubErrors {
     /** An endpoint that is no address. */
     public static QLoraException badEndpoint(String endpoint) {
         return config(195, "HF_ENDPOINT is " + endpoint + ", which is no http or https address; correct or unset it");
+    }
+
+    /** MLflow without a server's address. */
+    public static QLoraException noTracker(String uri) {
+        return config(
+                196,
+                "report_to is mlflow, and MLFLOW_TRACKING_URI is " + (uri.isEmpty() ? "not set" : uri)
+                        + "; set it to the http or https address of a tracking server, or report_to to none");
+    }
+
+    /** MLflow's server doesn't take a run. */
+    public static QLoraException trackerUnreachable(String uri, IOException cause) {
+        return new QLoraException(
+                "QLORA-P199",
+                Kind.CONFIG,
+                "MLflow at " + uri + " doesn't take the run: " + oneLine(cause)
+                        + "; check MLFLOW_TRACKING_URI and what it asks for (MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and "
+                        + "MLFLOW_TRACKING_PASSWORD), or set report_to to none",
+                cause);
     }
 
     /** Executors that can't get the base. */

@@ -63,10 +63,11 @@ public final class RunKeys {
     public static final ConfigKey<String> REPORT_TO = of(
                     RUN,
                     "report_to",
-                    ConfigTypes.oneOf("none", "tensorboard"),
+                    ConfigTypes.oneOf("none", "tensorboard", "mlflow"),
                     "none",
-                    "What is told of metrics beside the table: tensorboard gets an event file with each commit. transformers' "
-                            + "default is all that is installed.")
+                    "What is told of metrics beside the table, with each commit: tensorboard gets an event file; mlflow a batch, at the "
+                            + "server of MLFLOW_TRACKING_URI (with MLFLOW_EXPERIMENT_NAME, MLFLOW_TRACKING_TOKEN, or "
+                            + "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD). transformers' default is all that is installed.")
             .operational();
 
     public static final ConfigKey<String> LOGGING_DIR = of(

@@ -12,6 +12,7 @@ import io.sparkqlora.pipeline.internal.data.DataPart;
 import io.sparkqlora.pipeline.internal.data.TokenData;
 import io.sparkqlora.pipeline.internal.groups.GroupChecks;
 import io.sparkqlora.pipeline.internal.groups.GroupedTraining;
+import io.sparkqlora.pipeline.internal.report.Reports;
 import io.sparkqlora.pipeline.internal.run.FirstAdapter;
 import io.sparkqlora.pipeline.internal.run.RunDevice;
 import io.sparkqlora.pipeline.internal.run.RunDevices;
@@ -66,6 +67,7 @@ public final class TrainJob {
         PreferenceChecks.check(named.config());
         GroupChecks.check(named.config());
         EvalChecks.check(named.config());
+        Reports.check(named.config());
         Workspace asked = RunBase.pinned(named, version);
         BaseModel base = JobInputs.check(asked.config());
         return train(

@@ -10,11 +10,14 @@ import io.sparkqlora.pipeline.internal.tables.Table;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import org.apache.spark.sql.Row;
 
 /** Everything that a run reports to beside its tables. */
 public final class Reports {
+
+    private static final String MLFLOW = "mlflow";
 
     private final List<RunReport> reports;
 
@@ -27,17 +30,44 @@ public final class Reports {
         return !config.get(RunKeys.REPORT_TO).equals("none");
     }
 
-    /** Those of a job, told what is committed already and they have not heard, as after a kill. */
-    public static Reports open(JobTables tables, JobConfig config, String runId, long lastChunk) {
+    /**
+     * Checks, before anything is done, what can be told of them.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException QLORA-P196 without the address of MLflow's server
+     */
+    public static void check(JobConfig config) {
+        if (config.get(RunKeys.REPORT_TO).equals(MLFLOW)) {
+            MlflowSettings.of(Reports::variable);
+        }
+    }
+
+    /**
+     * Those of a job, told what is committed already and they have not heard, as after a kill.
+     *
+     * @param warn gets a line about what they could not be told
+     */
+    public static Reports open(
+            JobTables tables, JobConfig config, String runId, long lastChunk, Consumer<String> warn) {
         if (!wanted(config)) {
             return new Reports(List.of());
         }
-        String folder =
-                config.has(RunKeys.LOGGING_DIR) ? config.get(RunKeys.LOGGING_DIR) : tables.root() + "/tensorboard";
-        Reports reports = new Reports(
-                List.of(new TensorBoardFiles(tables.spark().sparkContext().hadoopConfiguration(), folder, runId)));
+        Reports reports = new Reports(List.of(
+                config.get(RunKeys.REPORT_TO).equals(MLFLOW)
+                        ? MlflowRun.open(MlflowSettings.of(Reports::variable), MlflowRun.PATIENCE, runId, config, warn)
+                        : tensorBoard(tables, config, runId)));
         reports.catchUp(tables, runId, lastChunk);
         return reports;
+    }
+
+    private static RunReport tensorBoard(JobTables tables, JobConfig config, String runId) {
+        String folder =
+                config.has(RunKeys.LOGGING_DIR) ? config.get(RunKeys.LOGGING_DIR) : tables.root() + "/tensorboard";
+        return new TensorBoardFiles(tables.spark().sparkContext().hadoopConfiguration(), folder, runId);
+    }
+
+    private static String variable(String name) {
+        String value = System.getenv(name);
+        return value == null || value.isEmpty() ? null : value;
     }
 
     private void catchUp(JobTables tables, String runId, long lastChunk) {
@@ -57,6 +87,11 @@ public final class Reports {
                 }
             });
         }
+    }
+
+    /** Tells them that the run has ended for now. */
+    public void ended(String status) {
+        reports.forEach(report -> report.ended(status));
     }
 
     /** Tells them of a chunk that was committed. */

@@ -12,4 +12,7 @@ public interface RunReport {
 
     /** Tells it of a chunk: rows with the columns of metrics. */
     void tell(long chunk, List<Row> metrics);
+
+    /** Tells it that the run has ended for now, in MLflow's words: FINISHED, FAILED or KILLED. */
+    default void ended(String status) {}
 }

@@ -57,12 +57,17 @@ final class TrainingRun implements RunEnding.Body {
         record = record.at(last.step());
         record.save(tables);
         observer.onStart(record.inputs(), last.step());
-        reports = Reports.open(tables, config, spec.runId(), last.chunk());
+        reports = Reports.open(tables, config, spec.runId(), last.chunk(), observer::onMessage);
         history = EvalHistory.read(tables, config, spec.runId(), last.step());
         try (StepChannel channel = StepChannel.open(tables.spark().sparkContext(), spec.runId(), observer);
                 CommitBeside commits = new CommitBeside()) {
             chunks(last, channel, commits);
+        } catch (Exception e) {
+            // Scala throws checked exceptions without saying so
+            reports.ended(Interruption.requested() ? "KILLED" : "FAILED");
+            throw e;
         }
+        reports.ended("FINISHED");
         return record.ended(RunRecord.FINISHED, null);
     }
 

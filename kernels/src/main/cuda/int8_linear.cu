@@ -20,7 +20,7 @@ using namespace mma;
 
 constexpr int THREADS = 256;
 constexpr float INVERSE = 7.874015718698502e-3f;  // bitsandbytes' factor in place of a division by 127
-constexpr float PRODUCT = 6.200012e-5f;           // 1/127²
+constexpr float PRODUCT = 6.200124e-5f;           // bitsandbytes' factor in place of 1/127²: see Int8Checks.java
 
 // Of a row of x, rounded to f16.
 __device__ __forceinline__ float half_at(const Matrix& x, long long row, long long col) {

@@ -4,7 +4,7 @@ package io.sparkqlora.kernels;
 import java.util.List;
 
 /**
- * {@link LoraLinear} of weights in 8 bits, as bitsandbytes 0.50 multiplies on GPUs (its {@code MatMul8bitLt}; Dettmers et al., LLM.int8(),
+ * {@link LoraLinear} of weights in 8 bits, as bitsandbytes 0.50 multiplies (its {@code MatMul8bitLt}; Dettmers et al., LLM.int8(),
  * 2022): an input's columns with outliers in 16 bits, all others in 8 bits, row by row of both operands. The gradient of the
  * input goes through the dequantised weight.
  *
@@ -24,9 +24,10 @@ public interface Int8Linear {
     void quantize(Tensor x, float threshold, Int8Input out);
 
     /**
-     * {@code y = x·Wᵀ + t·Bᵀ}. In F32: the exact product of the codes times {@code absmax[row] · absmax[out]} times 1/127², and for each
-     * column of outliers {@code x} times the dequantised weight rounded to x's type, added in an order that depends on their number
-     * alone; rounded to y's type, and again where {@code t·Bᵀ} is added.
+     * {@code y = x·Wᵀ + t·Bᵀ}. In F32: the exact product of the codes times {@code absmax[row] · absmax[out]} times 6.200124e-5, which is
+     * what bitsandbytes has for 1/127² on a CPU (too much by 2e-5 of itself; a step of 8 bits is 8e-3), and for each column of
+     * outliers {@code x} times the dequantised weight rounded to x's type, added in an order that depends on the shapes and their
+     * number alone; rounded to y's type, and again where {@code t·Bᵀ} is added.
      *
      * @param x [rows, in]
      * @param input what {@link #quantize} made of it

@@ -29,7 +29,7 @@ public final class ExecutorKeys {
                     "Whether each of num_processes ranks keeps only its part of the decoder layers' quantised weights, and "
                             + "gathers a layer while it computes with the one before: for a base that is too big for one. "
                             + "Norms, token embedding and output projection stay whole. The bits are the same either way. "
-                            + "Needs load_in_4bit, and between GPUs libnccl.so.2 on every executor.")
+                            + "Needs load_in_4bit or load_in_8bit, and between GPUs libnccl.so.2 on every executor.")
             .operational();
 
     public static final ConfigKey<Integer> DDP_TIMEOUT = of(

@@ -113,7 +113,7 @@ public final class JobConfigBuilder {
     /**
      * The job.
      *
-     * @throws io.sparkqlora.kernels.QLoraException CONFIG if a required key is missing
+     * @throws io.sparkqlora.kernels.QLoraException CONFIG if a required key is missing, or load_in_4bit and load_in_8bit are set both
      */
     public JobConfig build() {
         for (ConfigKey<?> key : ConfigKeys.all()) {
@@ -121,6 +121,16 @@ public final class JobConfigBuilder {
                 throw PipelineErrors.missingKey(key.name(), key.type().allowed());
             }
         }
+        if (Boolean.TRUE.equals(values.get(QuantizationKeys.LOAD_IN_8BIT.name()))) {
+            onlyIn8bit();
+        }
         return new JobConfig(values);
+    }
+
+    /** A base in 8 bits is not in 4, which is the default otherwise. */
+    private void onlyIn8bit() {
+        if (Boolean.TRUE.equals(values.put(QuantizationKeys.LOAD_IN_4BIT.name(), false))) {
+            throw PipelineErrors.fourAndEightBits();
+        }
     }
 }

@@ -10,7 +10,7 @@ import java.util.Optional;
 import java.util.stream.Collectors;
 
 /**
- * The errors of this module. Codes are never reused: P001–P029 and P124 are for configuration, P030–P069
+ * The errors of this module. Codes are never reused: P001–P029, P124 and P155 are for configuration, P030–P069
  * and P123 for runs and tables.
  */
 public final class PipelineErrors {
@@ -44,6 +44,14 @@ public final class PipelineErrors {
         return config(
                 4,
                 "key '" + key + "' is missing (" + allowed + "); set it in the job file or with --set " + key + "=…",
+                null);
+    }
+
+    /** A base can't be held in two ways. */
+    static QLoraException fourAndEightBits() {
+        return config(
+                155,
+                "load_in_4bit and load_in_8bit are both set to true, and a base is held in one of them; remove one, or set it to false",
                 null);
     }
 

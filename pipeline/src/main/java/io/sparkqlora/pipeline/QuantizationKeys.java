@@ -4,6 +4,7 @@ package io.sparkqlora.pipeline;
 import static io.sparkqlora.pipeline.ConfigKey.of;
 
 import io.sparkqlora.pipeline.internal.config.ConfigTypes;
+import io.sparkqlora.pipeline.internal.config.Range;
 import io.sparkqlora.train.QuantStorage;
 import io.sparkqlora.train.QuantizationConfig;
 import java.util.List;
@@ -18,9 +19,25 @@ public final class QuantizationKeys {
             "load_in_4bit",
             ConfigTypes.bool(),
             true,
-            "Whether the base's linear layers are quantised (bitsandbytes' default is false). Of a checkpoint that is quantised"
-                    + " already, what is stored counts; a key of this section that is set and says otherwise is refused, but"
-                    + " for bnb_4bit_compute_dtype and offload_embedding.");
+            "Whether the base's linear layers are quantised to 4 bits (bitsandbytes' default is false; so it is here where"
+                    + " load_in_8bit is true). Of a checkpoint that is quantised already, what is stored counts; a key of this"
+                    + " section that is set and says otherwise is refused, but for bnb_4bit_compute_dtype and offload_embedding.");
+
+    public static final ConfigKey<Boolean> LOAD_IN_8BIT = of(
+            QUANTIZATION,
+            "load_in_8bit",
+            ConfigTypes.bool(),
+            false,
+            "Whether they are quantised to 8 bits instead (LLM.int8): forward multiplies 8-bit integers, backward goes through"
+                    + " the dequantised weights.");
+
+    public static final ConfigKey<Double> LLM_INT8_THRESHOLD = of(
+            QUANTIZATION,
+            "llm_int8_threshold",
+            ConfigTypes.number(Range.closed(0, 65504)),
+            6.0,
+            "With load_in_8bit: where an element of a layer's input has this magnitude or more, its column is multiplied in"
+                    + " bnb_4bit_compute_dtype, for all rows of the micro-batch. 0: no column is.");
 
     public static final ConfigKey<String> BNB_4BIT_QUANT_TYPE = of(
             QUANTIZATION,
@@ -67,8 +84,8 @@ public final class QuantizationKeys {
             "bnb_4bit_compute_dtype",
             ConfigTypes.oneOf("bfloat16", "float16", "float32"),
             "bfloat16",
-            "Type of products and activations; with float16 the loss is scaled dynamically. The adapter itself is held in "
-                    + "float32. bitsandbytes' default is float32.");
+            "Type of products and activations, of a base in 8 bits or a dense one too; with float16 the loss is scaled dynamically."
+                    + " The adapter itself is held in float32. bitsandbytes' default is float32.");
 
     public static final ConfigKey<Boolean> OFFLOAD_EMBEDDING = of(
             QUANTIZATION,
@@ -79,6 +96,8 @@ public final class QuantizationKeys {
 
     static final List<ConfigKey<?>> ALL = List.of(
             LOAD_IN_4BIT,
+            LOAD_IN_8BIT,
+            LLM_INT8_THRESHOLD,
             BNB_4BIT_QUANT_TYPE,
             BNB_4BIT_USE_DOUBLE_QUANT,
             BNB_4BIT_BLOCKSIZE,

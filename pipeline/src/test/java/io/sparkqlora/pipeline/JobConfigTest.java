@@ -78,6 +78,8 @@ class JobConfigTest {
         "modules_to_save,magnitudes (use_dora) and biases (bias) are trained",
         "load_in_8bit,4-bit",
         "precompute_ref_log_probs,the reference is the base without the adapter",
+        "llm_int8_has_fp16_weight,kept in 8 bits alone",
+        "llm_int8_enable_fp32_cpu_offload,every layer is on the device",
         "deepspeed,Spark"
     })
     void aKnownKeyWithoutCounterpartIsRefusedWithTheReason(String key, String reason) {
@@ -100,6 +102,7 @@ class JobConfigTest {
                 "bias: some|bias is \"some\"; allowed: one of none, all, lora_only",
                 "chat_template_date: 26.7.2024|allowed: a day, as 2024-07-26",
                 "optim: adamw_hf|allowed: one of adamw_torch, adamw_8bit, paged_adamw_8bit, paged_adamw_32bit, lion_32bit",
+                "llm_int8_threshold: -1|allowed: a number of at least 0.0 and at most 65504.0",
                 "max_steps: 0|max_steps is 0; allowed: a whole number of at least 1, or -1",
                 "lr_scheduler_kwargs: {power: high}|allowed: options of the schedule, as {num_cycles: 2}",
                 "exclude_modules: all-linear|allowed: a list of module names, or a regular expression",
@@ -133,6 +136,21 @@ class JobConfigTest {
         String[] option = line.split(": ");
         assertThatThrownBy(() -> read(NEEDED, option[0] + "=" + option[1])).hasMessageContaining(message);
         assertThat(read(NEEDED + "run_id: '010'\n").get(RunKeys.RUN_ID)).isEqualTo("010");
+    }
+
+    @Test
+    void eightBitsAreInPlaceOfFour() {
+        JobConfig config = read(NEEDED + "load_in_8bit: true\nllm_int8_threshold: 4\n");
+        assertThat(config.get(QuantizationKeys.LOAD_IN_4BIT)).isFalse();
+        assertThat(config.effective()).containsEntry("load_in_4bit", false).containsEntry("load_in_8bit", true);
+        JobConfig again = config.toBuilder().set(AdapterKeys.R, 4).build();
+        assertThat(again.get(QuantizationKeys.LOAD_IN_4BIT)).isFalse();
+        assertThat(again.get(QuantizationKeys.LLM_INT8_THRESHOLD)).isEqualTo(4);
+        JobConfig both = read(NEEDED + "load_in_4bit: false\nload_in_8bit: true\nllm_int8_threshold: 4\n");
+        assertThat(both.identity()).isEqualTo(config.identity());
+        JobConfig back = read(NEEDED + "load_in_8bit: true\n", "load_in_8bit=false");
+        assertThat(back.get(QuantizationKeys.LOAD_IN_4BIT)).isTrue();
+        refused("QLORA-P155", "load_in_4bit and load_in_8bit are both set", "load_in_4bit: true\nload_in_8bit: true");
     }
 
     @Test

@@ -132,7 +132,7 @@ public final class CollectiveErrors {
                 "QLORA-T113",
                 Kind.CONFIG,
                 "shard_base is true and load_in_4bit is false: what is sharded is the quantised weights; set load_in_4bit:"
-                        + " true, or shard_base: false",
+                        + " true or load_in_8bit: true, or shard_base: false",
                 null);
     }
 

@@ -6,7 +6,7 @@ import io.sparkqlora.kernels.QLoraException.Kind;
 import java.nio.file.Path;
 import java.util.Collection;
 
-/** Errors of options that don't go together, of training and of adapters. Codes are never reused: T130–T149. */
+/** Errors of options that don't go together, of training and of adapters. Codes are never reused: T130–T149, T160–T162. */
 public final class OptionErrors {
 
     private static final int MOST_NAMES = 8;
@@ -68,6 +68,27 @@ public final class OptionErrors {
                 136,
                 folder + " holds " + file
                         + ", which is not part of the checkpoint that is written there; give a folder of its " + "own");
+    }
+
+    /** Two widths at once. */
+    static QLoraException fourAndEightBits() {
+        return config(
+                160,
+                "load_in_4bit and load_in_8bit are both true, and a base is held in one of them; set one to false");
+    }
+
+    /** Layers that share their input are one product in 8 bits. */
+    public static QLoraException partlyIn8bit(Collection<String> together) {
+        return config(
+                161,
+                "with load_in_8bit, llm_int8_skip_modules names some of " + String.join(", ", together)
+                        + " and not all; they read the same input, which is rounded once for all of them: name all of them or none");
+    }
+
+    /** A checkpoint in 4 bits of what isn't. */
+    static QLoraException writtenIn4bit() {
+        return config(
+                162, "a checkpoint is written in 4 bits, and load_in_4bit is false; set it, or write a dense one");
     }
 
     /** An option of a schedule that has no such option. */

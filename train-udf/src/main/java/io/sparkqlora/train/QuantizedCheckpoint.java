@@ -88,6 +88,9 @@ public record QuantizedCheckpoint(
             Map<String, HeldFormat> held,
             Updates updates,
             Path folder) {
+        if (!target.loadIn4bit()) {
+            throw OptionErrors.writtenIn4bit();
+        }
         ModelLayout layout = ModelLayout.of(base.config());
         SkippedLayers.check(base.config(), target, layout);
         PackedOutput output =

@@ -59,6 +59,24 @@ class MergedCheckpointTest {
         }
     }
 
+    /** As long as the inputs' 8 bits are left out: by 16 bits for every column, outliers or not. */
+    @Test
+    void aBaseIn8BitsIsMergedAsItWasTrainedWith() {
+        QuantizationConfig int8 = DENSE.withInt8(1e-6);
+        try (ParityModel model = new ParityModel(model("llama"))) {
+            Adapter adapter = model.adapter("adapter_final");
+            float[] expected = logits(model.checkpoint(), int8, adapter, model.rows());
+            MergedCheckpoint merged = merge(model.checkpoint(), int8, adapter, ComputeType.F32);
+            try (Checkpoint written = Checkpoint.open(merged.folder())) {
+                assertThat(Distance.ofLargest(logits(written, DENSE, null, model.rows()), expected))
+                        .isLessThan(1e-5);
+            }
+            assertThat(Distance.ofLargest(logits(model.checkpoint(), DENSE, adapter, model.rows()), expected))
+                    .as("8 bits are no more than that")
+                    .isGreaterThan(1e-4);
+        }
+    }
+
     private MergedCheckpoint merge(Checkpoint base, QuantizationConfig held, Adapter adapter, ComputeType dtype) {
         return MergedCheckpoint.write(device, base, held, adapter, dtype, temp.resolve("merged"));
     }

@@ -142,6 +142,12 @@ class ShardedBaseTest {
     }
 
     @Test
+    void theBitsAreThoseOfAWholeBaseIn8Bits() {
+        QuantizationConfig int8 = QuantizationConfig.dense(ComputeType.F32).withInt8(2);
+        requireSameBits(2, int8, DROPPING, Recompute.FULL);
+    }
+
+    @Test
     void gradientsThatAreAddedUpBetweenGathersAreTheSame() {
         requireSameBits(2, nf4(true), lora(256, TargetModules.allLinear()), Recompute.FULL);
     }

@@ -20,8 +20,8 @@ public final class Int8Checks {
     /** bitsandbytes' factor in place of a division by 127. */
     public static final float INVERSE = 7.874015718698502e-3f;
 
-    /** What the product of two codes stands for, of scales 1: 1/127². bitsandbytes' CPU code has 6.200124e-5, its kernels this. */
-    public static final float PRODUCT = 6.200012e-5f;
+    /** bitsandbytes' factor in place of 1/127², 6.200012e-5, which its CUDA kernels have. */
+    public static final float PRODUCT = 6.200124e-5f;
 
     private Int8Checks() {}
 

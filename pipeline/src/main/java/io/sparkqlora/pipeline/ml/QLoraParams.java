@@ -126,6 +126,16 @@ public interface QLoraParams extends Params {
         return keyParams().bool(QuantizationKeys.LOAD_IN_4BIT);
     }
 
+    /** {@link QuantizationKeys#LOAD_IN_8BIT}. */
+    default BooleanParam loadIn8bit() {
+        return keyParams().bool(QuantizationKeys.LOAD_IN_8BIT);
+    }
+
+    /** {@link QuantizationKeys#LLM_INT8_THRESHOLD}. */
+    default DoubleParam llmInt8Threshold() {
+        return keyParams().number(QuantizationKeys.LLM_INT8_THRESHOLD);
+    }
+
     /** {@link QuantizationKeys#BNB_4BIT_QUANT_TYPE}. */
     default Param<String> bnb4bitQuantType() {
         return keyParams().text(QuantizationKeys.BNB_4BIT_QUANT_TYPE);

@@ -97,6 +97,16 @@ abstract class QLoraSetters extends Estimator<QLoraModel> implements QLoraParams
         return with(loadIn4bit(), value);
     }
 
+    /** {@link QuantizationKeys#LOAD_IN_8BIT}. */
+    public QLoraEstimator setLoadIn8bit(boolean value) {
+        return with(loadIn8bit(), value);
+    }
+
+    /** {@link QuantizationKeys#LLM_INT8_THRESHOLD}. */
+    public QLoraEstimator setLlmInt8Threshold(double value) {
+        return with(llmInt8Threshold(), value);
+    }
+
     /** {@link QuantizationKeys#BNB_4BIT_QUANT_TYPE}. */
     public QLoraEstimator setBnb4bitQuantType(String value) {
         return with(bnb4bitQuantType(), value);

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sparkqlora.pipeline.ConfigKey;
 import io.sparkqlora.pipeline.ConfigKeys;
+import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.JobConfigBuilder;
 import io.sparkqlora.pipeline.QuantizationKeys;
@@ -101,6 +102,18 @@ class QLoraParamsTest {
                         .setOutputDir("out")
                         .fit(spark.createDataFrame(java.util.List.of(), TOKENS)))
                 .hasMessageStartingWith("QLORA-P110: q: modelNameOrPath is not set (The base checkpoint");
+    }
+
+    @Test
+    void eightBitsAreInPlaceOfFour() {
+        estimator.setLoadIn8bit(true).setLlmInt8Threshold(5);
+        JobConfigBuilder job = JobConfig.builder().set(DataKeys.DATASET, "rows");
+        estimator.keyParams().copyTo(estimator, job);
+        assertThat(job.build().get(QuantizationKeys.LOAD_IN_4BIT)).isFalse();
+        assertThat(job.build().get(QuantizationKeys.LLM_INT8_THRESHOLD)).isEqualTo(5);
+        estimator.setLoadIn4bit(true);
+        estimator.keyParams().copyTo(estimator, job);
+        assertThatThrownBy(job::build).hasMessageStartingWith("QLORA-P155: load_in_4bit and load_in_8bit are both set");
     }
 
     @Test

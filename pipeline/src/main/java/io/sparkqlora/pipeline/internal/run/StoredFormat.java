@@ -42,6 +42,7 @@ public final class StoredFormat {
 
     private static Map<ConfigKey<?>, Object> values(StoredQuantization stored) {
         Map<ConfigKey<?>, Object> values = new LinkedHashMap<>();
+        values.put(QuantizationKeys.LOAD_IN_8BIT, false);
         values.put(QuantizationKeys.LOAD_IN_4BIT, true);
         values.put(
                 QuantizationKeys.BNB_4BIT_QUANT_TYPE, stored.quantType().name().toLowerCase(Locale.ROOT));

@@ -2,6 +2,8 @@
 package io.sparkqlora.train.internal.linear;
 
 import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.Int8Input;
+import io.sparkqlora.kernels.Int8Matrix;
 import io.sparkqlora.kernels.LoraLinear;
 import io.sparkqlora.kernels.LoraLinear.Update;
 import io.sparkqlora.kernels.QuantizedMatrix;
@@ -108,6 +110,42 @@ public sealed interface BaseWeight {
         /** The weight without extra columns. */
         public Tensor weight() {
             return storage.colRange(0, inFeatures);
+        }
+    }
+
+    /**
+     * Kept in 8 bits, in which it is multiplied forward. Backward it is dequantised.
+     *
+     * @param weight all layers of the group, one under the other
+     * @param threshold from which on an input's element is an outlier; 0 for none
+     */
+    record Int8(Int8Matrix weight, float threshold) implements BaseWeight {
+
+        @Override
+        public void forward(Pass pass, Tensor x, LoraGroup lora, Tensor t, Tensor y) {
+            long in = weight.cols();
+            Tensor own = x.colRange(0, in);
+            Int8Input input = new Int8Input(
+                    Pass.matrix(pass.arena(), DType.I8, x.rows(), in),
+                    pass.vector(x.rows()),
+                    pass.arena().take(DType.I32, 1, in + 1));
+            pass.ops().int8Linear().quantize(own, threshold, input);
+            Tensor low = lora == null ? null : t;
+            pass.ops().int8Linear().forward(own, input, weight, low, Quantized.updates(lora), y);
+        }
+
+        @Override
+        public void backward(Pass pass, Tensor dy, Tensor t, LoraGroup lora, TensorStack a, Tensor dx) {
+            Tensor low = lora == null ? null : t;
+            float scaling = lora == null ? 0f : lora.scaling();
+            Tensor scratch = pass.matrix(weight.rows(), weight.cols() + (lora == null ? 0 : lora.width()));
+            pass.ops().int8Linear().backward(dy, weight, scratch, low, Quantized.updates(lora), scaling, a, dx);
+        }
+
+        /** Forward takes it as it is. */
+        @Override
+        public BaseWeight held(Pass pass, int width) {
+            return this;
         }
     }
 

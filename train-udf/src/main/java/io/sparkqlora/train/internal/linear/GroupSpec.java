@@ -8,7 +8,7 @@ import java.util.List;
  *
  * @param inFeatures columns of the input
  * @param parts the layers, in the order of their output columns
- * @param quantizable whether a 4-bit base quantises it; false for the output projection, as transformers has it
+ * @param quantizable whether a quantised base has it quantised; false for the output projection, as transformers has it
  * @param bias whether each layer has a bias
  */
 public record GroupSpec(int inFeatures, List<Part> parts, boolean quantizable, boolean bias) {

@@ -22,7 +22,7 @@ public final class SkippedLayers {
      */
     public static void check(ModelConfig model, QuantizationConfig quantization, ModelLayout layout) {
         List<String> patterns = quantization.llmInt8SkipModules().patterns();
-        if (!quantization.loadIn4bit() || patterns == null) {
+        if (!quantization.quantized() || patterns == null) {
             return;
         }
         if (model.quantization() == null) {

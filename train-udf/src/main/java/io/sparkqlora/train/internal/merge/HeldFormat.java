@@ -11,14 +11,14 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * How a weight in 4 bits is held.
+ * How a weight that is quantised is held.
  *
- * @param format type, block size, double quantisation
+ * @param format type, block size, double quantisation; null for 8 bits
  * @param stored where it is stored so, or null where it is quantised when it is read
  */
 public record HeldFormat(QuantFormat format, PackedWeight stored) {
 
-    /** The weights of a base that are held in 4 bits, by name. */
+    /** The weights of a base that are quantised, by name. */
     public static Map<String, HeldFormat> of(
             ModelLayout layout, WeightSource weights, QuantizationConfig quantization) {
         Map<String, HeldFormat> held = new LinkedHashMap<>();
@@ -34,6 +34,9 @@ public record HeldFormat(QuantFormat format, PackedWeight stored) {
 
     private static HeldFormat of(
             WeightSource weights, GroupSpec.Part part, GroupSpec group, QuantizationConfig quantization) {
+        if (quantization.loadIn8bit()) {
+            return new HeldFormat(null, null);
+        }
         String name = part.weightName();
         PackedWeight stored = PackedWeight.isStored(weights, name)
                 ? PackedWeight.read(weights, name, part.outFeatures(), group.inFeatures(), "the base")

@@ -4,6 +4,7 @@ package io.sparkqlora.train.internal.merge;
 import io.sparkqlora.kernels.Arena;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Device;
+import io.sparkqlora.kernels.Int8Matrix;
 import io.sparkqlora.kernels.Memory;
 import io.sparkqlora.kernels.PlanningDevice;
 import io.sparkqlora.kernels.QuantFormat;
@@ -41,7 +42,14 @@ record WeightMerger(Device device, WeightSource source, DType out) {
 
     /** The tensors of one weight. */
     private record Buffers(
-            Tensor source, QuantizedMatrix held, Tensor wide, Tensor a, Tensor b, Tensor magnitude, Tensor norms) {}
+            Tensor source,
+            QuantizedMatrix held,
+            Int8Matrix in8bit,
+            Tensor wide,
+            Tensor a,
+            Tensor b,
+            Tensor magnitude,
+            Tensor norms) {}
 
     /**
      * Writes the weight.
@@ -73,7 +81,7 @@ record WeightMerger(Device device, WeightSource source, DType out) {
      * @param packed gets it, in memory that is freed afterwards
      */
     void quantize(String name, HeldFormat held, Update update, QuantFormat target, Packed packed) throws IOException {
-        boolean same = update == null && held != null && held.format().equals(target);
+        boolean same = update == null && held != null && target.equals(held.format());
         Arena counting = new PlanningDevice().unboundedArena();
         takePacked(take(name, held, update, counting), target, same, counting);
         try (Memory memory = device.allocate(counting.peakBytes(), "a weight to quantise")) {
@@ -107,7 +115,8 @@ record WeightMerger(Device device, WeightSource source, DType out) {
         long cols = stored == null ? info.cols() : stored.cols();
         return new Buffers(
                 stored == null ? arena.take(info.dtype(), rows, cols) : null,
-                held == null ? null : BaseAllocation.matrix(held.format(), rows, cols, arena),
+                held == null || held.format() == null ? null : BaseAllocation.matrix(held.format(), rows, cols, arena),
+                held != null && held.format() == null ? BaseAllocation.int8(rows, cols, arena) : null,
                 arena.take(DType.F32, rows, cols),
                 update == null ? null : arena.take(DType.F32, update.a().shape()[0], cols),
                 update == null ? null : arena.take(DType.F32, rows, update.b().shape()[1]),
@@ -123,6 +132,11 @@ record WeightMerger(Device device, WeightSource source, DType out) {
         if (held == null) {
             copyIn(name, buffers.source());
             device.ops().elementwise().cast(buffers.source(), buffers.wide());
+        } else if (buffers.in8bit() != null) {
+            Int8Matrix in8bit = buffers.in8bit();
+            copyIn(name, buffers.source());
+            device.ops().vectorwiseInt8().quantize(buffers.source(), in8bit.codes(), in8bit.absmax());
+            device.ops().vectorwiseInt8().dequantize(in8bit.codes(), in8bit.absmax(), buffers.wide());
         } else {
             if (held.stored() == null) {
                 copyIn(name, buffers.source());

@@ -3,11 +3,13 @@ package io.sparkqlora.train.internal.model;
 
 import io.sparkqlora.kernels.Arena;
 import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.Int8Matrix;
 import io.sparkqlora.kernels.PlanningDevice;
 import io.sparkqlora.kernels.QuantFormat;
 import io.sparkqlora.kernels.QuantizedMatrix;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.ModelConfig;
+import io.sparkqlora.train.OptionErrors;
 import io.sparkqlora.train.QuantizationConfig;
 import io.sparkqlora.train.internal.linear.AdapterLayout;
 import io.sparkqlora.train.internal.linear.BaseWeight;
@@ -86,6 +88,10 @@ public final class BaseAllocation {
     private long quantizedBytes(ModelLayout.Layer layer) {
         Arena counting = new PlanningDevice().unboundedArena();
         for (GroupSpec spec : layer.groups()) {
+            if (quantization.loadIn8bit() && !quantizedParts(spec).isEmpty()) {
+                int8(spec.outFeatures(), spec.inFeatures(), counting);
+                continue;
+            }
             for (GroupSpec.Part part : quantizedParts(spec)) {
                 matrix(quantization.format(), part.outFeatures(), spec.inFeatures(), counting);
             }
@@ -128,6 +134,10 @@ public final class BaseAllocation {
     }
 
     private BaseWeight quantized(GroupSpec spec, Arena home) {
+        if (quantization.loadIn8bit()) {
+            return new BaseWeight.Int8(
+                    int8(spec.outFeatures(), spec.inFeatures(), home), (float) quantization.llmInt8Threshold());
+        }
         List<QuantizedMatrix> parts = new ArrayList<>();
         for (GroupSpec.Part part : spec.parts()) {
             parts.add(matrix(quantization.format(), part.outFeatures(), spec.inFeatures(), home));
@@ -137,6 +147,10 @@ public final class BaseAllocation {
 
     /** Layers that are kept dense are not part of what ranks share, and so stand with the norms. */
     private BaseWeight mixed(GroupSpec spec, Arena home) {
+        if (quantization.loadIn8bit()) {
+            throw OptionErrors.partlyIn8bit(
+                    spec.parts().stream().map(GroupSpec.Part::name).toList());
+        }
         List<BaseWeight.Mixed.Layer> layers = new ArrayList<>();
         for (GroupSpec.Part part : spec.parts()) {
             boolean quantized = quantization.quantizes(spec.quantizable(), part.name());
@@ -145,6 +159,11 @@ public final class BaseAllocation {
                     quantized ? null : linear.take(computeType(), part.outFeatures(), spec.inFeatures())));
         }
         return new BaseWeight.Mixed(layers);
+    }
+
+    /** Takes the tensors of a weight in 8 bits, their contents undefined. */
+    public static Int8Matrix int8(long rows, long cols, Arena home) {
+        return new Int8Matrix(home.take(DType.I8, rows, cols), home.take(DType.F32, 1, rows));
     }
 
     /** Takes the tensors of a weight in 4 bits, their contents undefined. */

@@ -4,6 +4,7 @@ package io.sparkqlora.train.internal.model;
 import io.sparkqlora.kernels.ByteSource;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Device;
+import io.sparkqlora.kernels.Int8Matrix;
 import io.sparkqlora.kernels.Memory;
 import io.sparkqlora.kernels.Operations;
 import io.sparkqlora.kernels.QuantizedMatrix;
@@ -91,8 +92,8 @@ public final class BaseLoader {
     }
 
     /**
-     * Size of the staging buffer: a whole weight where it is quantised, as blocks don't end with rows; a piece of it where it
-     * stays dense.
+     * Size of the staging buffer: a whole weight where it is quantised, as blocks of 4 bits don't end with rows; a piece of it where
+     * it stays dense.
      */
     public static long stagingBytes(BaseModel model) {
         long hidden = model.config().hiddenSize();
@@ -114,7 +115,7 @@ public final class BaseLoader {
                     .max()
                     .orElseThrow();
         }
-        if (group.weight() instanceof BaseWeight.Mixed) {
+        if (group.weight() instanceof BaseWeight.Mixed || group.weight() instanceof BaseWeight.Int8) {
             GroupSpec spec = group.spec();
             return spec.parts().stream()
                     .mapToLong(part -> (long) part.outFeatures() * spec.inFeatures() * Float.BYTES)
@@ -167,6 +168,8 @@ public final class BaseLoader {
             long from = group.spec().outStart(i);
             if (group.weight() instanceof BaseWeight.Quantized quantized) {
                 quantized(ops, part.weightName(), quantized.parts().get(i));
+            } else if (group.weight() instanceof BaseWeight.Int8 int8) {
+                int8(ops, part.weightName(), int8.weight().rowRange(from, from + part.outFeatures()));
             } else if (group.weight() instanceof BaseWeight.Dense dense) {
                 dense(ops, part.weightName(), dense.weight().rowRange(from, from + part.outFeatures()));
             } else if (group.weight() instanceof BaseWeight.Mixed mixed) {
@@ -216,6 +219,16 @@ public final class BaseLoader {
     private void place(String name, Tensor target, Consumer<Tensor> then) {
         ByteSource bytes = source.rows(name, 0, source.info(name).rows());
         parts.add(new Part(bytes, target, target.dtype(), target.rows(), target.cols(), then));
+    }
+
+    private void int8(Operations ops, String name, Int8Matrix target) {
+        if (PackedWeight.isStored(source, name)) {
+            throw FormatErrors.heldOtherwise(name, "in 8 bits", "in 4 bits");
+        }
+        DType dtype = checked(name, target.rows(), target.cols());
+        ByteSource bytes = source.rows(name, 0, target.rows());
+        parts.add(new Part(bytes, null, dtype, target.rows(), target.cols(), staged -> ops.vectorwiseInt8()
+                .quantize(staged, target.codes(), target.absmax())));
     }
 
     private void dense(Operations ops, String name, Tensor target) {

@@ -107,7 +107,7 @@ public record SessionSpec(
 
     private static void requireShardable(
             QuantizationConfig quantization, LoraConfig lora, TrainingArguments arguments) {
-        if (arguments.shardBase() && !quantization.loadIn4bit()) {
+        if (arguments.shardBase() && !quantization.quantized()) {
             throw CollectiveErrors.shardNeedsQuantized();
         }
         if (arguments.shardBase() && lora.useDora()) {
@@ -135,7 +135,7 @@ public record SessionSpec(
 
     /** Whether so many ranks could each keep a part of the base, and don't. */
     public boolean shardable(int ranks) {
-        return shards == 1 && ranks > 1 && quantization.loadIn4bit() && !lora.useDora();
+        return shards == 1 && ranks > 1 && quantization.quantized() && !lora.useDora();
     }
 
     /** The same with a base in so many parts. */

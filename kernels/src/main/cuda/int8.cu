@@ -33,7 +33,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         largest = max(largest, __float_as_uint(half(col)) & 0x7fffffff);
     }
     largest = reduce_block<Max>(largest, scratch);
-    float scale = largest == 0 ? 0.f : __fdiv_rn(127.f, __uint_as_float(largest));
+    float scale = largest == 0 ? 0.f : __fmul_rn(__frcp_rn(__uint_as_float(largest)), 127.f);
     for (long long col = threadIdx.x; col < cols; col += THREADS) {
         codes[row * cols + col] = static_cast<int8_t>(__float2int_rn(__fmul_rn(half(col), scale)));
     }

@@ -75,7 +75,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         if (threshold == 0.f || !(magnitude >= threshold)) largest = max(largest, __float_as_uint(magnitude));
     }
     largest = reduce_block<Max>(largest, scratch);
-    float scale = largest == 0 ? 0.f : __fdiv_rn(127.f, __uint_as_float(largest));
+    float scale = largest == 0 ? 0.f : __fmul_rn(__frcp_rn(__uint_as_float(largest)), 127.f);
     for (int col = threadIdx.x; col < cols; col += THREADS) {
         int code = flags[col] != 0 ? 0 : __float2int_rn(__fmul_rn(half_at(x, row, col), scale));
         codes[row * stride + col] = static_cast<int8_t>(code);

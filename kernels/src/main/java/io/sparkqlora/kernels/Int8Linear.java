@@ -15,7 +15,7 @@ public interface Int8Linear {
 
     /**
      * With h(x) being x rounded to F16: columns where some {@code |h(x)| ≥ threshold} are those of outliers; {@code absmax[r]} is the
-     * largest {@code |h(x[r, :])|} below the threshold, and {@code codes = round(h(x) · (127 / absmax[r]))}, halves to even, each step rounded to F32. A
+     * largest {@code |h(x[r, :])|} below the threshold, and {@code codes = round(h(x) · ((1 / absmax[r]) · 127))}, halves to even, each step rounded to F32. A
      * row without anything below the threshold but zeros has codes and scale 0; not-a-numbers make a row's scale one.
      *
      * @param x [rows, in], F32, BF16 or F16, any row stride

@@ -8,7 +8,7 @@ package io.sparkqlora.kernels;
 public interface VectorwiseInt8 {
 
     /**
-     * {@code absmax[r] = max |x[r, :]|} and {@code codes = round(x · (127 / absmax[r]))}, halves to even, each step rounded to
+     * {@code absmax[r] = max |x[r, :]|} and {@code codes = round(x · ((1 / absmax[r]) · 127))}, halves to even, each step rounded to
      * F32. As bitsandbytes does, x is {@code source} rounded to F16 first. A row of zeros has codes and scale 0.
      *
      * @param source [rows, cols], F32, BF16 or F16, any row stride

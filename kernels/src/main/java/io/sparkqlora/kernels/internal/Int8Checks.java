@@ -25,6 +25,11 @@ public final class Int8Checks {
 
     private Int8Checks() {}
 
+    /** What a row's elements are multiplied by: 127 / absmax as PyTorch divides a number by a tensor, by its reciprocal. */
+    public static float scale(float absmax) {
+        return absmax == 0 ? 0 : 1 / absmax * CODES;
+    }
+
     /** Codes and scales of a matrix of this shape. */
     public static void parts(Tensor codes, Tensor absmax, Tensor matrix) {
         Checks.shape(codes, matrix.rows(), matrix.cols());

@@ -95,7 +95,7 @@ final class CpuInt8Linear implements Int8Linear {
     }
 
     private static void encode(float[] values, float largest, boolean[] outlier, byte[] codes) {
-        float scale = largest == 0 ? 0 : Int8Checks.CODES / largest;
+        float scale = Int8Checks.scale(largest);
         for (int i = 0; i < codes.length; i++) {
             codes[i] = outlier[i] ? 0 : (byte) Math.rint(values[i] * scale);
         }

@@ -47,7 +47,7 @@ final class CpuVectorwiseInt8 implements VectorwiseInt8 {
     }
 
     private static void encode(float[] values, int cols, float largest, byte[] codes) {
-        float scale = largest == 0 ? 0 : Int8Checks.CODES / largest;
+        float scale = Int8Checks.scale(largest);
         for (int i = 0; i < cols; i++) {
             codes[i] = (byte) Math.rint(values[i] * scale);
         }

@@ -122,7 +122,7 @@ class Int8LinearTest {
                     largest = threshold > 0 && magnitude >= threshold ? largest : Math.max(largest, magnitude);
                 }
                 scales[row] = (float) largest;
-                float scale = largest == 0 ? 0 : 127f / scales[row];
+                float scale = largest == 0 ? 0 : 1f / scales[row] * 127f;
                 for (int col = 0; col < cols; col++) {
                     float value = (float) half(x[row][col]);
                     codes[row][col] = columns.contains(col) ? 0 : (byte) Math.rint(value * scale);

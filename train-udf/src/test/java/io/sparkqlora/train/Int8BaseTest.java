@@ -123,6 +123,31 @@ class Int8BaseTest {
         }
     }
 
+    /** A fresh one's lengths are those of the weights, so it is the base; dropout takes each layer's weight by itself. */
+    @Test
+    void aFreshAdapterOfTrainedLengthsIsTheBase() {
+        LoraConfig lora = LoraConfig.builder()
+                .r(4)
+                .loraDropout(0.1)
+                .targetModules(TargetModules.allLinear())
+                .useDora(true)
+                .build();
+        TrainingArguments arguments =
+                TrainingArguments.builder().maxSteps(STEPS).build();
+        try (TrainingSession session = TrainingSession.open(
+                device,
+                model.checkpoint().config(),
+                model.checkpoint().weights(),
+                int8(ComputeType.F32, 0),
+                lora,
+                arguments,
+                model.tokens())) {
+            double base = session.evaluate(model.rows(), false).mean();
+            assertThat(session.evaluate(model.rows(), true).mean()).isCloseTo(base, within(1e-6 * base));
+            assertThat(session.step(List.of(model.rows())).loss()).isCloseTo(base, within(0.1 * base));
+        }
+    }
+
     /** Of rows that are no padding, each one's largest difference over the largest logit, in ascending order. */
     private static double[] rowDistances(TrainingSession session, ParityModel model, float[] reference) {
         float[] actual = Probe.logits(session, model.rows(), false);

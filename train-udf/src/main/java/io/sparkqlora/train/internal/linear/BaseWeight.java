@@ -14,6 +14,9 @@ import java.util.List;
 /** The frozen weight of a group of linear layers, [outFeatures, inFeatures]. */
 public sealed interface BaseWeight {
 
+    /** Of {@link #eachPiece}. */
+    long PIECE_BYTES = 64L << 20;
+
     /**
      * {@code y = x·Wᵀ + t·Bᵀ}; see {@link LoraLinear}. Scratch is taken from the top of the arena, for the caller to release.
      *
@@ -49,6 +52,28 @@ public sealed interface BaseWeight {
         void run(long from, Tensor rows);
     }
 
+    /** Writes rows of the group's weight, from {@code from} to {@code to}. */
+    @FunctionalInterface
+    interface Filling {
+        void fill(long from, long to, Tensor out);
+    }
+
+    /** A layer's rows, some megabytes at a time. */
+    private static void inPieces(Pass pass, GroupSpec spec, int part, Filling filling, Piece body) {
+        long start = spec.outStart(part);
+        long rows = spec.parts().get(part).outFeatures();
+        long step = Math.max(1, PIECE_BYTES / ((long) spec.inFeatures() * Float.BYTES));
+        long mark = pass.arena().mark();
+        Tensor scratch = pass.arena().take(DType.F32, Math.min(rows, step), spec.inFeatures());
+        for (long from = 0; from < rows; from += step) {
+            long to = Math.min(rows, from + step);
+            Tensor piece = scratch.rowRange(0, to - from);
+            filling.fill(start + from, start + to, piece);
+            body.run(from, piece);
+        }
+        pass.arena().release(mark);
+    }
+
     /**
      * Kept as it is multiplied.
      *
@@ -56,8 +81,6 @@ public sealed interface BaseWeight {
      * @param inFeatures columns of the weight itself
      */
     record Dense(Tensor storage, int inFeatures) implements BaseWeight {
-
-        private static final long PIECE_BYTES = 64L << 20;
 
         @Override
         public void forward(Pass pass, Tensor x, LoraGroup lora, Tensor t, Tensor y) {
@@ -89,18 +112,12 @@ public sealed interface BaseWeight {
 
         @Override
         public void eachPiece(Pass pass, GroupSpec spec, int part, Piece body) {
-            long start = spec.outStart(part);
-            long rows = spec.parts().get(part).outFeatures();
-            long step = Math.max(1, PIECE_BYTES / ((long) inFeatures * Float.BYTES));
-            long mark = pass.arena().mark();
-            Tensor scratch = pass.arena().take(DType.F32, Math.min(rows, step), inFeatures);
-            for (long from = 0; from < rows; from += step) {
-                long to = Math.min(rows, from + step);
-                Tensor piece = scratch.rowRange(0, to - from);
-                pass.ops().elementwise().cast(weight().rowRange(start + from, start + to), piece);
-                body.run(from, piece);
-            }
-            pass.arena().release(mark);
+            BaseWeight.inPieces(
+                    pass,
+                    spec,
+                    part,
+                    (from, to, out) -> pass.ops().elementwise().cast(weight().rowRange(from, to), out),
+                    body);
         }
 
         private Tensor with(LoraGroup lora) {
@@ -146,6 +163,24 @@ public sealed interface BaseWeight {
         @Override
         public BaseWeight held(Pass pass, int width) {
             return this;
+        }
+
+        @Override
+        public BaseWeight layer(long from, long to) {
+            return new Int8(weight.rowRange(from, to), threshold);
+        }
+
+        @Override
+        public void eachPiece(Pass pass, GroupSpec spec, int part, Piece body) {
+            BaseWeight.inPieces(
+                    pass,
+                    spec,
+                    part,
+                    (from, to, out) -> {
+                        Int8Matrix rows = weight.rowRange(from, to);
+                        pass.ops().vectorwiseInt8().dequantize(rows.codes(), rows.absmax(), out);
+                    },
+                    body);
         }
     }
 

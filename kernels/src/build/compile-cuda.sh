@@ -21,7 +21,7 @@ if ! command -v "$nvcc" > /dev/null; then
     exit 0
 fi
 mkdir -p "$target"
-halves=" attention attention_plain cross_entropy dequantize dropout elementwise gated_activation head_norm int8 int8_linear matmul matmul_f32 rms_norm rope row_noise row_select "
+halves=" attention attention_plain cross_entropy dequantize dropout elementwise gated_activation head_norm int8 int8_linear matmul matmul_f32 rms_norm rope row_noise row_select weight_norm "
 
 digest() { # of all that an output depends on; times don't serve, since git sets them anew
     cat "$1" "$sources"/*.cuh "$script" | sha256sum | cut -d ' ' -f 1

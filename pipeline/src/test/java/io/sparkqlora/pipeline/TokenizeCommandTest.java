@@ -196,7 +196,7 @@ class TokenizeCommandTest {
         unchanged(conversations.toString(), "model_name_or_path=" + base)
                 .refused(3, "QLORA-D002: " + base.resolve("tokenizer.json") + " can't be used: it has no vocabulary");
         unchanged(conversations.toString(), "model_name_or_path=org/model")
-                .refused(3, "QLORA-D001: there is no folder org/model", "not downloaded");
+                .refused(3, "QLORA-P181: model_name_or_path org/model is no folder here", "write hf://org/model");
     }
 
     @Test

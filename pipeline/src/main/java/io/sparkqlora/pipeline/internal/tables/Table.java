@@ -99,7 +99,10 @@ public enum Table {
             text("name", "PEFT's name, such as base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"),
             text("dtype", "element type, as safetensors names it"),
             list("shape", LongType, "dimensions, outermost first"),
-            text("adapter_config", "r, lora_alpha, lora_dropout, use_rslora, target_modules, as a JSON object"),
+            text(
+                    "adapter_config",
+                    "r, lora_alpha, lora_dropout, use_rslora, use_dora and bias where they are set, target_modules, as a JSON "
+                            + "object"),
             text("group_key", "the group that it was trained on; null in a run without groups"),
             bytes("data", "the elements, row-major, little-endian")),
 

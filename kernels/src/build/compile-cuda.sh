@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Compiles src/main/cuda/*.cu into fatbin resources, one a file: machine code for Hopper, and PTX for everything from sm_80 on,
-# except of *_sm90.cu, whose instructions no other chip has. What was made of the same sources stays as it is, and
-# is taken from another worktree of the repository that has it. Those in `halves` are
+# except of *_sm90.cu, whose instructions no other chip has. What was made of the same sources stays as it is. Those in `halves` are
 # compiled twice: their type of 16 bits is bf16, and in NAME_f16.fatbin f16 (see narrow.cuh).
 #   compile-cuda.sh <sources> <target folder> <folder for what it remembers>
 set -euo pipefail
@@ -39,7 +38,6 @@ fatbin() { # source, name, options
     output=$target/$name.fatbin
     digest=$(digest "$1")
     [ -e "$output" ] && [ "$digest" = "$(cat "$stamps/$name" 2> /dev/null)" ] && return 0
-    if elsewhere "$name" "$digest"; then return 0; fi
     chips=(-gencode=arch=compute_90a,code=sm_90a)
     [[ $name == *_sm90 ]] || chips+=(-gencode=arch=compute_80,code=compute_80)
     echo "nvcc $name.cu"
@@ -53,24 +51,10 @@ keep() { # name, digest; the stamp says what the file is, so it goes first and c
     echo "$2" > "$stamps/$1"
 }
 
-elsewhere() { # name, digest
-    local top tree stamp
-    top=$(git -C "$sources" rev-parse --show-toplevel 2> /dev/null) || return 1
-    while read -r tree; do
-        stamp=$tree/${stamps#"$top"/}/$1
-        [ "$tree" != "$top" ] && [ "$2" = "$(cat "$stamp" 2> /dev/null)" ] || continue
-        cp "$tree/${target#"$top"/}/$1.fatbin" "$stamps/$1.fatbin" 2> /dev/null || continue
-        [ "$2" = "$(cat "$stamp" 2> /dev/null)" ] || continue
-        keep "$1" "$2"
-        return 0
-    done < <(git -C "$sources" worktree list --porcelain 2> /dev/null | sed -n 's/^worktree //p')
-    return 1
-}
-
 script=$0
 stamps=$3
 mkdir -p "$stamps"
-export -f compile fatbin keep elsewhere digest
+export -f compile fatbin keep digest
 export sources target nvcc script stamps halves
 # two at a time: the larger ones take most of a minute each
 find "$sources" -name '*.cu' -print0 | sort -z | xargs -0 -P 2 -I {} bash -euo pipefail -c 'compile "$1"' "$script" {}

@@ -7,8 +7,6 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -69,29 +67,6 @@ class CompileCudaTest {
         Files.delete(sources.resolve("rope.cu"));
         compile(nvcc());
         assertThat(target).isEmptyDirectory();
-    }
-
-    @Test
-    void takesWhatAnotherWorktreeHasMade() throws Exception {
-        git("init", "-q");
-        git("add", ".");
-        git("-c", "user.name=a", "-c", "user.email=a", "commit", "-q", "-m", "a kernel");
-        git("worktree", "add", "-q", "other");
-        assertThat(compile(nvcc())).isEqualTo("nvcc sum.cu\n");
-        Path other = dir.resolve("other");
-        assertThat(compile(other, nvcc())).isEmpty();
-        assertThat(other.resolve("classes/sum.fatbin")).hasSameBinaryContentAs(target.resolve("sum.fatbin"));
-        Files.writeString(other.resolve("cuda/sum.cu"), "another");
-        assertThat(compile(other, nvcc())).isEqualTo("nvcc sum.cu\n");
-        assertThat(compile(nvcc())).isEmpty();
-    }
-
-    private void git(String... arguments) throws Exception {
-        List<String> command = new ArrayList<>(List.of("git", "-C", dir.toString()));
-        command.addAll(List.of(arguments));
-        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-        String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertThat(process.waitFor()).as(said).isZero();
     }
 
     /** A compiler that writes its arguments. */

@@ -176,7 +176,7 @@ class TrainedBiasTest {
             NamedTensor tensor = expected.tensors().get(i);
             assertThat(Distance.relativeNorm(ParityModel.floats(actual.tensors().get(i)), ParityModel.floats(tensor)))
                     .as(tensor.name())
-                    .isLessThan(tensor.name().endsWith("k_proj.bias") ? 1e-2 : 1e-4);
+                    .isLessThan(tensor.name().endsWith("k_proj.bias") ? 5e-3 : 1e-4);
         }
     }
 

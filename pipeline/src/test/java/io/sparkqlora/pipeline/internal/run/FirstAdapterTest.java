@@ -124,6 +124,8 @@ class FirstAdapterTest {
                 "lora_alpha | 8 | QLORA-P160: the job has lora_alpha = 8.0, the adapter in %s (adapter_name_or_path) was made with 12.0",
                 "use_rslora | false | QLORA-P160: the job has use_rslora = false",
                 "init_lora_weights | gaussian | QLORA-P160: the job has init_lora_weights = gaussian",
+                "use_dora | true | QLORA-P160: the job has use_dora = true",
+                "bias | all | QLORA-P160: the job has bias = all",
                 "target_modules | all-linear | QLORA-P161: the job's target_modules and their exceptions mean model.layers.0.mlp.gate_proj, for which the adapter in %s (adapter_name_or_path) has nothing",
                 "target_modules | [q_proj] | QLORA-P161: the job's target_modules and their exceptions leave out model.layers.0.mlp.down_proj, for which"
             })
@@ -146,6 +148,27 @@ class FirstAdapterTest {
         assertThat(settled.get(AdapterKeys.LORA_ALPHA)).isEqualTo(12);
         assertThat(settled.get(AdapterKeys.LORA_DROPOUT)).isEqualTo(0.25);
         assertThat(FirstAdapter.settle(settled, base.config()).effective()).isEqualTo(settled.effective());
+    }
+
+    @Test
+    void itsMagnitudesAndBiasesAreTrainedOn() {
+        TokenData data = TestShards.write(tables(), 4);
+        JobConfig dora = first().toBuilder()
+                .set("use_dora", true)
+                .set("bias", "lora_only")
+                .set("max_steps", 1)
+                .build();
+        RunRecord one = train(dora, data, RunObserver.NONE);
+        AdapterFiles.write(adapter(one), folder);
+        JobConfig next = open(dora, folder)
+                .set("use_dora", null)
+                .set("bias", null)
+                .set("run_id", "next")
+                .set("learning_rate", 1e-30)
+                .build();
+        Adapter still = adapter(train(next, data, RunObserver.NONE));
+        assertThat(still.config()).isEqualTo(AdapterFiles.read(folder).config());
+        assertThat(still.tensors()).isEqualTo(AdapterFiles.read(folder).tensors());
     }
 
     @Test

@@ -5,7 +5,7 @@ import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.kernels.QLoraException.Kind;
 import java.nio.file.Path;
 
-/** What goes wrong with adapters that come from outside. Codes P160–P164. */
+/** What goes wrong with adapters that come from outside. Codes P160–P164, P215–P219. */
 public final class AdapterErrors {
 
     private AdapterErrors() {}
@@ -42,6 +42,43 @@ public final class AdapterErrors {
                 Kind.INPUT,
                 folder + " is not the adapter that the run started from (hash " + found + ", expected " + expected
                         + "); put the same files on every node");
+    }
+
+    /** An adapter is named that lies on no folder of this machine. */
+    public static QLoraException elsewhere(String key, String name) {
+        return error(
+                215,
+                Kind.CONFIG,
+                key + " is " + name
+                        + ", and adapters are read from folders of this machine alone; copy it, and name the folder");
+    }
+
+    /** An adapter is named twice. */
+    public static QLoraException folderOrRun(String folder, String option, Object value) {
+        return error(
+                216,
+                Kind.CONFIG,
+                "--adapter names the adapter in " + folder + ", and " + option + " " + value
+                        + " one of a run; leave one of them out");
+    }
+
+    /** An adapter in a folder is to be exported as it is. */
+    public static QLoraException exportedAlready(String folder) {
+        return error(
+                217,
+                Kind.CONFIG,
+                "--adapter: " + folder
+                        + " is an adapter as PEFT saves it already; copy the folder, or give --merge for the whole "
+                        + "model");
+    }
+
+    /** Neither the job nor the adapter says what the base is. */
+    public static QLoraException noBase(Path folder) {
+        return error(
+                218,
+                Kind.CONFIG,
+                "key 'model_name_or_path' is missing, and the adapter in " + folder
+                        + " names no base (base_model_name_or_path); set it in the job file or with --set model_name_or_path=…");
     }
 
     /** What is to be combined is no adapter. */

@@ -116,7 +116,8 @@ public final class AdapterKeys {
                     + "families Qwen 2 has some, on q_proj, k_proj and v_proj; where there are none, nothing more is trained. "
                     + "weight_decay leaves them alone, as in transformers.");
 
-    static final List<ConfigKey<?>> ALL = List.of(
+    /** All of them. */
+    public static final List<ConfigKey<?>> ALL = List.of(
             ADAPTER_NAME_OR_PATH,
             R,
             LORA_ALPHA,

@@ -17,11 +17,12 @@ public final class FormatErrors {
                         + "; what is stored counts: remove the key, or name an unquantised checkpoint");
     }
 
-    /** A run whose base was not in 4 bits, and so names no format for the merged model. */
-    public static QLoraException noFormatToMergeTo(String runId) {
+    /** An adapter whose base is not in 4 bits, and so names no format for the merged model. */
+    public static QLoraException noFormatToMergeTo(String adapterId) {
         return error(
                 151,
-                "--quantize: run " + runId + " was trained with load_in_4bit false, so it has no 4-bit format; "
+                "--quantize: the base of " + adapterId
+                        + " is held with load_in_4bit false, so there is no 4-bit format; "
                         + "export with --merge, and then quantize that folder");
     }
 

@@ -69,6 +69,11 @@ public final class JobConfigBuilder {
         return set(key.name(), value);
     }
 
+    /** Whether a key was given a value. */
+    public boolean isSet(ConfigKey<?> key) {
+        return values.containsKey(key.name());
+    }
+
     private void add(JobFile.Entry entry) {
         if (entry.key().equals(GRADIENT_CHECKPOINTING)) {
             addGradientCheckpointing(entry);

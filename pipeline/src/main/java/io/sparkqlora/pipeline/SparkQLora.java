@@ -4,6 +4,7 @@ package io.sparkqlora.pipeline;
 import io.sparkqlora.pipeline.internal.job.Answers;
 import io.sparkqlora.pipeline.internal.job.ChatPrompt;
 import io.sparkqlora.pipeline.internal.job.EvaluateJob;
+import io.sparkqlora.pipeline.internal.job.FolderChoice;
 import io.sparkqlora.pipeline.internal.job.RunChoice;
 import io.sparkqlora.pipeline.internal.job.TrainJob;
 import io.sparkqlora.pipeline.internal.job.Workspace;
@@ -65,6 +66,14 @@ public final class SparkQLora {
     public Evaluation evaluate(SparkSession spark, RunResult run, String group) {
         Workspace work = open(spark);
         return EvaluateJob.run(work, RunChoice.of(work, run.runId(), group, null));
+    }
+
+    /**
+     * As {@link #evaluate(SparkSession, RunResult)}, of an adapter in a folder, as PEFT or {@link #export} write it. Its options are
+     * its own, whatever the job says.
+     */
+    public Evaluation evaluate(SparkSession spark, Path adapter) {
+        return EvaluateJob.run(open(spark), FolderChoice.of(config, adapter.toString()));
     }
 
     /** The run's adapter: the last, or the best with {@code load_best_model_at_end}. */

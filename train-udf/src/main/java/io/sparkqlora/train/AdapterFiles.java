@@ -76,6 +76,15 @@ public final class AdapterFiles {
     }
 
     /**
+     * What the options say of the base, a folder or a model of the Hub with its revision ({@code hf://name@revision}); null if nothing.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException as {@link #readConfig}
+     */
+    public static String readBase(Path folder) {
+        return AdapterConfigJson.read(folder.resolve(CONFIG)).baseModelNameOrPath();
+    }
+
+    /**
      * SHA-256 of the two files' bytes: which adapter a folder holds.
      *
      * @throws io.sparkqlora.kernels.QLoraException INPUT if one can't be read

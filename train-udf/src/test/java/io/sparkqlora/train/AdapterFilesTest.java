@@ -136,7 +136,10 @@ class AdapterFilesTest {
                 new ObjectMapper().readTree(temp.resolve("adapter_config.json").toFile());
         assertThat(json.path("base_model_name_or_path").asText()).isEqualTo("org/model");
         assertThat(json.path("revision").asText()).isEqualTo("abc");
-        assertThat(AdapterFiles.read(temp).baseModelNameOrPath()).isEqualTo("org/model");
+        assertThat(AdapterFiles.read(temp).baseModelNameOrPath()).isEqualTo("hf://org/model@abc");
+        assertThat(AdapterFiles.readBase(temp)).isEqualTo("hf://org/model@abc");
+        AdapterFiles.write(new Adapter(read.config(), "org/model", read.tensors()), temp);
+        assertThat(AdapterFiles.readBase(temp)).isEqualTo("org/model");
     }
 
     @Test

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.ml;
 
+import io.sparkqlora.pipeline.internal.base.BaseFolder;
 import io.sparkqlora.pipeline.internal.ml.FittedAdapter;
 import io.sparkqlora.pipeline.internal.ml.KeyParams;
 import io.sparkqlora.pipeline.internal.ml.SavedModel;
 import io.sparkqlora.pipeline.internal.ml.Scoring;
 import io.sparkqlora.pipeline.internal.ml.TokenInput;
+import io.sparkqlora.pipeline.internal.run.FirstAdapter;
 import io.sparkqlora.train.Adapter;
 import org.apache.spark.ml.Model;
 import org.apache.spark.ml.param.Param;
 import org.apache.spark.ml.param.ParamMap;
+import org.apache.spark.ml.util.Identifiable;
 import org.apache.spark.ml.util.MLReader;
 import org.apache.spark.ml.util.MLWritable;
 import org.apache.spark.ml.util.MLWriter;
@@ -39,6 +42,21 @@ public final class QLoraModel extends Model<QLoraModel> implements QLoraParams, 
         TokenInput.setDefaults(this);
     }
 
+    /**
+     * The adapter in a folder, as PEFT, {@code export} or {@code combine} write it. Its base is the one that it names itself
+     * ({@code base_model_name_or_path}) unless {@link #setModelNameOrPath} names another; how that is held other params say, which
+     * have a job's defaults ({@code model.set(model.loadIn4bit(), false)}). Which base it was trained on a folder doesn't say: any is taken
+     * whose shapes fit, and compared when rows are asked for.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException INPUT if files are missing or damaged, or use an option that can't be run
+     */
+    public static QLoraModel fromAdapter(String folder) {
+        FittedAdapter fitted = FittedAdapter.in(FirstAdapter.folder("fromAdapter", folder));
+        QLoraModel model = new QLoraModel(Identifiable.randomUID("qloraModel"), fitted);
+        String base = fitted.adapter().baseModelNameOrPath();
+        return base == null ? model : model.setModelNameOrPath(BaseFolder.ofAdapter(base));
+    }
+
     @Override
     public String uid() {
         return uid;
@@ -54,12 +72,12 @@ public final class QLoraModel extends Model<QLoraModel> implements QLoraParams, 
         return fitted.adapter();
     }
 
-    /** The run that trained it, in the tables under {@code outputDir}. */
+    /** The run that trained it, in the tables under {@code outputDir}; null of an adapter in a folder. */
     public String runId() {
         return fitted.runId();
     }
 
-    /** Its id in the table of adapters: {@code run_id@step}, or {@code run_id/group_key@step}. */
+    /** Its id in the table of adapters: {@code run_id@step}, or {@code run_id/group_key@step}; or its folder. */
     public String adapterId() {
         return fitted.adapterId();
     }

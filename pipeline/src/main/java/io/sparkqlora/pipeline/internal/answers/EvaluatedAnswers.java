@@ -12,7 +12,7 @@ import static org.apache.spark.sql.functions.udf;
 import io.sparkqlora.pipeline.AnswerScores;
 import io.sparkqlora.pipeline.DataErrors;
 import io.sparkqlora.pipeline.Evaluation;
-import io.sparkqlora.pipeline.internal.job.RunChoice;
+import io.sparkqlora.pipeline.internal.job.AdapterChoice;
 import io.sparkqlora.pipeline.internal.job.Workspace;
 import io.sparkqlora.pipeline.internal.ml.Scoring;
 import io.sparkqlora.pipeline.internal.tables.Table;
@@ -33,7 +33,7 @@ public final class EvaluatedAnswers {
      *
      * @throws io.sparkqlora.kernels.QLoraException QLORA-P137 if no sequence has a prompt
      */
-    public static AnswerScores run(Workspace work, RunChoice choice, Evaluation evaluation, int maxNewTokens) {
+    public static AnswerScores run(Workspace work, AdapterChoice choice, Evaluation evaluation, int maxNewTokens) {
         Dataset<Row> answered = Scoring.answers(
                         Predictions.onDevice(work, choice), sequences(work, choice, evaluation), maxNewTokens)
                 .withColumn(
@@ -51,7 +51,7 @@ public final class EvaluatedAnswers {
     }
 
     /** The sequences of packed rows, each a row, in their order: batches are the same whenever it is asked. */
-    private static Dataset<Row> sequences(Workspace work, RunChoice choice, Evaluation evaluation) {
+    private static Dataset<Row> sequences(Workspace work, AdapterChoice choice, Evaluation evaluation) {
         Dataset<Row> rows =
                 work.tables().read(Table.TOKEN_SHARDS).where(col("dataset_id").equalTo(evaluation.datasetId()));
         Dataset<Row> ofGroup = choice.group() == null

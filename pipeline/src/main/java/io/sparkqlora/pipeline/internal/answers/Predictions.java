@@ -4,7 +4,7 @@ package io.sparkqlora.pipeline.internal.answers;
 import static org.apache.spark.sql.functions.current_timestamp;
 import static org.apache.spark.sql.functions.lit;
 
-import io.sparkqlora.pipeline.internal.job.RunChoice;
+import io.sparkqlora.pipeline.internal.job.AdapterChoice;
 import io.sparkqlora.pipeline.internal.job.Workspace;
 import io.sparkqlora.pipeline.internal.run.RunDevices;
 import io.sparkqlora.pipeline.internal.tables.Column;
@@ -19,7 +19,7 @@ final class Predictions {
     private Predictions() {}
 
     /** The adapter on the device that there is, in place of {@code auto}. */
-    static RunChoice onDevice(Workspace work, RunChoice choice) {
+    static AdapterChoice onDevice(Workspace work, AdapterChoice choice) {
         return choice.withBackend(RunDevices.find(work.spark(), work.config()).backend());
     }
 
@@ -29,11 +29,10 @@ final class Predictions {
      * @param dataset where the rows came from
      * @param answered columns of {@link Table#PREDICTIONS}; those that it lacks and the adapter doesn't say are null
      */
-    static void append(Workspace work, RunChoice choice, String dataset, Dataset<Row> answered) {
-        Dataset<Row> rows = answered.withColumn(
-                        "run_id", lit(choice.run().inputs().runId()))
+    static void append(Workspace work, AdapterChoice choice, String dataset, Dataset<Row> answered) {
+        Dataset<Row> rows = answered.withColumn("run_id", lit(choice.source().runId()))
                 .withColumn("adapter_id", lit(choice.adapterId()))
-                .withColumn("step", lit(choice.step()))
+                .withColumn("step", lit(choice.source().step()))
                 .withColumn("dataset", lit(dataset))
                 .withColumn("group_key", lit(choice.group()))
                 .withColumn("ts", current_timestamp());

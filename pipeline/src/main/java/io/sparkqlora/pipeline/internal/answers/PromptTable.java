@@ -12,8 +12,8 @@ import io.sparkqlora.pipeline.internal.base.BaseFolder;
 import io.sparkqlora.pipeline.internal.base.BasePart;
 import io.sparkqlora.pipeline.internal.cluster.ClusterPreflight;
 import io.sparkqlora.pipeline.internal.data.TokenizeSettings;
+import io.sparkqlora.pipeline.internal.job.AdapterChoice;
 import io.sparkqlora.pipeline.internal.job.JobInputs;
-import io.sparkqlora.pipeline.internal.job.RunChoice;
 import io.sparkqlora.pipeline.internal.job.Workspace;
 import io.sparkqlora.pipeline.internal.ml.Scoring;
 import io.sparkqlora.tokenize.DataSource;
@@ -44,10 +44,10 @@ public final class PromptTable {
      *
      * @param source path or table, read as the job's {@code dataset} is
      */
-    public static Answered run(Workspace work, RunChoice chosen, String source, int maxNewTokens) {
+    public static Answered run(Workspace work, AdapterChoice chosen, String source, int maxNewTokens) {
         JobConfig config = work.config();
         ClusterPreflight.checkBase(work.spark().sparkContext(), JobInputs.check(chosen), chosen.config());
-        RunChoice choice = Predictions.onDevice(work, chosen);
+        AdapterChoice choice = Predictions.onDevice(work, chosen);
         SourceRows rows =
                 DataSource.of(source, config.get(DataKeys.DATASET_FORMAT)).read(work.spark());
         Dataset<Row> answered = Scoring.answers(

@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.regex.Pattern;
 import org.apache.hadoop.conf.Configuration;
@@ -52,6 +53,21 @@ public final class BaseFolder {
     /** Whether a job's base lies elsewhere, and is copied. */
     public static boolean isRemote(JobConfig config) {
         return !(BaseName.of(config.get(ModelKeys.MODEL_NAME_OR_PATH)) instanceof BaseName.Folder);
+    }
+
+    /** The folder of this machine that a value names; none if it names a place elsewhere. */
+    public static Optional<Path> local(String value) {
+        return BaseName.of(value) instanceof BaseName.Folder folder ? Optional.of(folder.path()) : Optional.empty();
+    }
+
+    /**
+     * What {@code base_model_name_or_path} of an adapter's configuration means to a job: a folder of this machine where there is one,
+     * else, as to PEFT, a model of the Hub.
+     */
+    public static String ofAdapter(String value) {
+        return LIKE_A_MODEL.matcher(value).matches() && !Files.exists(Path.of(value))
+                ? BaseName.Hub.PREFIX + value
+                : value;
     }
 
     /** Whether a value names a model of the Hub. */

@@ -2,9 +2,9 @@
 package io.sparkqlora.pipeline.internal.cli;
 
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.internal.job.AdapterChoice;
 import io.sparkqlora.pipeline.internal.job.Answers;
 import io.sparkqlora.pipeline.internal.job.Chat;
-import io.sparkqlora.pipeline.internal.job.RunChoice;
 import io.sparkqlora.pipeline.internal.job.Workspace;
 import io.sparkqlora.pipeline.internal.run.RunObserver;
 import java.io.BufferedReader;
@@ -24,10 +24,7 @@ import picocli.CommandLine.Option;
         name = "chat",
         description =
                 "A conversation with an adapter in the terminal, a line a turn. /reset begins another, /exit ends.")
-final class ChatCommand extends JobCommand {
-
-    @Mixin
-    AdapterOptions adapter;
+final class ChatCommand extends AdapterCommand {
 
     @Mixin
     SamplingOptions sampling;
@@ -48,15 +45,20 @@ final class ChatCommand extends JobCommand {
     }
 
     @Override
+    boolean needsTables() {
+        return false;
+    }
+
+    @Override
     Map<String, Object> execute(SparkSession spark, JobConfig config) {
-        RunChoice choice = adapter.choose(Workspace.open(spark, config, RunObserver.NONE));
+        AdapterChoice choice = adapter.choose(Workspace.open(spark, config, RunObserver.NONE));
         try (Answers answers = Answers.open(choice);
                 Chat chat = new Chat(config, answers, sampling.settings(), system, maxLength)) {
             console.err()
                     .println("talking to " + choice.adapterId() + "; /reset begins another conversation, /exit ends");
             int turns = talk(chat);
             Map<String, Object> outcome = new LinkedHashMap<>();
-            outcome.put("adapter_id", choice.adapterId());
+            AdapterOptions.put(choice, outcome);
             outcome.put("turns", turns);
             return outcome;
         }

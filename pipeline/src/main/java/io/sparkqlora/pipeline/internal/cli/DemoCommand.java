@@ -3,6 +3,7 @@ package io.sparkqlora.pipeline.internal.cli;
 
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.PipelineErrors;
+import io.sparkqlora.pipeline.internal.job.AdapterChoice;
 import io.sparkqlora.pipeline.internal.job.Demo;
 import io.sparkqlora.pipeline.internal.job.ExactMatch;
 import io.sparkqlora.pipeline.internal.job.RunChoice;
@@ -54,7 +55,7 @@ final class DemoCommand extends QLoraCommand {
             Workspace work = Workspace.open(session.spark(), config, progress);
             RunRecord run = TrainJob.train(work);
             progress.endLine();
-            RunChoice choice = RunChoice.of(work, run.inputs().runId(), null, null);
+            AdapterChoice choice = RunChoice.of(work, run.inputs().runId(), null, null);
             AdapterFiles.write(choice.adapter(), demo.adapterFolder());
             ExactMatch match = ExactMatch.measure(choice, demo.heldout());
             print(match, demo, work);

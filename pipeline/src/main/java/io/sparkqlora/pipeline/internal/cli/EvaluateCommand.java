@@ -6,26 +6,22 @@ import io.sparkqlora.pipeline.Evaluation;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.PreferenceErrors;
 import io.sparkqlora.pipeline.internal.answers.EvaluatedAnswers;
+import io.sparkqlora.pipeline.internal.job.AdapterChoice;
 import io.sparkqlora.pipeline.internal.job.EvaluateJob;
 import io.sparkqlora.pipeline.internal.job.PreferenceChecks;
-import io.sparkqlora.pipeline.internal.job.RunChoice;
 import io.sparkqlora.pipeline.internal.job.Workspace;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
 import org.apache.spark.sql.SparkSession;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code qlora evaluate}. */
 @Command(
         name = "evaluate",
         description = "Measures loss and perplexity of an adapter and its base, on eval_dataset or dataset.")
-final class EvaluateCommand extends JobCommand {
-
-    @Mixin
-    AdapterOptions adapter;
+final class EvaluateCommand extends AdapterCommand {
 
     @Option(
             names = "--predict-with-generate",
@@ -44,9 +40,19 @@ final class EvaluateCommand extends JobCommand {
     }
 
     @Override
+    boolean needsTables() {
+        return true;
+    }
+
+    @Override
+    boolean needsData() {
+        return true;
+    }
+
+    @Override
     Map<String, Object> execute(SparkSession spark, JobConfig config) {
         Workspace work = Workspace.open(spark, config, new ProgressLine(console.err(), false));
-        RunChoice choice = adapter.choose(work);
+        AdapterChoice choice = adapter.choose(work);
         if (predictWithGenerate && PreferenceChecks.wanted(choice.config())) {
             throw PreferenceErrors.noAnswers("--predict-with-generate");
         }
@@ -60,9 +66,7 @@ final class EvaluateCommand extends JobCommand {
             print(e);
         }
         Map<String, Object> outcome = new LinkedHashMap<>();
-        outcome.put("run_id", choice.run().inputs().runId());
-        outcome.put("adapter_id", e.adapterId());
-        outcome.put("step", choice.step());
+        AdapterOptions.put(choice, outcome);
         outcome.put("dataset", e.dataset());
         outcome.put("dataset_id", e.datasetId());
         outcome.put("loss", e.loss());

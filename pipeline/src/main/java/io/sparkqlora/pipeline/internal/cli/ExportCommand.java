@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.cli;
 
+import io.sparkqlora.pipeline.AdapterErrors;
 import io.sparkqlora.pipeline.FormatErrors;
 import io.sparkqlora.pipeline.JobConfig;
-import io.sparkqlora.pipeline.internal.job.RunChoice;
+import io.sparkqlora.pipeline.internal.job.AdapterChoice;
 import io.sparkqlora.pipeline.internal.job.Workspace;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
 import io.sparkqlora.pipeline.internal.run.RunObserver;
@@ -13,7 +14,6 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.apache.spark.sql.SparkSession;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code qlora export}. */
@@ -22,10 +22,7 @@ import picocli.CommandLine.Option;
         description =
                 "Writes an adapter as PEFT saves it: adapter_config.json and adapter_model.safetensors; or, with --merge, "
                         + "the whole model with the adapter in it.")
-final class ExportCommand extends JobCommand {
-
-    @Mixin
-    AdapterOptions adapter;
+final class ExportCommand extends AdapterCommand {
 
     @Option(names = "--out", required = true, paramLabel = "FOLDER", description = "Where to; made if need be.")
     Path out;
@@ -52,12 +49,20 @@ final class ExportCommand extends JobCommand {
     }
 
     @Override
+    boolean needsTables() {
+        return false;
+    }
+
+    @Override
     Map<String, Object> execute(SparkSession spark, JobConfig config) {
         String dtype = merge == null ? null : Choices.of("--merge", merge, "bfloat16", "float32");
         if (quantize && dtype == null) {
             throw FormatErrors.quantizeWithoutMerge();
         }
-        RunChoice choice = adapter.choose(Workspace.open(spark, config, RunObserver.NONE));
+        if (adapter.isFolder() && dtype == null) {
+            throw AdapterErrors.exportedAlready(adapter.folder);
+        }
+        AdapterChoice choice = adapter.choose(Workspace.open(spark, config, RunObserver.NONE));
         Map<String, Object> errors = Map.of();
         if (dtype == null) {
             AdapterFiles.write(choice.adapter(), out);
@@ -68,9 +73,7 @@ final class ExportCommand extends JobCommand {
         }
         console.err().println(choice.adapterId() + " is in " + out);
         Map<String, Object> outcome = new LinkedHashMap<>();
-        outcome.put("run_id", choice.run().inputs().runId());
-        outcome.put("adapter_id", choice.adapterId());
-        outcome.put("step", choice.step());
+        AdapterOptions.put(choice, outcome);
         outcome.put("merged", merge != null);
         outcome.put("tensors", choice.adapter().tensors().size());
         outcome.putAll(errors);

@@ -4,9 +4,9 @@ package io.sparkqlora.pipeline.internal.cli;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.PipelineErrors;
 import io.sparkqlora.pipeline.internal.answers.PromptTable;
+import io.sparkqlora.pipeline.internal.job.AdapterChoice;
 import io.sparkqlora.pipeline.internal.job.Answers;
 import io.sparkqlora.pipeline.internal.job.ChatPrompt;
-import io.sparkqlora.pipeline.internal.job.RunChoice;
 import io.sparkqlora.pipeline.internal.job.Workspace;
 import io.sparkqlora.pipeline.internal.run.RunObserver;
 import io.sparkqlora.pipeline.internal.tables.Table;
@@ -21,10 +21,7 @@ import picocli.CommandLine.Option;
 
 /** {@code qlora generate}. */
 @Command(name = "generate", description = "Continues prompts with an adapter and without it, side by side.")
-final class GenerateCommand extends JobCommand {
-
-    @Mixin
-    AdapterOptions adapter;
+final class GenerateCommand extends AdapterCommand {
 
     @Option(
             names = "--prompt",
@@ -51,6 +48,11 @@ final class GenerateCommand extends JobCommand {
     }
 
     @Override
+    boolean needsTables() {
+        return dataset != null;
+    }
+
+    @Override
     Map<String, Object> execute(SparkSession spark, JobConfig config) {
         GenerationConfig settings = sampling.settings();
         if ((prompts == null) == (dataset == null)) {
@@ -61,7 +63,7 @@ final class GenerateCommand extends JobCommand {
                     "give one of them");
         }
         Workspace work = Workspace.open(spark, config, RunObserver.NONE);
-        RunChoice choice = adapter.choose(work);
+        AdapterChoice choice = adapter.choose(work);
         if (dataset != null) {
             return table(work, choice);
         }
@@ -75,7 +77,7 @@ final class GenerateCommand extends JobCommand {
                 console.out().println("adapter: " + tuned.get(i));
             }
             Map<String, Object> outcome = new LinkedHashMap<>();
-            outcome.put("adapter_id", choice.adapterId());
+            AdapterOptions.put(choice, outcome);
             outcome.put("prompts", prompts);
             outcome.put("base", base);
             outcome.put("adapter", tuned);
@@ -83,14 +85,14 @@ final class GenerateCommand extends JobCommand {
         }
     }
 
-    private Map<String, Object> table(Workspace work, RunChoice choice) {
+    private Map<String, Object> table(Workspace work, AdapterChoice choice) {
         if (sampling.doSample || raw) {
             throw PipelineErrors.badGenerateOption(
                     (raw ? "--raw" : "--do-sample") + " goes with --prompt alone", "leave it out");
         }
         PromptTable.Answered answered = PromptTable.run(work, choice, dataset, sampling.maxNewTokens);
         Map<String, Object> outcome = new LinkedHashMap<>();
-        outcome.put("adapter_id", choice.adapterId());
+        AdapterOptions.put(choice, outcome);
         outcome.put("dataset", dataset);
         outcome.put("answered", answered.answered());
         outcome.put("rejected", answered.rejected());

@@ -20,9 +20,14 @@ abstract class JobCommand extends QLoraCommand {
     /** Does the work in a session. */
     abstract Map<String, Object> execute(SparkSession spark, JobConfig config);
 
+    /** The job that its options give. */
+    JobConfig config() {
+        return options.config();
+    }
+
     @Override
     final Map<String, Object> execute() {
-        JobConfig config = options.config();
+        JobConfig config = config();
         try (LocalSession session = LocalSession.open(BaseFolder.executorSettings(config, System.getenv()))) {
             return execute(session.spark(), config);
         }

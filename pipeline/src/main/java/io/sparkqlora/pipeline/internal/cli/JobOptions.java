@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.cli;
 
-import io.sparkqlora.pipeline.ConfigKey;
 import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.JobConfigBuilder;
@@ -33,11 +32,19 @@ final class JobOptions {
 
     /** The same for a command that needs neither data nor tables: a job without them will do. */
     JobConfig configOfModel() {
+        return builder(false, false).build();
+    }
+
+    /** The same for a command that may need neither data nor tables: what it doesn't need may be left out. */
+    JobConfigBuilder builder(boolean data, boolean tables) {
         JobConfigBuilder builder = JobConfig.builder();
-        for (ConfigKey<String> unused : List.of(DataKeys.DATASET, RunKeys.OUTPUT_DIR)) {
-            builder.set(unused, "none");
+        if (!data) {
+            builder.set(DataKeys.DATASET, "none");
         }
-        return addTo(builder).build();
+        if (!tables) {
+            builder.set(RunKeys.OUTPUT_DIR, "none");
+        }
+        return addTo(builder);
     }
 
     JobConfigBuilder builder() {

@@ -44,7 +44,7 @@ public final class Answers implements AutoCloseable {
      * @throws io.sparkqlora.kernels.QLoraException INPUT if base or tokenizer are not the run's, RESOURCES if they don't fit
      *     into memory; nothing is loaded then
      */
-    public static Answers open(RunChoice choice) {
+    public static Answers open(AdapterChoice choice) {
         BaseModel base = JobInputs.check(choice);
         RunDevice device = RunDevices.here(choice.config());
         JobInputs.requireMemoryForAnswers(choice.config(), base, device);

@@ -16,11 +16,10 @@ import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.data.DataPart;
 import io.sparkqlora.pipeline.internal.data.TokenData;
 import io.sparkqlora.pipeline.internal.observe.JobGroup;
-import io.sparkqlora.pipeline.internal.run.AdapterConfigJson;
-import io.sparkqlora.pipeline.internal.run.AdapterStore;
 import io.sparkqlora.pipeline.internal.run.RunDevice;
 import io.sparkqlora.pipeline.internal.run.RunDevices;
 import io.sparkqlora.pipeline.internal.tables.Table;
+import io.sparkqlora.train.Adapter;
 import io.sparkqlora.train.PreferenceMetrics;
 import io.sparkqlora.train.PreferenceSum;
 import java.sql.Timestamp;
@@ -30,6 +29,8 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
 import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
@@ -43,20 +44,20 @@ public final class EvaluateJob {
     private EvaluateJob() {}
 
     /** Evaluates on {@link DataPart#EVALUATION} and records it. */
-    public static Evaluation run(Workspace work, RunChoice chosen) {
+    public static Evaluation run(Workspace work, AdapterChoice chosen) {
         Evaluation result = measure(work, chosen);
         record(work, chosen, result, null);
         return result;
     }
 
     /** Evaluates without recording it. */
-    public static Evaluation measure(Workspace work, RunChoice chosen) {
+    public static Evaluation measure(Workspace work, AdapterChoice chosen) {
         JobConfig config = work.config();
         PreferenceChecks.check(config);
         BaseModel base = JobInputs.check(chosen);
         ClusterPreflight.checkBase(work.spark().sparkContext(), base, chosen.config());
         RunDevice device = RunDevices.find(work.spark(), config);
-        RunChoice choice = chosen.withBackend(device.backend());
+        AdapterChoice choice = chosen.withBackend(device.backend());
         JobInputs.requireMemory(choice.config(), base, device, 1);
         work.observer().onMessage("evaluating " + choice.adapterId() + " " + device.describe());
         String source = DataPart.EVALUATION.source(config);
@@ -83,14 +84,12 @@ public final class EvaluateJob {
         }
     }
 
-    private static Evaluation measure(Workspace work, RunChoice choice, TokenData data, int maxTokens) {
-        EvaluateTask task = new EvaluateTask(
-                ConfigJson.write(choice.config()),
-                AdapterConfigJson.write(choice.adapter().config()),
-                maxTokens);
+    private static Evaluation measure(Workspace work, AdapterChoice choice, TokenData data, int maxTokens) {
+        Broadcast<Adapter> adapter = new JavaSparkContext(work.spark().sparkContext()).broadcast(choice.adapter());
+        EvaluateTask task = new EvaluateTask(ConfigJson.write(choice.config()), adapter, maxTokens);
         TrainingProfile profile =
                 TrainingProfile.of(work.spark().sparkContext(), choice.config().get(ModelKeys.BACKEND));
-        double[] sums = profile.on(tokenRows(work, data, choice.group()).zipPartitions(adapterRows(work, choice), task))
+        double[] sums = profile.on(tokenRows(work, data, choice.group()).mapPartitions(task))
                 .collect()
                 .get(0);
         PreferenceSum pairs = sums.length == TOKEN_SUMS ? null : pairs(sums);
@@ -125,25 +124,16 @@ public final class EvaluateJob {
                 .javaRDD();
     }
 
-    private static JavaRDD<Row> adapterRows(Workspace work, RunChoice choice) {
-        return new AdapterStore(work.tables())
-                .of(choice.run().inputs().runId(), choice.group())
-                .where(col("step").equalTo(choice.step()))
-                .select("name", "dtype", "shape", "data")
-                .repartition(1)
-                .javaRDD();
-    }
-
     /**
      * Records an evaluation.
      *
      * @param scores of answers, or null
      */
-    public static void record(Workspace work, RunChoice choice, Evaluation e, AnswerScores scores) {
+    public static void record(Workspace work, AdapterChoice choice, Evaluation e, AnswerScores scores) {
         List<Object> values = new ArrayList<>(Arrays.asList(
-                choice.run().inputs().runId(),
+                choice.source().runId(),
                 e.adapterId(),
-                choice.step(),
+                choice.source().step(),
                 e.dataset(),
                 e.datasetId(),
                 e.loss(),

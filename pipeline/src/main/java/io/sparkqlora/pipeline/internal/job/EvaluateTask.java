@@ -6,64 +6,58 @@ import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.internal.base.BaseFolder;
 import io.sparkqlora.pipeline.internal.base.BasePart;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
-import io.sparkqlora.pipeline.internal.run.AdapterConfigJson;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
 import io.sparkqlora.pipeline.internal.run.Measured;
 import io.sparkqlora.pipeline.internal.run.PackedRows;
 import io.sparkqlora.pipeline.internal.run.RunDevices;
-import io.sparkqlora.pipeline.internal.run.TensorRows;
 import io.sparkqlora.train.Adapter;
 import io.sparkqlora.train.Checkpoint;
 import io.sparkqlora.train.LossSum;
-import io.sparkqlora.train.NamedTensor;
 import io.sparkqlora.train.PackedRow;
 import io.sparkqlora.train.PreferenceSum;
 import io.sparkqlora.train.TrainingSession;
 import java.io.Serializable;
-import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.stream.DoubleStream;
-import org.apache.spark.api.java.function.FlatMapFunction2;
+import org.apache.spark.api.java.function.FlatMapFunction;
+import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Row;
 
 /**
  * What an executor does in an evaluation: losses of base and adapter over token rows, in the order of the rows.
  *
- * @param configJson what the run was started with
- * @param adapterConfig the adapter's configuration as JSON
+ * @param configJson how the base is held
+ * @param adapter the adapter
  * @param maxTokens most tokens of a batch
  */
-record EvaluateTask(String configJson, String adapterConfig, int maxTokens)
-        implements FlatMapFunction2<Iterator<Row>, Iterator<Row>, double[]>, Serializable {
+record EvaluateTask(String configJson, Broadcast<Adapter> adapter, int maxTokens)
+        implements FlatMapFunction<Iterator<Row>, double[]>, Serializable {
 
     /**
      * One result: loss sum with the adapter, loss sum without, counted tokens, rows; of preferences also pairs, and the sums of
      * {@link PreferenceSum}. Without the adapter each pair costs ln 2.
      */
     @Override
-    public Iterator<double[]> call(Iterator<Row> tokenRows, Iterator<Row> adapterRows) {
+    public Iterator<double[]> call(Iterator<Row> tokenRows) {
         JobConfig config = ConfigJson.read(configJson);
-        List<NamedTensor> tensors = new ArrayList<>();
-        adapterRows.forEachRemaining(row -> tensors.add(TensorRows.tensor(row)));
-        Adapter adapter = new Adapter(AdapterConfigJson.read(adapterConfig), null, tensors);
         try (Checkpoint checkpoint = Checkpoint.open(BaseFolder.of(config, BasePart.ALL));
                 Device device = RunDevices.open(config);
-                TrainingSession session = open(config, checkpoint, device, adapter)) {
+                TrainingSession session = open(config, checkpoint, device, adapter.value())) {
             return List.of(sums(session, tokenRows)).iterator();
         }
     }
 
-    private TrainingSession open(JobConfig config, Checkpoint checkpoint, Device device, Adapter adapter) {
+    private TrainingSession open(JobConfig config, Checkpoint checkpoint, Device device, Adapter measured) {
         TrainingSession session = TrainingSession.open(
                 device,
                 checkpoint.config(),
                 checkpoint.weights(),
                 EngineSettings.quantization(config, checkpoint.config()),
-                adapter.config(),
+                measured.config(),
                 EngineSettings.arguments(config),
                 maxTokens);
-        session.loadAdapter(adapter);
+        session.loadAdapter(measured);
         return session;
     }
 

@@ -25,7 +25,7 @@ public record ExactMatch(
     private static final int MAX_NEW_TOKENS = 16;
 
     /** Asks all questions of a JSON-lines file of conversations: a user's turn and the assistant's. */
-    public static ExactMatch measure(RunChoice choice, Path conversations) {
+    public static ExactMatch measure(AdapterChoice choice, Path conversations) {
         List<String> questions = new ArrayList<>();
         List<String> expected = new ArrayList<>();
         for (JsonNode row : rows(conversations)) {

@@ -14,7 +14,6 @@ import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
 import io.sparkqlora.pipeline.internal.run.FirstAdapter;
 import io.sparkqlora.pipeline.internal.run.RunDevice;
-import io.sparkqlora.pipeline.internal.run.RunInputs;
 import io.sparkqlora.pipeline.internal.run.StoredFormat;
 import io.sparkqlora.tokenize.TextTokenizer;
 import io.sparkqlora.train.MemoryPlan;
@@ -86,21 +85,24 @@ public final class JobInputs {
     }
 
     /**
-     * Checks that base and tokenizer are those that a run was trained with.
+     * Checks that base and tokenizer are those that an adapter was trained with, where that is known.
      *
      * @throws io.sparkqlora.kernels.QLoraException INPUT if they are missing, damaged, or others
      */
-    public static BaseModel check(RunChoice choice) {
+    public static BaseModel check(AdapterChoice choice) {
         BaseModel base = check(choice.config());
-        RunInputs inputs = choice.run().inputs();
-        if (!base.fingerprint().equals(inputs.fingerprint())) {
+        AdapterSource source = choice.source();
+        if (source.runId() == null) {
+            return base;
+        }
+        if (!base.fingerprint().equals(source.fingerprint())) {
             throw PipelineErrors.notTheRunsBase(
-                    inputs.runId(), base.folder().toString(), inputs.fingerprint(), base.fingerprint());
+                    source.runId(), base.folder().toString(), source.fingerprint(), base.fingerprint());
         }
         try (TextTokenizer tokenizer = TextTokenizer.open(base.folder())) {
-            if (!tokenizer.sha256().equals(inputs.tokenizerHash())) {
+            if (!tokenizer.sha256().equals(source.tokenizerHash())) {
                 throw PipelineErrors.notTheRunsTokenizer(
-                        inputs.runId(), base.folder().toString(), inputs.tokenizerHash(), tokenizer.sha256());
+                        source.runId(), base.folder().toString(), source.tokenizerHash(), tokenizer.sha256());
             }
         }
         return base;

@@ -34,7 +34,7 @@ public record NamedAdapter(String name, Adapter adapter) {
             throw AdapterErrors.noSuchAdapter(name, work.tables().root());
         }
         Long step = id.group(3) == null ? null : Long.valueOf(id.group(3));
-        RunChoice choice = RunChoice.of(work, id.group(1), id.group(2), step);
+        AdapterChoice choice = RunChoice.of(work, id.group(1), id.group(2), step);
         return new NamedAdapter(choice.adapterId(), choice.adapter());
     }
 }

@@ -12,7 +12,7 @@ import io.sparkqlora.pipeline.RunKeys;
 import io.sparkqlora.pipeline.TrainingKeys;
 import io.sparkqlora.pipeline.internal.base.BaseFolder;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
-import io.sparkqlora.pipeline.internal.job.RunChoice;
+import io.sparkqlora.pipeline.internal.job.AdapterChoice;
 import io.sparkqlora.pipeline.internal.run.AdapterConfigJson;
 import io.sparkqlora.pipeline.ml.QLoraParams;
 import io.sparkqlora.train.Adapter;
@@ -79,7 +79,7 @@ public final class Scoring {
      * @param rows with input_ids and labels; a row where they are null gets no answer
      * @return the rows with loss, num_target_tokens, prediction, prompt, reference
      */
-    public static Dataset<Row> answers(RunChoice choice, Dataset<Row> rows, int maxNewTokens) {
+    public static Dataset<Row> answers(AdapterChoice choice, Dataset<Row> rows, int maxNewTokens) {
         FittedAdapter fitted = FittedAdapter.of(choice);
         StructType schema = rows.schema()
                 .add("loss", DataTypes.DoubleType)
@@ -120,11 +120,13 @@ public final class Scoring {
                 .set(RunKeys.OUTPUT_DIR, TokenInput.SOURCE)
                 .set(TrainingKeys.PER_DEVICE_TRAIN_BATCH_SIZE, 1);
         OF_BASE.forEach(key -> base.set(key.name(), set.get(key)));
+        JobConfig job = base.build();
+        FittedAdapter known = fitted.on(job);
         return new ScoreSpec.Base(
-                ConfigJson.write(base.build()),
+                ConfigJson.write(job),
                 AdapterConfigJson.write(fitted.adapter().config()),
-                fitted.fingerprint(),
-                fitted.tokenizerHash(),
+                known.fingerprint(),
+                known.tokenizerHash(),
                 set.get(DataKeys.MAX_SEQ_LENGTH));
     }
 }

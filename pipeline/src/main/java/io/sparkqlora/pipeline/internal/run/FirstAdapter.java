@@ -6,6 +6,7 @@ import io.sparkqlora.pipeline.AdapterKeys;
 import io.sparkqlora.pipeline.ConfigKey;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.JobConfigBuilder;
+import io.sparkqlora.pipeline.internal.base.BaseFolder;
 import io.sparkqlora.train.Adapter;
 import io.sparkqlora.train.AdapterFiles;
 import io.sparkqlora.train.AdapterFit;
@@ -33,7 +34,18 @@ public final class FirstAdapter {
 
     /** Where it lies, if there is one. */
     private static Optional<Path> folder(JobConfig config) {
-        return Optional.ofNullable(config.get(AdapterKeys.ADAPTER_NAME_OR_PATH)).map(Path::of);
+        return Optional.ofNullable(config.get(AdapterKeys.ADAPTER_NAME_OR_PATH))
+                .map(name -> folder(AdapterKeys.ADAPTER_NAME_OR_PATH.name(), name));
+    }
+
+    /**
+     * The folder of this machine that a name means.
+     *
+     * @param key what was set to it
+     * @throws io.sparkqlora.kernels.QLoraException QLORA-P215 for a place elsewhere
+     */
+    public static Path folder(String key, String name) {
+        return BaseFolder.local(name).orElseThrow(() -> AdapterErrors.elsewhere(key, name));
     }
 
     /**
@@ -47,7 +59,12 @@ public final class FirstAdapter {
                 .orElse(config);
     }
 
-    private static JobConfig settle(JobConfig config, ModelConfig model, Path folder, LoraConfig lora) {
+    /**
+     * The job with the options of an adapter in a folder in place of what it leaves open.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException CONFIG if the job says others
+     */
+    public static JobConfig settle(JobConfig config, ModelConfig model, Path folder, LoraConfig lora) {
         JobConfigBuilder settled = config.toBuilder();
         taken(lora).forEach((key, value) -> {
             if (config.isSet(key) && !config.get(key).equals(value)) {

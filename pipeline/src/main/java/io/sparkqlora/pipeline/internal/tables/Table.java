@@ -169,9 +169,9 @@ public enum Table {
     EVALUATIONS(
             "One row an evaluation.",
             List.of(),
-            text("run_id", "name of the run"),
-            text("adapter_id", "the adapter, as in adapters"),
-            whole("step", "optimizer steps of the adapter"),
+            text("run_id", "name of the run; null of an adapter in a folder"),
+            text("adapter_id", "the adapter, as in adapters; or its folder"),
+            whole("step", "optimizer steps of the adapter; null of one in a folder"),
             text("dataset", "source of the data, as configured"),
             text("dataset_id", "rows of token_shards that it was measured on"),
             number(
@@ -205,9 +205,9 @@ public enum Table {
     PREDICTIONS(
             "One row an answer: of evaluate --predict-with-generate, or to a table of prompts (generate --dataset).",
             List.of("run_id"),
-            text("run_id", "name of the run"),
-            text("adapter_id", "the adapter, as in adapters"),
-            whole("step", "optimizer steps of the adapter"),
+            text("run_id", "name of the run; null of an adapter in a folder"),
+            text("adapter_id", "the adapter, as in adapters; or its folder"),
+            whole("step", "optimizer steps of the adapter; null of one in a folder"),
             text("dataset", "source of the data, as configured"),
             text("dataset_id", "rows of token_shards that were answered; null for a table of prompts"),
             whole("row_index", "of the packed row in token_shards"),

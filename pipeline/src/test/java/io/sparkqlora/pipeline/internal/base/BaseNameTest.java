@@ -10,6 +10,7 @@ import java.net.URI;
 import java.nio.file.Path;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -106,6 +107,16 @@ class BaseNameTest {
                 .containsExactly(Map.entry("spark.executorEnv.HF_TOKEN", "t"));
         assertThat(BaseFolder.executorSettings(job("/models/llama"), environment))
                 .isEmpty();
+    }
+
+    @Test
+    void whatAnAdapterNamesIsAFolderWhereThereIsOneAndElseAModelOfTheHub(@TempDir Path dir) {
+        assertThat(BaseFolder.ofAdapter("org/llama")).isEqualTo("hf://org/llama");
+        assertThat(BaseFolder.ofAdapter("hf://org/llama@abc")).isEqualTo("hf://org/llama@abc");
+        assertThat(BaseFolder.ofAdapter(dir.toString())).isEqualTo(dir.toString());
+        assertThat(BaseFolder.ofAdapter("src/test")).isEqualTo("src/test");
+        assertThat(BaseFolder.local("s3a://bucket/adapter")).isEmpty();
+        assertThat(BaseFolder.local("file:/adapters/a")).contains(Path.of("/adapters/a"));
     }
 
     private static String base(JobConfig job) {

@@ -91,8 +91,18 @@ public record AdapterConfigJson(LoraConfig lora, String baseModelNameOrPath) {
         JsonFields fields =
                 JsonFields.read(file, "an adapter is a folder that PEFT's save_pretrained wrote; check the path");
         AdapterKeys.refuseUnsupported(fields);
-        JsonNode base = fields.json().path("base_model_name_or_path");
-        return new AdapterConfigJson(lora(fields), base.isTextual() ? base.asText() : null);
+        return new AdapterConfigJson(lora(fields), base(fields.json()));
+    }
+
+    /** What {@link #putBase} wrote. */
+    private static String base(JsonNode json) {
+        JsonNode base = json.path("base_model_name_or_path");
+        JsonNode revision = json.path("revision");
+        if (!base.isTextual() || base.asText().isEmpty()) {
+            return null;
+        }
+        boolean onHub = revision.isTextual() && !base.asText().startsWith("/");
+        return onHub ? HUB + base.asText() + "@" + revision.asText() : base.asText();
     }
 
     private static LoraConfig lora(JsonFields fields) {

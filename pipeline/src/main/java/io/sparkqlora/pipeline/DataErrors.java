@@ -50,14 +50,6 @@ public final class DataErrors {
                         + "dataset");
     }
 
-    /** Evaluations of a base in parts. */
-    public static QLoraException notWithShards() {
-        return error(
-                135,
-                "eval_strategy is steps and shard_base is true, and one rank evaluates, which needs the whole base; set one of "
-                        + "them back, and measure with the command evaluate");
-    }
-
     /** What trackers are to show can't be written. */
     public static QLoraException reportNotWritten(String where, Exception cause) {
         String problem = cause.getMessage() == null ? cause.toString() : cause.getMessage();

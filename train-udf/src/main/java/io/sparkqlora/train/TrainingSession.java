@@ -14,6 +14,7 @@ import io.sparkqlora.train.internal.step.SessionSpec;
 import io.sparkqlora.train.internal.step.TrainStep;
 import java.util.List;
 import java.util.Objects;
+import java.util.function.Supplier;
 
 /** One adapter on one device: the base held in its memory, the adapter, its optimizer, and the step. Not thread-safe. */
 public final class TrainingSession implements AutoCloseable {
@@ -136,14 +137,19 @@ public final class TrainingSession implements AutoCloseable {
      *     parameters, optimizer and step are as before the call
      */
     public StepMetrics step(List<List<PackedRow>> microBatches, Collective collective) {
+        StepMetrics metrics = together(collective, () -> trainStep.run(stepsDone, microBatches, collective));
+        stepsDone = metrics.step();
+        return metrics;
+    }
+
+    /** Something that all ranks do; if it fails for one, it does for all. */
+    private <T> T together(Collective collective, Supplier<T> work) {
         int ranks = trainStep.arguments().numProcesses();
         if (collective.worldSize() != ranks) {
             throw CollectiveErrors.otherWorldSize(ranks, collective.worldSize());
         }
         try {
-            StepMetrics metrics = trainStep.run(stepsDone, microBatches, collective);
-            stepsDone = metrics.step();
-            return metrics;
+            return work.get();
         } catch (RuntimeException | Error e) {
             collective.abort(e);
             trainStep.leave();
@@ -176,6 +182,18 @@ public final class TrainingSession implements AutoCloseable {
     public LossSum evaluate(List<PackedRow> rows, boolean withAdapter) {
         requireWholeBase("evaluation");
         return trainStep.evaluate(rows, withAdapter);
+    }
+
+    /**
+     * As {@link #evaluate(List, boolean)} over the rows of all ranks, each of which calls it with its own, or with none. With a part of
+     * the base each takes part in the others' passes. One rank's losses are those of a session with the whole base, bit for bit; those
+     * of several are added in the order of the ranks.
+     *
+     * @return of all ranks' rows, on each rank
+     * @throws io.sparkqlora.kernels.QLoraException as {@link #step(List, Collective)}
+     */
+    public LossSum evaluate(List<PackedRow> rows, boolean withAdapter, Collective collective) {
+        return together(collective, () -> trainStep.evaluate(rows, withAdapter, collective));
     }
 
     /**

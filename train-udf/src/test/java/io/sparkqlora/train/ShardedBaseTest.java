@@ -75,7 +75,7 @@ class ShardedBaseTest {
                 device, MODEL, new ScaledWeights(MODEL), quantization, lora, arguments, MAX_TOKENS, part);
     }
 
-    private static List<List<PackedRow>> batches(long step, Collective collective) {
+    static List<List<PackedRow>> batches(long step, Collective collective) {
         List<List<PackedRow>> batches = new ArrayList<>();
         for (int i = collective.rank(); i < BATCHES; i += collective.worldSize()) {
             batches.add(List.of(TestRows.packed(100 * step + i, 51, 9 + i, 14)));

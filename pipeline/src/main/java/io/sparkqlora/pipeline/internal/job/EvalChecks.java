@@ -5,7 +5,6 @@ import io.sparkqlora.pipeline.ConfigKey;
 import io.sparkqlora.pipeline.DataErrors;
 import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.EvaluationKeys;
-import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.GroupErrors;
 import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
@@ -48,9 +47,6 @@ public final class EvalChecks {
                     EvaluationKeys.EVAL_STRATEGY.name(),
                     config.get(EvaluationKeys.EVAL_STRATEGY),
                     "a group is trained in one go; evaluate measures it afterwards");
-        }
-        if (config.get(ExecutorKeys.SHARD_BASE)) {
-            throw DataErrors.notWithShards();
         }
     }
 }

@@ -13,6 +13,7 @@ import io.sparkqlora.train.PackedRow;
 import io.sparkqlora.train.StepMetrics;
 import java.io.Serializable;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Objects;
@@ -75,7 +76,9 @@ final class ChunkTask extends AbstractFunction1<scala.collection.Iterator<ChunkF
                     out.add(ChunkRows.missing(collective.rank(), chunk.startStep()));
                     return;
                 }
-                steps(session, feed, collective, out);
+                if (steps(session, feed, collective, out) && session.sharded()) {
+                    evaluateTogether(session, feed.evalRows(), collective, out);
+                }
             } catch (RuntimeException | Error e) {
                 collective.abort(e);
                 throw e;
@@ -83,7 +86,9 @@ final class ChunkTask extends AbstractFunction1<scala.collection.Iterator<ChunkF
         }
         try {
             if (TaskContext.getPartitionId() == 0 && session.step() > chunk.startStep()) {
-                evaluate(session, feed.evalRows(), out);
+                if (!session.sharded()) {
+                    evaluate(session, feed.evalRows(), Collective.solo(), out);
+                }
                 results(session, out);
             }
         } catch (RuntimeException e) {
@@ -116,8 +121,8 @@ final class ChunkTask extends AbstractFunction1<scala.collection.Iterator<ChunkF
                 : ResidentSessions.acquire(chunk.run(), chunk.startStep(), collective, () -> tensors(feed.stateRows()));
     }
 
-    /** Trains as far as it goes; the session is at the step that it came to. */
-    private void steps(ResidentSession session, ChunkFeed feed, Collective collective, List<Row> out) {
+    /** Trains as far as it goes; the session is at the step that it came to. Whether that is the chunk's end, for all ranks. */
+    private boolean steps(ResidentSession session, ChunkFeed feed, Collective collective, List<Row> out) {
         StepRows rows = new StepRows(chunk, collective.rank(), feed.tokenRows());
         try {
             for (long step = chunk.startStep(); step < chunk.endStep(); step++) {
@@ -125,12 +130,14 @@ final class ChunkTask extends AbstractFunction1<scala.collection.Iterator<ChunkF
                 step(session, rows.next(step), collective, out);
             }
             session.requireSameOnAllRanks(collective);
+            return true;
         } catch (QLoraException e) {
             collective.abort(e);
             if (endsTheChunk(e)) {
                 throw Closing.afterFailure(e, List.of(session));
             }
             out.add(ChunkRows.failure(collective.rank(), session.step(), e));
+            return false;
         } catch (RuntimeException e) {
             throw Closing.afterFailure(e, List.of(session));
         }
@@ -152,20 +159,39 @@ final class ChunkTask extends AbstractFunction1<scala.collection.Iterator<ChunkF
         }
     }
 
-    /** Measures the adapter that the chunk ends with, if it came to its end. */
-    private void evaluate(ResidentSession session, Iterator<Row> rows, List<Row> out) {
+    /**
+     * Measures the adapter that the chunk ends with, if it came to its end.
+     *
+     * @param collective of those who measure: all where the base is in parts, of whom the first has the rows
+     */
+    private void evaluate(ResidentSession session, Iterator<Row> rows, Collective collective, List<Row> out) {
         if (!chunk.evaluates() || session.step() < chunk.endStep()) {
             return;
         }
         long start = System.nanoTime();
         Measured measured = Measured.NOTHING;
-        while (rows.hasNext()) {
+        while (anyLeft(rows, collective)) {
             TaskContext.get().killTaskIfInterrupted();
-            measured = session.evaluate(measured, PackedRows.next(rows));
+            measured = session.evaluate(measured, PackedRows.next(rows), collective);
         }
-        double epoch = chunk.run().plan().epoch(session.step());
-        out.add(ChunkRows.evaluation(
-                session.step(), epoch, measured, session.peakBytes(), (System.nanoTime() - start) / NANOS));
+        if (collective.rank() == 0) {
+            double epoch = chunk.run().plan().epoch(session.step());
+            out.add(ChunkRows.evaluation(
+                    session.step(), epoch, measured, session.peakBytes(), (System.nanoTime() - start) / NANOS));
+        }
+    }
+
+    private void evaluateTogether(ResidentSession session, Iterator<Row> rows, Collective collective, List<Row> out) {
+        try {
+            evaluate(session, rows, collective, out);
+        } catch (RuntimeException e) {
+            collective.abort(e);
+            throw Closing.afterFailure(e, List.of(session));
+        }
+    }
+
+    private static boolean anyLeft(Iterator<Row> rows, Collective collective) {
+        return Arrays.stream(collective.allGather(rows.hasNext() ? 1 : 0)).anyMatch(rank -> rank[0] > 0);
     }
 
     private static void results(ResidentSession session, List<Row> out) {

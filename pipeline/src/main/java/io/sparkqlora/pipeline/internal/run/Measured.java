@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.run;
 
+import io.sparkqlora.train.Collective;
 import io.sparkqlora.train.LossSum;
 import io.sparkqlora.train.PackedRow;
 import io.sparkqlora.train.PreferenceMetrics;
@@ -25,6 +26,11 @@ public record Measured(LossSum tokens, PreferenceSum pairs, long pairTokens) {
         return session.learnsFromPairs()
                 ? new Measured(tokens, pairs.plus(session.evaluatePairs(rows)), pairTokens + targets(rows))
                 : new Measured(tokens.plus(session.evaluate(rows, true)), pairs, 0);
+    }
+
+    /** The same with more rows of all ranks, which have a base in parts between them; they are no pairs. */
+    Measured with(TrainingSession session, List<PackedRow> rows, Collective collective) {
+        return new Measured(tokens.plus(session.evaluate(rows, true, collective)), pairs, 0);
     }
 
     private static long targets(List<PackedRow> rows) {

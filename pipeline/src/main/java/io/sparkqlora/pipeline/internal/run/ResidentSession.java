@@ -2,6 +2,7 @@
 package io.sparkqlora.pipeline.internal.run;
 
 import io.sparkqlora.kernels.Device;
+import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.RunKeys;
 import io.sparkqlora.pipeline.internal.base.BaseFolder;
@@ -26,6 +27,7 @@ final class ResidentSession implements AutoCloseable {
 
     private final RunSpec run;
     private final int part;
+    private final boolean sharded;
     private final Device device;
     private final Checkpoint checkpoint;
     private final TrainingSession session;
@@ -35,6 +37,7 @@ final class ResidentSession implements AutoCloseable {
     private ResidentSession(RunSpec run, int part, JobConfig config, Device device, Checkpoint checkpoint) {
         this.run = run;
         this.part = part;
+        this.sharded = config.get(ExecutorKeys.SHARD_BASE);
         this.device = device;
         this.checkpoint = checkpoint;
         this.window =
@@ -112,9 +115,18 @@ final class ResidentSession implements AutoCloseable {
         return metrics;
     }
 
-    /** What was measured with that of the adapter as it is over more rows; nothing of the run changes. */
-    Measured evaluate(Measured before, List<PackedRow> rows) {
-        return before.with(session, rows);
+    /**
+     * What was measured with that of the adapter as it is over more rows; nothing of the run changes.
+     *
+     * @param collective of all ranks where the base is in parts, which call this together; else of this one alone
+     */
+    Measured evaluate(Measured before, List<PackedRow> rows, Collective collective) {
+        return sharded ? before.with(session, rows, collective) : before.with(session, rows);
+    }
+
+    /** Whether it has a part of the base. */
+    boolean sharded() {
+        return sharded;
     }
 
     /** Compares parameters and moments with those of the other ranks. */

@@ -4,6 +4,9 @@ package io.sparkqlora.train.internal.model;
 /** Somebody who is told how a micro-batch goes through the layers: up to the last one, and back down to the lowest adapter. */
 public interface LayerSteps {
 
+    /** Nobody is told. */
+    LayerSteps NOBODY = new LayerSteps() {};
+
     /** The layer's weights are about to be read, those that were asked for before are not read any more. */
     default void before(int layer) {}
 
@@ -12,12 +15,17 @@ public interface LayerSteps {
 
     /** Tells what a micro-batch tells, without one. */
     static void walk(int layers, int lowest, LayerSteps steps) {
-        for (int layer = 0; layer < layers; layer++) {
-            steps.before(layer);
-        }
+        walkUp(layers, steps);
         for (int layer = layers - 1; layer >= lowest; layer--) {
             steps.before(layer);
             steps.afterBackward(layer);
+        }
+    }
+
+    /** Tells what a forward pass alone tells, without one. */
+    static void walkUp(int layers, LayerSteps steps) {
+        for (int layer = 0; layer < layers; layer++) {
+            steps.before(layer);
         }
     }
 }

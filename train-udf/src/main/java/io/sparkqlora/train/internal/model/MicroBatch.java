@@ -36,8 +36,6 @@ public record MicroBatch(Pass pass, BaseModel model, RopeTables rope, Recompute 
         }
     }
 
-    private static final LayerSteps NOBODY = new LayerSteps() {};
-
     /** A layer with what its forward run left behind. */
     private record Run(DecoderLayer layer, RowAdapters.Layer lora, Tensor input, LayerActivations activations) {}
 
@@ -49,7 +47,7 @@ public record MicroBatch(Pass pass, BaseModel model, RopeTables rope, Recompute 
     public void run(List<BatchPart> parts) {
         long mark = pass.arena().mark();
         Batch batch = Batch.upload(pass, model.config().hiddenSize(), parts);
-        recordings.run(new Shape(parts, mark), () -> issue(batch, parts, NOBODY));
+        recordings.run(new Shape(parts, mark), () -> issue(batch, parts, LayerSteps.NOBODY));
         pass.arena().release(mark);
     }
 
@@ -122,10 +120,19 @@ public record MicroBatch(Pass pass, BaseModel model, RopeTables rope, Recompute 
 
     /** Adds the losses alone, without dropout. */
     public static void evaluate(ModelForward forward, HostBatch host, Tensor lossSum) {
+        evaluate(forward, host, lossSum, LayerSteps.NOBODY);
+    }
+
+    /**
+     * The same, for somebody who does something before a layer is read.
+     *
+     * @param steps told what is told by {@link LayerSteps#walkUp}
+     */
+    public static void evaluate(ModelForward forward, HostBatch host, Tensor lossSum, LayerSteps steps) {
         Pass pass = forward.pass();
         long mark = pass.arena().mark();
         Batch batch = Batch.upload(pass, host);
-        Tensor hidden = forward.hidden(batch);
+        Tensor hidden = forward.hidden(batch, steps);
         LoraGroup lora = forward.adapter() == null ? null : forward.adapter().lmHead();
         new LossHead(pass, new OutputHead(pass, forward.model())).forward(hidden, batch, lora, lossSum);
         pass.arena().release(mark);

@@ -40,7 +40,13 @@ public record ModelForward(Pass pass, BaseModel model, ModelAdapter adapter, Rop
 
     /** The residual stream after the last layer, before the final norm: [tokens, hidden] on top of the arena. */
     public Tensor hidden(Batch batch) {
-        return hidden(batch.inputIds(), batch.positions(), attention(pass, model.config(), batch.sequences()));
+        return hidden(batch, LayerSteps.NOBODY);
+    }
+
+    /** As {@link #hidden(Batch)}, for somebody who is told what {@link LayerSteps#walkUp} tells. */
+    Tensor hidden(Batch batch, LayerSteps steps) {
+        AttentionCall attention = attention(pass, model.config(), batch.sequences());
+        return hidden(batch.inputIds(), batch.positions(), attention, steps);
     }
 
     /**
@@ -50,6 +56,10 @@ public record ModelForward(Pass pass, BaseModel model, ModelAdapter adapter, Rop
      * @param positions I32 vector, of each token in its sequence
      */
     public Tensor hidden(Tensor inputIds, Tensor positions, AttentionCall attention) {
+        return hidden(inputIds, positions, attention, LayerSteps.NOBODY);
+    }
+
+    private Tensor hidden(Tensor inputIds, Tensor positions, AttentionCall attention, LayerSteps steps) {
         long tokens = inputIds.cols();
         Tensor hidden = embed(pass, model, inputIds);
         long mark = pass.arena().mark();
@@ -59,6 +69,7 @@ public record ModelForward(Pass pass, BaseModel model, ModelAdapter adapter, Rop
         for (DecoderLayer layer : model.layers()) {
             RowAdapters.Layer lora = adapters.layer(layer.index());
             LayerActivations a = buffers.cut(model.config(), Shapes.of(tokens, lora));
+            steps.before(layer.index());
             forward.run(layer, lora, hidden, a, hidden);
         }
         pass.arena().release(mark);

@@ -12,6 +12,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Future;
+import java.util.function.Consumer;
 
 /**
  * Has the layers of a sharded base whole when a step needs them: the order in which it does is known at its beginning, so the
@@ -71,12 +72,21 @@ public final class LayerGathers {
      * @throws io.sparkqlora.kernels.QLoraException CONFIG if the ranks don't have all parts between them
      */
     OfStep begin(Collective collective, int rounds) {
+        return begin(collective, rounds, this::walk);
+    }
+
+    /** Begins with forward passes alone; otherwise as {@link #begin(Collective, int)}. */
+    OfStep beginForward(Collective collective, int rounds) {
+        return begin(collective, rounds, this::walkUp);
+    }
+
+    private OfStep begin(Collective collective, int rounds, Consumer<LayerSteps> round) {
         if (collective != agreed) {
             agree(collective);
         }
         List<Integer> uses = new ArrayList<>();
-        for (int round = 0; round < rounds; round++) {
-            walk(new LayerSteps() {
+        for (int i = 0; i < rounds; i++) {
+            round.accept(new LayerSteps() {
                 @Override
                 public void before(int layer) {
                     uses.add(layer);
@@ -89,6 +99,11 @@ public final class LayerGathers {
     /** Tells of a round without computing. */
     void walk(LayerSteps steps) {
         LayerSteps.walk(layers, lowest, steps);
+    }
+
+    /** Tells of a round's forward pass without computing. */
+    void walkUp(LayerSteps steps) {
+        LayerSteps.walkUp(layers, steps);
     }
 
     /** Which rank has which part; with other ranks nothing is known of what they find in their images. */

@@ -141,14 +141,23 @@ public record TrainStep(
 
     /** The loss over rows, without dropout, as many at a time as fit. */
     public LossSum evaluate(List<PackedRow> rows, boolean withAdapter) {
+        return evaluation(withAdapter).run(rows);
+    }
+
+    /** The same over the rows of all ranks, which may have the base in parts between them. */
+    public LossSum evaluate(List<PackedRow> rows, boolean withAdapter, Collective collective) {
+        thread.settle();
+        return evaluation(withAdapter).run(rows, gathers, collective);
+    }
+
+    private Evaluation evaluation(boolean withAdapter) {
         ModelAdapter adapter = withAdapter ? session.slot().views() : null;
-        return new Evaluation(spec, new ModelForward(pass, session.model(), adapter, session.rope())).run(rows);
+        return new Evaluation(spec, new ModelForward(pass, session.model(), adapter, session.rope()));
     }
 
     /** What pairs come to, without dropout, as many at a time as fit. */
     public PreferenceSum evaluatePairs(List<PackedRow> rows) {
-        ModelAdapter adapter = session.slot().views();
-        return new Evaluation(spec, new ModelForward(pass, session.model(), adapter, session.rope())).runPairs(rows);
+        return evaluation(true).runPairs(rows);
     }
 
     /** After a step of several ranks that failed: nobody knows what is under way between their devices, so they part. */

@@ -18,7 +18,8 @@ public final class EvaluationKeys {
                     ConfigTypes.oneOf("no", "steps"),
                     "no",
                     "steps: every eval_steps steps, and after the last, the loss on eval_dataset, or on what "
-                            + "validation_split_percentage holds out, becomes a row of metrics; each of them is a commit.")
+                            + "validation_split_percentage holds out, becomes a row of metrics; each of them is a commit. With group_by each group is measured on the held-out rows "
+                            + "with its key, and is still committed whole; one that has none is trained without.")
             .alias("evaluation_strategy");
 
     public static final ConfigKey<Integer> EVAL_STEPS = of(
@@ -34,7 +35,7 @@ public final class EvaluationKeys {
             ConfigTypes.bool(),
             false,
             "Whether the run's adapter is the best that was evaluated instead of the last: the one that evaluate, generate and "
-                    + "export take unless a step is named. All are kept.");
+                    + "export take unless a step is named. All are kept; of a group only that one is.");
 
     public static final ConfigKey<String> METRIC_FOR_BEST_MODEL = of(
             EVALUATION,
@@ -51,7 +52,7 @@ public final class EvaluationKeys {
             "early_stopping_patience",
             ConfigTypes.atLeast(1),
             null,
-            "Ends the run after so many evaluations in a row without improvement, as transformers' EarlyStoppingCallback. "
+            "Ends the run, or a group, after so many evaluations in a row without improvement, as transformers' EarlyStoppingCallback. "
                     + "Without it, no run ends early.");
 
     public static final ConfigKey<Double> EARLY_STOPPING_THRESHOLD = of(

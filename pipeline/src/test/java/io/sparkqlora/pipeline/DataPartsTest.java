@@ -94,7 +94,6 @@ class DataPartsTest {
                 "eval_steps=5|QLORA-P133: eval_steps is 5 and nothing is evaluated|set eval_strategy to steps",
                 "load_best_model_at_end=true|QLORA-P133: load_best_model_at_end is true|or remove it",
                 "early_stopping_patience=2|QLORA-P133: early_stopping_patience is 2|or remove it",
-                "eval_strategy=steps validation_split_percentage=9 group_by=role|QLORA-P09|a group is trained in one go",
                 "report_to=tensorboard group_by=role|QLORA-P09|thousands of curves",
                 "eval_strategy=epoch|QLORA-P003|one of no, steps",
                 "report_to=wandb|QLORA-P003|one of none, tensorboard",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.groups;
 
+import io.sparkqlora.pipeline.internal.run.EvalPlan;
 import java.io.Serializable;
 
 /**
@@ -13,6 +14,7 @@ import java.io.Serializable;
  * @param maxTokens most tokens that go through the model at once
  * @param slots groups that a device trains side by side
  * @param adapterHash of the adapter that the driver saw, which each group starts from; null: each starts from a fresh one
+ * @param evaluation what is measured while a group is trained
  */
 record GroupRunSpec(
         String runId,
@@ -21,5 +23,6 @@ record GroupRunSpec(
         String datasetId,
         int maxTokens,
         int slots,
-        String adapterHash)
+        String adapterHash,
+        EvalPlan evaluation)
         implements Serializable {}

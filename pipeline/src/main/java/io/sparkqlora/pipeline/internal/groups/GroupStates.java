@@ -43,8 +43,13 @@ final class GroupStates {
         this.runId = runId;
     }
 
-    /** Of a run's groups, as they were left; what had failed waits again. */
-    static GroupStates load(JobTables tables, String runId, JobConfig job, List<TokenGroup> groups) {
+    /**
+     * Of a run's groups, as they were left; what had failed waits again.
+     *
+     * @param heldOut what they are measured on, by key
+     */
+    static GroupStates load(
+            JobTables tables, String runId, JobConfig job, List<TokenGroup> groups, Map<String, TokenGroup> heldOut) {
         GroupStates all = new GroupStates(tables, runId);
         Map<String, Row> stored = new HashMap<>();
         tables.read(Table.GROUPS)
@@ -55,13 +60,14 @@ final class GroupStates {
                 .map(row -> row.<Long>getAs("wave"))
                 .filter(Objects::nonNull)
                 .forEach(wave -> all.lastWave = Math.max(all.lastWave, Math.toIntExact(wave)));
-        groups.forEach(group -> all.add(job, group, stored.get(group.key())));
+        groups.forEach(group -> all.add(job, group, heldOut.get(group.key()), stored.get(group.key())));
         return all;
     }
 
-    private void add(JobConfig job, TokenGroup group, Row stored) {
+    private void add(JobConfig job, TokenGroup group, TokenGroup heldOut, Row stored) {
         try {
-            GroupWork todo = GroupWork.of(job, group);
+            GroupWork alone = GroupWork.of(job, group);
+            GroupWork todo = heldOut == null ? alone : alone.measuredOn(heldOut);
             work.put(group.key(), todo);
             GroupState state = stored == null ? null : GroupState.of(stored, group);
             boolean stands = state != null && (state.is(GroupState.DONE) || state.is(GroupState.RUNNING));
@@ -90,6 +96,15 @@ final class GroupStates {
 
     int count(String status) {
         return (int) states.values().stream().filter(state -> state.is(status)).count();
+    }
+
+    /** Groups that can be trained and are never measured, since none of their rows is held out. */
+    List<String> unmeasured() {
+        return work.values().stream()
+                .filter(each -> each.heldOut() == 0)
+                .map(GroupWork::key)
+                .sorted()
+                .toList();
     }
 
     /** Steps that groups which are done have made. */

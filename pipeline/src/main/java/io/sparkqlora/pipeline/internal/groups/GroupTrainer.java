@@ -6,7 +6,8 @@ import io.sparkqlora.pipeline.RunKeys;
 import io.sparkqlora.pipeline.internal.observe.ExecutorNumbers;
 import io.sparkqlora.pipeline.internal.run.AdapterConfigJson;
 import io.sparkqlora.pipeline.internal.run.Closing;
-import io.sparkqlora.train.Adapter;
+import io.sparkqlora.pipeline.internal.run.EvalPlan;
+import io.sparkqlora.train.LossSum;
 import io.sparkqlora.train.PackedRow;
 import io.sparkqlora.train.SlotOutcome;
 import java.util.ArrayDeque;
@@ -26,7 +27,10 @@ import org.apache.spark.sql.Row;
  */
 final class GroupTrainer implements Iterator<Row>, AutoCloseable {
 
+    private static final double NANOS = 1e9;
+
     private final JobConfig config;
+    private final EvalPlan evaluation;
     private final ResidentAdapters base;
     private final Iterator<GroupWork> waiting;
     private final GroupFeed feed;
@@ -37,12 +41,14 @@ final class GroupTrainer implements Iterator<Row>, AutoCloseable {
 
     GroupTrainer(
             JobConfig config,
+            EvalPlan evaluation,
             ResidentAdapters base,
             List<GroupWork> groups,
             GroupFeed feed,
             WaveRows rows,
             GroupListener listener) {
         this.config = config;
+        this.evaluation = evaluation;
         this.base = base;
         this.waiting = groups.iterator();
         this.feed = feed;
@@ -80,9 +86,18 @@ final class GroupTrainer implements Iterator<Row>, AutoCloseable {
     }
 
     private void begin(int slot, GroupWork group) {
-        slots[slot] = new GroupTraining(
-                group, group.arguments(config), config.get(RunKeys.LOGGING_STEPS), feed.rowsOf(group));
+        SpooledRows rowsOfGroup = feed.rowsOf(group);
+        try {
+            slots[slot] = new GroupTraining(
+                    group, group.arguments(config), config.get(RunKeys.LOGGING_STEPS), rowsOfGroup, measuring(group));
+        } catch (RuntimeException e) {
+            throw Closing.afterFailure(e, List.of(rowsOfGroup));
+        }
         base.start(slot, slots[slot].arguments());
+    }
+
+    private GroupEvaluation measuring(GroupWork group) {
+        return evaluation.any() ? new GroupEvaluation(evaluation, config, feed.heldOutOf(group)) : null;
     }
 
     private void step() {
@@ -105,12 +120,23 @@ final class GroupTrainer implements Iterator<Row>, AutoCloseable {
         ExecutorNumbers.step(outcome.metrics(), base.peakBytes());
         group.made(outcome.metrics())
                 .ifPresent(logged -> out.add(rows.metric(group.key(), logged, group.epoch(), base.peakBytes())));
+        group.due().ifPresent(due -> measure(slot, due));
         if (group.done()) {
-            Adapter adapter = base.session().adapter(slot);
-            String config = AdapterConfigJson.write(adapter.config());
-            adapter.tensors().forEach(tensor -> out.add(rows.adapter(group.key(), group.stepsDone(), tensor, config)));
-            ended(slot, rows.done(group.key(), group.stepsDone(), group.lastLoss()));
+            GroupEvaluation.Best given = group.best()
+                    .orElseGet(() -> new GroupEvaluation.Best(
+                            group.stepsDone(), base.session().adapter(slot)));
+            String lora = AdapterConfigJson.write(given.adapter().config());
+            given.adapter().tensors().forEach(tensor -> out.add(rows.adapter(group.key(), given.step(), tensor, lora)));
+            ended(slot, rows.done(group.key(), group.stepsDone(), group.lastLoss(), given.step()));
         }
+    }
+
+    private void measure(int slot, GroupEvaluation due) {
+        long start = System.nanoTime();
+        LossSum loss = due.measure(base.session(), slot);
+        double seconds = (System.nanoTime() - start) / NANOS;
+        GroupTraining group = slots[slot];
+        out.add(rows.evaluation(group.key(), group.stepsDone(), group.epoch(), loss, base.peakBytes(), seconds));
     }
 
     private void ended(int slot, Row row) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.groups;
 
+import io.sparkqlora.pipeline.internal.run.Closing;
 import io.sparkqlora.pipeline.internal.run.LogWindow;
 import io.sparkqlora.pipeline.internal.run.StepPlan;
 import io.sparkqlora.train.BatchOrder;
@@ -19,15 +20,26 @@ final class GroupTraining implements AutoCloseable {
     private final StepPlan plan;
     private final SpooledRows rows;
     private final LogWindow window;
+    private final GroupEvaluation evaluation;
     private long stepsDone;
-    private double lastLoss;
+    private Double lastLoss;
 
-    GroupTraining(GroupWork work, TrainingArguments arguments, int loggingSteps, SpooledRows rows) {
+    /**
+     * @param rows the group's; closed with this
+     * @param evaluation closed with this; null where nothing is measured
+     */
+    GroupTraining(
+            GroupWork work,
+            TrainingArguments arguments,
+            int loggingSteps,
+            SpooledRows rows,
+            GroupEvaluation evaluation) {
         this.work = work;
         this.arguments = arguments;
         this.plan = new StepPlan(work.rows(), arguments.rowsPerStep(), work.steps());
         this.rows = rows;
         this.window = new LogWindow(loggingSteps, work.steps());
+        this.evaluation = evaluation;
     }
 
     String key() {
@@ -42,13 +54,23 @@ final class GroupTraining implements AutoCloseable {
         return stepsDone;
     }
 
-    /** Mean loss of the last row of its log. */
-    double lastLoss() {
+    /** Mean loss of the last row of its log; null if it ended before the first. */
+    Double lastLoss() {
         return lastLoss;
     }
 
     boolean done() {
-        return stepsDone == work.steps();
+        return stepsDone == work.steps() || (evaluation != null && evaluation.stops());
+    }
+
+    /** What measures it now; empty where it is not time. */
+    Optional<GroupEvaluation> due() {
+        return Optional.ofNullable(evaluation).filter(each -> each.due(stepsDone, work.steps()));
+    }
+
+    /** The adapter that it gives, where that is not its last. */
+    Optional<GroupEvaluation.Best> best() {
+        return Optional.ofNullable(evaluation).map(GroupEvaluation::best);
     }
 
     /** The micro-batches of the next step. */
@@ -86,6 +108,6 @@ final class GroupTraining implements AutoCloseable {
 
     @Override
     public void close() {
-        rows.close();
+        Closing.all(evaluation == null ? List.of(rows) : List.of(rows, evaluation));
     }
 }

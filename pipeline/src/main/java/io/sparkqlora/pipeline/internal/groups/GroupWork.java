@@ -21,8 +21,36 @@ import java.util.TreeMap;
  * @param numTokens of all its rows
  * @param steps optimizer steps
  * @param hyperparameters what its rows say, or null
+ * @param firstHeldOut {@code row_index} of the first packed row that it is measured on; the others follow
+ * @param heldOut packed rows that it is measured on
  */
-record GroupWork(String key, long firstRow, long rows, long numTokens, long steps, String hyperparameters) {
+record GroupWork(
+        String key,
+        long firstRow,
+        long rows,
+        long numTokens,
+        long steps,
+        String hyperparameters,
+        long firstHeldOut,
+        long heldOut) {
+
+    /** Work that nothing is measured of. */
+    GroupWork(String key, long firstRow, long rows, long numTokens, long steps, String hyperparameters) {
+        this(key, firstRow, rows, numTokens, steps, hyperparameters, 0, 0);
+    }
+
+    /** The same, measured on what is held out of the group. */
+    GroupWork measuredOn(TokenGroup held) {
+        return new GroupWork(
+                key,
+                firstRow,
+                rows,
+                numTokens,
+                steps,
+                hyperparameters,
+                held.rows() == 0 ? 0 : held.firstRow(),
+                held.rows());
+    }
 
     /**
      * The work of a group.
@@ -67,6 +95,8 @@ record GroupWork(String key, long firstRow, long rows, long numTokens, long step
         values.put("num_tokens", numTokens);
         values.put("steps", steps);
         values.put("hyperparameters", hyperparameters);
+        values.put("first_held_out", firstHeldOut);
+        values.put("held_out", heldOut);
         return values;
     }
 
@@ -81,7 +111,9 @@ record GroupWork(String key, long firstRow, long rows, long numTokens, long step
                     number(values, "rows"),
                     number(values, "num_tokens"),
                     number(values, "steps"),
-                    (String) values.get("hyperparameters")));
+                    (String) values.get("hyperparameters"),
+                    number(values, "first_held_out"),
+                    number(values, "held_out")));
         }
         return groups;
     }

@@ -12,15 +12,21 @@ import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.data.TokenData;
 import io.sparkqlora.pipeline.internal.observe.JobGroup;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
+import io.sparkqlora.pipeline.internal.run.EvalPlan;
 import io.sparkqlora.pipeline.internal.run.Interruption;
 import io.sparkqlora.pipeline.internal.run.RunEnding;
 import io.sparkqlora.pipeline.internal.run.RunObserver;
 import io.sparkqlora.pipeline.internal.run.RunRecord;
 import io.sparkqlora.pipeline.internal.run.Training;
 import io.sparkqlora.pipeline.internal.tables.JobTables;
+import io.sparkqlora.tokenize.TokenGroup;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
+import java.util.function.Function;
 import java.util.function.IntSupplier;
+import java.util.stream.Collectors;
 
 /**
  * The driver of a run of groups: wave after wave, until each group has an adapter or a reason. A wave's metrics and adapters are
@@ -31,20 +37,33 @@ public final class GroupedTraining implements Training, RunEnding.Body {
     private final JobTables tables;
     private final JobConfig config;
     private final TokenData data;
+    private final TokenData heldOut;
     private final RunObserver observer;
     private final IntSupplier devices;
     private RunRecord record;
 
     /**
+     * @param heldOut what groups are measured on meanwhile, each on rows of its own; null: they are not
      * @param devices how many tasks can run at once, each on a device of its own
      */
     public GroupedTraining(
-            JobTables tables, JobConfig config, TokenData data, RunObserver observer, IntSupplier devices) {
+            JobTables tables,
+            JobConfig config,
+            TokenData data,
+            TokenData heldOut,
+            RunObserver observer,
+            IntSupplier devices) {
         this.tables = tables;
         this.config = config;
         this.data = data;
+        this.heldOut = heldOut;
         this.observer = observer;
         this.devices = devices;
+    }
+
+    @Override
+    public Optional<TokenData> heldOut() {
+        return Optional.ofNullable(heldOut);
     }
 
     @Override
@@ -66,10 +85,11 @@ public final class GroupedTraining implements Training, RunEnding.Body {
     @Override
     public RunRecord train() {
         String runId = record.inputs().runId();
-        GroupStates states = GroupStates.load(tables, runId, config, data.groups());
+        GroupStates states = GroupStates.load(tables, runId, config, data.groups(), heldOutByKey());
         record = record.at(states.stepsDone());
         record.save(tables);
         observer.onStart(record.inputs(), record.lastStep());
+        tellUnmeasured(states);
         GroupCounter counter = new GroupCounter(observer, states.count());
         counter.committed(states.count(GroupState.DONE), states.count(GroupState.FAILED));
         try (GroupChannel channel = GroupChannel.open(tables.spark().sparkContext(), runId, counter)) {
@@ -81,6 +101,21 @@ public final class GroupedTraining implements Training, RunEnding.Body {
                 : record.ended(
                         RunRecord.PARTIAL,
                         failed + " of " + states.count() + " groups failed, for example " + states.example());
+    }
+
+    private Map<String, TokenGroup> heldOutByKey() {
+        return heldOut == null
+                ? Map.of()
+                : heldOut.groups().stream().collect(Collectors.toMap(TokenGroup::key, Function.identity()));
+    }
+
+    private void tellUnmeasured(GroupStates states) {
+        List<String> unmeasured = states.unmeasured();
+        if (heldOut != null && !unmeasured.isEmpty()) {
+            observer.onMessage(unmeasured.size() + " of " + states.count()
+                    + " groups have no row that is held out and are trained without evaluations, for example '"
+                    + unmeasured.get(0) + "'");
+        }
     }
 
     private void waves(GroupStates states, GroupChannel channel, GroupCounter counter) {
@@ -142,7 +177,8 @@ public final class GroupedTraining implements Training, RunEnding.Body {
     private GroupRunSpec spec() {
         int slots = config.get(GroupKeys.GROUPS_PER_DEVICE);
         int rows = config.get(TrainingKeys.PER_DEVICE_TRAIN_BATCH_SIZE);
-        int maxTokens = Math.multiplyExact(Math.multiplyExact(rows, slots), data.maxNumTokens());
+        int longest = heldOut == null ? data.maxNumTokens() : Math.max(data.maxNumTokens(), heldOut.maxNumTokens());
+        int maxTokens = Math.multiplyExact(Math.multiplyExact(rows, slots), longest);
         return new GroupRunSpec(
                 record.inputs().runId(),
                 ConfigJson.write(config),
@@ -150,6 +186,7 @@ public final class GroupedTraining implements Training, RunEnding.Body {
                 record.inputs().datasetId(),
                 maxTokens,
                 slots,
-                record.inputs().adapterHash());
+                record.inputs().adapterHash(),
+                EvalPlan.of(config, heldOut));
     }
 }

@@ -65,6 +65,11 @@ final class SpooledRows implements AutoCloseable {
         ends[count++] = start + bytes.capacity();
     }
 
+    /** Rows that were added. */
+    int count() {
+        return count;
+    }
+
     private long start(int index) {
         return index == 0 ? 0 : ends[index - 1];
     }

@@ -3,6 +3,7 @@ package io.sparkqlora.pipeline.internal.groups;
 
 import static org.apache.spark.sql.functions.broadcast;
 import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.lit;
 
 import io.sparkqlora.pipeline.internal.cluster.TrainingProfile;
 import io.sparkqlora.pipeline.internal.run.RankKeys;
@@ -54,11 +55,30 @@ final class WaveJob {
     }
 
     private JavaRDD<Row> tokenRows(Wave wave, RankKeys keys) {
-        Dataset<Row> rows = tables.read(Table.TOKEN_SHARDS)
-                .where(col("dataset_id").equalTo(run.datasetId()))
-                .join(broadcast(spark.createDataFrame(places(wave, keys.keys()), PLACES)), "group_key")
-                .select("group_key", "row_index", "sequence_lengths", "input_ids", "labels", PLACE, RankKeys.COLUMN);
-        return keys.partitioned(rows).sortWithinPartitions(PLACE, "row_index").javaRDD();
+        Dataset<Row> places = broadcast(spark.createDataFrame(places(wave, keys.keys()), PLACES));
+        Dataset<Row> rows = rows(run.datasetId(), places, false);
+        if (run.evaluation().any()) {
+            rows = rows.union(rows(run.evaluation().datasetId(), places, true));
+        }
+        return keys.partitioned(rows)
+                .sortWithinPartitions(PLACE, GroupFeed.HELD_OUT, "row_index")
+                .javaRDD();
+    }
+
+    private Dataset<Row> rows(String datasetId, Dataset<Row> places, boolean heldOut) {
+        return tables.read(Table.TOKEN_SHARDS)
+                .where(col("dataset_id").equalTo(datasetId))
+                .join(places, "group_key")
+                .withColumn(GroupFeed.HELD_OUT, lit(heldOut))
+                .select(
+                        "group_key",
+                        GroupFeed.HELD_OUT,
+                        "row_index",
+                        "sequence_lengths",
+                        "input_ids",
+                        "labels",
+                        PLACE,
+                        RankKeys.COLUMN);
     }
 
     /** Which task a group's rows go to, and when their turn is there. */

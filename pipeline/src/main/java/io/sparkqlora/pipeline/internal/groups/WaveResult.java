@@ -79,7 +79,7 @@ final class WaveResult {
                                         col("step").cast("string"))));
     }
 
-    /** Groups are neither evaluated nor learn from preferences: such columns of metrics are null. */
+    /** Groups don't learn from preferences: such columns of metrics are null. */
     private static Dataset<Row> withNulls(Dataset<Row> metrics) {
         Dataset<Row> all = metrics;
         for (StructField field : Table.METRICS.schema().fields()) {

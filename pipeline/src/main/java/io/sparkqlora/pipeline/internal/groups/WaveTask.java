@@ -63,8 +63,8 @@ record WaveTask(GroupRunSpec run, int wave, boolean last, GroupChannel channel)
             this.rows = rows;
             this.base = base;
             JobConfig config = ConfigJson.read(task.run().configJson());
-            GroupFeed feed = new GroupFeed(task.run().datasetId(), tokenRows, Attempt::file);
-            this.trainer = new GroupTrainer(config, base, work, feed, rows, task.channel());
+            GroupFeed feed = new GroupFeed(task.run(), tokenRows, Attempt::file);
+            this.trainer = new GroupTrainer(config, task.run().evaluation(), base, work, feed, rows, task.channel());
         }
 
         /** In Spark's own folder for what is only passing. */

@@ -5,8 +5,6 @@ import io.sparkqlora.pipeline.ConfigKey;
 import io.sparkqlora.pipeline.DataErrors;
 import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.EvaluationKeys;
-import io.sparkqlora.pipeline.GroupErrors;
-import io.sparkqlora.pipeline.GroupKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import java.util.List;
 import java.util.Objects;
@@ -41,12 +39,6 @@ public final class EvalChecks {
         }
         if (!config.has(DataKeys.EVAL_DATASET) && config.get(DataKeys.VALIDATION_SPLIT_PERCENTAGE) == 0) {
             throw DataErrors.nothingToMeasureOn();
-        }
-        if (config.has(GroupKeys.GROUP_BY)) {
-            throw GroupErrors.notWithGroups(
-                    EvaluationKeys.EVAL_STRATEGY.name(),
-                    config.get(EvaluationKeys.EVAL_STRATEGY),
-                    "a group is trained in one go; evaluate measures it afterwards");
         }
     }
 }

@@ -49,10 +49,13 @@ public final class RunChoice {
                 AdapterSource.of(run.inputs(), group, at), config(run, work.config()), adapters.read(run, group, at));
     }
 
-    /** The step of a run's best adapter, where the run is to give that one; null: it gives its last. */
+    /**
+     * The step of a run's best adapter, where the run is to give that one; null: it gives its last. A group has one adapter, which is
+     * its best then.
+     */
     public static Long bestStep(JobTables tables, RunRecord run) {
         JobConfig config = ConfigJson.read(run.inputs().config());
-        if (!config.get(EvaluationKeys.LOAD_BEST_MODEL_AT_END)) {
+        if (!config.get(EvaluationKeys.LOAD_BEST_MODEL_AT_END) || config.has(GroupKeys.GROUP_BY)) {
             return null;
         }
         return EvalHistory.read(tables, config, run.inputs().runId(), run.lastStep())

@@ -96,15 +96,16 @@ public final class TrainJob {
                 : null;
         RunDriver driver = new RunDriver(work.tables(), config, work.observer());
         return grouped
-                ? driver.train(base, data, device, groups(work, data))
+                ? driver.train(base, data, device, groups(work, data, heldOut))
                 : driver.train(base, data, heldOut, device);
     }
 
-    private static GroupedTraining groups(Workspace work, TokenData data) {
+    private static GroupedTraining groups(Workspace work, TokenData data, TokenData heldOut) {
         return new GroupedTraining(
                 work.tables(),
                 work.config(),
                 data,
+                heldOut,
                 work.observer(),
                 () -> ClusterPreflight.devices(
                         work.spark().sparkContext(), work.config().get(ModelKeys.BACKEND)));

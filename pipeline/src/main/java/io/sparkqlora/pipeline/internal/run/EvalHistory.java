@@ -30,7 +30,7 @@ public final class EvalHistory {
     public record Evaluated(long step, double loss) {}
 
     /** @param config of the run */
-    EvalHistory(JobConfig config) {
+    public EvalHistory(JobConfig config) {
         this.config = config;
     }
 
@@ -51,7 +51,8 @@ public final class EvalHistory {
         return history;
     }
 
-    void add(Evaluated evaluated) {
+    /** One more. */
+    public void add(Evaluated evaluated) {
         evaluations.add(evaluated);
     }
 
@@ -70,7 +71,7 @@ public final class EvalHistory {
     }
 
     /** Whether so many in a row were no improvement; the rule of transformers' {@code EarlyStoppingCallback}. */
-    boolean stops() {
+    public boolean stops() {
         if (!config.has(EvaluationKeys.EARLY_STOPPING_PATIENCE)) {
             return false;
         }

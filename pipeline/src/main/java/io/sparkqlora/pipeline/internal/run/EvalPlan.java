@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.run;
 
+import io.sparkqlora.pipeline.ConfigKey;
+import io.sparkqlora.pipeline.EvaluationKeys;
+import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.RunKeys;
+import io.sparkqlora.pipeline.internal.data.TokenData;
 import java.io.Serializable;
 
 /**
@@ -9,13 +14,25 @@ import java.io.Serializable;
  * @param datasetId rows of token_shards; null where nothing is measured
  * @param steps between two evaluations
  */
-record EvalPlan(String datasetId, int steps) implements Serializable {
+public record EvalPlan(String datasetId, int steps) implements Serializable {
 
     private static final long serialVersionUID = 1L;
 
     static final EvalPlan NONE = new EvalPlan(null, Integer.MAX_VALUE);
 
-    boolean any() {
+    /**
+     * A job's, on what is held out.
+     *
+     * @param heldOut null: nothing is measured
+     */
+    public static EvalPlan of(JobConfig config, TokenData heldOut) {
+        ConfigKey<Integer> steps =
+                config.has(EvaluationKeys.EVAL_STEPS) ? EvaluationKeys.EVAL_STEPS : RunKeys.LOGGING_STEPS;
+        return heldOut == null ? NONE : new EvalPlan(heldOut.datasetId(), config.get(steps));
+    }
+
+    /** Whether something is measured. */
+    public boolean any() {
         return datasetId != null;
     }
 
@@ -25,7 +42,7 @@ record EvalPlan(String datasetId, int steps) implements Serializable {
     }
 
     /** Whether it is time after a step; the run's last is evaluated too. */
-    boolean due(long step, long totalSteps) {
+    public boolean due(long step, long totalSteps) {
         return any() && (step % steps == 0 || step == totalSteps);
     }
 }

@@ -2,10 +2,8 @@
 package io.sparkqlora.pipeline.internal.run;
 
 import io.sparkqlora.pipeline.ConfigKeys;
-import io.sparkqlora.pipeline.EvaluationKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.PipelineErrors;
-import io.sparkqlora.pipeline.RunKeys;
 import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.data.TokenData;
@@ -127,8 +125,6 @@ public final class RunDriver {
         TrainingArguments arguments = EngineSettings.arguments(config);
         StepPlan plan = new StepPlan(data.rows(), arguments.rowsPerStep(), inputs.totalSteps());
         int maxTokens = Math.multiplyExact(arguments.perDeviceTrainBatchSize(), data.maxNumTokens());
-        int evalSteps =
-                config.get(config.has(EvaluationKeys.EVAL_STEPS) ? EvaluationKeys.EVAL_STEPS : RunKeys.LOGGING_STEPS);
         // this command's keys, which may be others than the recorded ones where they change nothing about what is
         // trained
         return new RunSpec(
@@ -138,7 +134,7 @@ public final class RunDriver {
                 inputs.datasetId(),
                 plan,
                 heldOut == null ? maxTokens : Math.max(maxTokens, heldOut.maxNumTokens()),
-                heldOut == null ? EvalPlan.NONE : new EvalPlan(heldOut.datasetId(), evalSteps),
+                EvalPlan.of(config, heldOut),
                 inputs.adapterHash());
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.groups;
 
+import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.JobConfigBuilder;
 import io.sparkqlora.pipeline.ModelKeys;
@@ -9,6 +10,7 @@ import io.sparkqlora.pipeline.TestSpark;
 import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.data.DataPart;
 import io.sparkqlora.pipeline.internal.data.TokenData;
+import io.sparkqlora.pipeline.internal.job.EvalChecks;
 import io.sparkqlora.pipeline.internal.job.TokenDatasets;
 import io.sparkqlora.pipeline.internal.job.Workspace;
 import io.sparkqlora.pipeline.internal.run.RunDevices;
@@ -31,10 +33,12 @@ final class TestGroups {
 
     private final Workspace work;
     private final TokenData data;
+    private final TokenData heldOut;
 
-    private TestGroups(Workspace work, TokenData data) {
+    private TestGroups(Workspace work, TokenData data, TokenData heldOut) {
         this.work = work;
         this.data = data;
+        this.heldOut = heldOut;
     }
 
     /** A row of a group; {@code settings} is JSON or null. */
@@ -61,12 +65,17 @@ final class TestGroups {
     /** Tokenises a job's data. */
     static TestGroups of(JobConfig config, RunObserver observer) {
         Workspace work = Workspace.open(TestSpark.session(), config, observer);
-        return new TestGroups(work, TokenDatasets.prepare(work, DataPart.TRAINING, longest -> {}));
+        TokenData data = TokenDatasets.prepare(work, DataPart.TRAINING, longest -> {});
+        TokenData heldOut = config.has(DataKeys.EVAL_DATASET)
+                ? TokenDatasets.prepare(work, DataPart.EVALUATION, longest -> {})
+                : null;
+        return new TestGroups(work, data, heldOut);
     }
 
     /** The same data in another run. */
     TestGroups with(JobConfig config, RunObserver observer) {
-        return new TestGroups(Workspace.open(TestSpark.session(), config, observer), data);
+        TokenData measured = EvalChecks.wanted(config) ? heldOut : null;
+        return new TestGroups(Workspace.open(TestSpark.session(), config, observer), data, measured);
     }
 
     TokenData data() {
@@ -76,7 +85,8 @@ final class TestGroups {
     /** Trains on so many devices, which here are this process's. */
     RunRecord train(int devices) {
         JobConfig config = work.config();
-        GroupedTraining training = new GroupedTraining(work.tables(), config, data, work.observer(), () -> devices);
+        GroupedTraining training =
+                new GroupedTraining(work.tables(), config, data, heldOut, work.observer(), () -> devices);
         return new RunDriver(work.tables(), config, work.observer())
                 .train(
                         BaseModel.open(Path.of(config.get(ModelKeys.MODEL_NAME_OR_PATH))),

@@ -142,6 +142,17 @@ class EvaluatedRunTest {
         for (int i = 0; i < one.size(); i++) {
             assertThat(two.get(i).getDouble(2)).isCloseTo(one.get(i).getDouble(2), within(1e-4));
         }
+        parts(config);
+    }
+
+    /** Of ranks that have the base in parts between them, through a kill; the losses are those of whole bases, bit for bit. */
+    private void parts(JobConfig whole) {
+        JobConfig parts =
+                whole.toBuilder().set("run_id", "parts").set("shard_base", true).build();
+        assertThatThrownBy(() -> train(parts, heldOut, "step 2")).hasStackTraceContaining("pulled the plug");
+        assertThat(train(parts, heldOut, null).status()).isEqualTo(RunRecord.FINISHED);
+        assertThat(metrics("parts", "true")).isEqualTo(metrics("two", "true"));
+        assertThat(adapter("parts", 5)).isEqualTo(adapter("two", 5));
     }
 
     /** What it learns has nothing to do with what is held out: with a large rate that gets worse soon. */

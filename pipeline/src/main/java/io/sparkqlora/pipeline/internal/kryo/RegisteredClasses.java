@@ -33,6 +33,10 @@ final class RegisteredClasses {
     private static final List<String> DELTA = List.of(
             "org.apache.spark.sql.delta.actions.AddFile", "org.apache.spark.sql.delta.stats.DeltaFileStatistics");
 
+    /** What a task gives that writes a checkpoint of a table's log, as Delta does every tenth commit. */
+    private static final List<String> CHECKPOINTS = List.of(
+            "org.apache.spark.sql.delta.SerializableFileStatus", "[Lorg.apache.spark.sql.delta.SerializableFileStatus;");
+
     /** What programs that use the library put into their own RDDs and broadcasts. */
     static final List<Class<? extends Record>> RECORDS = List.of(
             NamedTensor.class,
@@ -59,7 +63,7 @@ final class RegisteredClasses {
     }
 
     static List<String> names() {
-        return Stream.of(SPARK, DELTA, KryoClasses.names())
+        return Stream.of(SPARK, DELTA, KryoClasses.names(), CHECKPOINTS)
                 .flatMap(List::stream)
                 .distinct()
                 .toList();

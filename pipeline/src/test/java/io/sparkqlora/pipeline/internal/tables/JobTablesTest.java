@@ -54,6 +54,15 @@ class JobTablesTest {
                 .containsExactlyInAnyOrder(1L, 2L, 3L);
     }
 
+    /** A task gives the driver what it wrote of it, with Kryo. */
+    @Test
+    void afterTenCommitsTheLogHasACheckpoint() {
+        for (int i = 0; i < 12; i++) {
+            tables.append(Table.METRICS, metrics(i), "a", i);
+        }
+        assertThat(dir.resolve("out/metrics/_delta_log/_last_checkpoint")).exists();
+    }
+
     @Test
     void aTableThatIsNotThereIsEmptyAndReadingMakesNone() {
         for (Table table : Table.values()) {

@@ -159,7 +159,9 @@ class NcclGroupTest {
             Future<?> left = threads.get(0).submit(() -> {
                 Device device = devices.get(0);
                 try (DeviceGroup group = join(device, id, 0, timeout)) {
-                    TimeUnit.SECONDS.sleep(1); // until the peer does what it is there for
+                    if (behaviour.equals(NcclPeer.GONE)) {
+                        assertThat(peer.waitFor(1, TimeUnit.MINUTES)).isTrue();
+                    }
                     assertThatThrownBy(() -> sum(device, group, numbers(0, 100)))
                             .isInstanceOfSatisfying(QLoraException.class, e -> assertThat(e.kind())
                                     .isEqualTo(QLoraException.Kind.RANK_LOST));

@@ -13,6 +13,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -172,22 +174,31 @@ class StoreBaseTest {
         refused("QLORA-P191", dir.resolve("cache").toString(), "set cache_dir");
     }
 
-    /** Two threads of this process, and one of another that holds the lock for a while. */
+    /** Three threads of this process, and before them one that waits for another process, which holds the lock until it is told. */
     @Test
     void oneBringsAndTheOthersFindIt() throws Exception {
         Path held = dir.resolve("held.lock");
+        Path released = dir.resolve("released");
         Process holder = new ProcessBuilder(
                         Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                         "-cp",
                         System.getProperty("java.class.path"),
                         LockHolder.class.getName(),
-                        held.toString())
+                        held.toString(),
+                        released.toString())
                 .redirectError(ProcessBuilder.Redirect.DISCARD)
                 .start();
         assertThat(holder.inputReader(StandardCharsets.UTF_8).readLine()).isEqualTo("held");
-        long start = System.nanoTime();
-        HostLock.acquire(held).close();
-        assertThat(Duration.ofNanos(System.nanoTime() - start)).isGreaterThan(Duration.ofMillis(300));
+        FutureTask<Boolean> afterIt = new FutureTask<>(() -> {
+            try (HostLock lock = HostLock.acquire(held)) {
+                return lock != null && Files.exists(released);
+            }
+        });
+        Thread waiting = new Thread(afterIt);
+        waiting.start();
+        awaitLocking(waiting);
+        holder.outputWriter(StandardCharsets.UTF_8).close();
+        assertThat(afterIt.get(1, TimeUnit.MINUTES)).isTrue();
         assertThat(holder.waitFor()).isZero();
 
         List<Path> folders = Stream.of(base(), base(), base())
@@ -199,13 +210,25 @@ class StoreBaseTest {
         assertThat(TestFileSystem.opened()).hasSize(5);
     }
 
-    /** Holds a lock for half a second. */
+    /** Until a thread waits for a file's lock. */
+    private static void awaitLocking(Thread thread) {
+        long end = System.nanoTime() + TimeUnit.MINUTES.toNanos(1);
+        while (Stream.of(thread.getStackTrace())
+                .noneMatch(frame -> frame.getClassName().endsWith("FileChannelImpl")
+                        && frame.getMethodName().equals("lock"))) {
+            assertThat(System.nanoTime()).as("it waits for the lock").isLessThan(end);
+            Thread.onSpinWait();
+        }
+    }
+
+    /** Holds a lock until its input ends; says so with a file before it lets go. */
     static final class LockHolder {
 
-        public static void main(String[] arguments) throws InterruptedException {
+        public static void main(String[] arguments) throws IOException {
             try (HostLock lock = HostLock.acquire(Path.of(arguments[0]))) {
                 System.out.println(lock == null ? "" : "held");
-                Thread.sleep(500);
+                System.in.read();
+                Files.createFile(Path.of(arguments[1]));
             }
         }
     }

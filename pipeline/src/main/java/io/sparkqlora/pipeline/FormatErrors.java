@@ -4,7 +4,7 @@ package io.sparkqlora.pipeline;
 import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.kernels.QLoraException.Kind;
 
-/** What goes wrong with bases in 4 bits. Codes P150–P154; the rest of this module's errors is in {@link PipelineErrors}. */
+/** What goes wrong with quantised bases. Codes P150–P154; the rest of this module's errors is in {@link PipelineErrors}. */
 public final class FormatErrors {
 
     private FormatErrors() {}
@@ -17,18 +17,20 @@ public final class FormatErrors {
                         + "; what is stored counts: remove the key, or name an unquantised checkpoint");
     }
 
-    /** An adapter whose base is not in 4 bits, and so names no format for the merged model. */
+    /** An adapter whose base is not quantised, and so names no format for the merged model. */
     public static QLoraException noFormatToMergeTo(String adapterId) {
         return error(
                 151,
                 "--quantize: the base of " + adapterId
-                        + " is held with load_in_4bit false, so there is no 4-bit format; "
+                        + " is held with load_in_4bit and load_in_8bit false, so there is no format to quantise to; "
                         + "export with --merge, and then quantize that folder");
     }
 
     /** Nothing is to be quantised. */
     public static QLoraException nothingToQuantize() {
-        return error(152, "load_in_4bit is false, so there is nothing to quantise; set it to true");
+        return error(
+                152,
+                "load_in_4bit and load_in_8bit are false, so there is nothing to quantise; set one of them to true");
     }
 
     /** An option that stands alone. */

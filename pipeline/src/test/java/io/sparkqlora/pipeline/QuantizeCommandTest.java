@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A base in 4 bits, written, trained on, and merged into. */
+/** A base in 4 or 8 bits, written, trained on, and merged into. */
 class QuantizeCommandTest {
 
     private static final String ADAPTER = "adapter_model.safetensors";
@@ -114,6 +114,57 @@ class QuantizeCommandTest {
     }
 
     @Test
+    @Tag("slow")
+    void in8bitsToo() throws IOException {
+        TestSpark.session();
+        TestJobs.conversations(dir.resolve("data.jsonl"), 12);
+        Path base = dir.resolve("int8");
+        Ended quantized = quantize(
+                        base, "load_in_8bit=true", "llm_int8_threshold=2.5", "llm_int8_skip_modules=[lm_head, o_proj]")
+                .done();
+        assertThat(quantized.err()).contains("is in 8 bits in " + base);
+        assertThat(quantized.outcome().get("quantized_weights").asInt()).isEqualTo(12);
+        assertThat(quantized.outcome().get("max_relative_error").asDouble()).isBetween(1e-3, 2e-2);
+        Path stored = job("stored", base);
+        Path held = job(
+                "held",
+                TestJobs.base(),
+                "load_in_8bit: true",
+                "llm_int8_threshold: 2.5",
+                "llm_int8_skip_modules: [lm_head, o_proj]");
+        assertThat(job(stored, "plan").done().outcome().get("parts"))
+                .isEqualTo(job(held, "plan").done().outcome().get("parts"));
+        for (String command : List.of("plan", "train")) {
+            job(stored, command, "--set", "llm_int8_threshold=6")
+                    .refused(
+                            2,
+                            "QLORA-P150: llm_int8_threshold is 6.0, but " + base + " is quantised already, with 2.5");
+            job(stored, command, "--set", "load_in_4bit=true").refused(2, "QLORA-P150: load_in_4bit is true, but ");
+        }
+        assertThat(dir.resolve("stored-out")).doesNotExist();
+
+        job(stored, "train").done();
+        job(held, "train").done();
+        job(stored, "export", "--out", dir.resolve("a").toString()).done();
+        job(held, "export", "--out", dir.resolve("b").toString()).done();
+        assertThat(Files.readAllBytes(dir.resolve("a").resolve(ADAPTER)))
+                .isEqualTo(Files.readAllBytes(dir.resolve("b").resolve(ADAPTER)));
+        assertThat(job(stored, "evaluate").done().outcome().get("loss"))
+                .isEqualTo(job(held, "evaluate").done().outcome().get("loss"));
+        for (Path from : List.of(stored, held)) {
+            Path merged = dir.resolve("merged-" + from.getFileName());
+            Ended exported = job(from, "export", "--merge", "--quantize", "--out", merged.toString())
+                    .done();
+            assertThat(exported.outcome().get("mean_relative_error").asDouble()).isBetween(1e-3, 2e-2);
+            try (Checkpoint checkpoint = Checkpoint.open(merged)) {
+                assertThat(checkpoint.config().quantization().llmInt8Threshold())
+                        .isEqualTo(2.5);
+            }
+        }
+        job(stored, "generate", "--prompt", "say 3", "--max-new-tokens", "3").done();
+    }
+
+    @Test
     void aBaseNeedsNoMoreThanItsFolder() throws IOException {
         Path out = dir.resolve("nf4");
         quantize(out, "bnb_4bit_quant_storage=bfloat16").done();
@@ -122,7 +173,8 @@ class QuantizeCommandTest {
         }
         assertThat(out.resolve("tokenizer.json"))
                 .hasSameBinaryContentAs(TestJobs.base().resolve("tokenizer.json"));
-        quantize(dir.resolve("none"), "load_in_4bit=false").refused(2, "QLORA-P152: load_in_4bit is false");
+        quantize(dir.resolve("none"), "load_in_4bit=false")
+                .refused(2, "QLORA-P152: load_in_4bit and load_in_8bit are false");
         quantize(dir.resolve("none"), "model_name_or_path=" + out)
                 .refused(2, "QLORA-T159: " + out + " is quantised already");
         quantize(dir.resolve("none"), "llm_int8_skip_modules=[q_proj]")

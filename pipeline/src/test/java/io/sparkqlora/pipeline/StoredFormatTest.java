@@ -21,6 +21,12 @@ class StoredFormatTest {
              "bnb_4bit_blocksize": 128, "llm_int8_skip_modules": ["lm_head", "q_proj"]}}""",
             "config.json");
 
+    private static final ModelConfig INT8 = ModelConfig.parse(
+            """
+            {"model_type": "llama", "quantization_config": {"quant_method": "bitsandbytes", "load_in_8bit": true,
+             "llm_int8_threshold": 3.5, "llm_int8_skip_modules": ["lm_head", "q_proj"]}}""",
+            "config.json");
+
     private static JobConfigBuilder job() {
         return JobConfig.builder()
                 .set("model_name_or_path", "base")
@@ -73,5 +79,41 @@ class StoredFormatTest {
     void whatIsSetAndDiffersIsRefusedByName(String setting, String message) {
         JobConfig job = job().addOptions(List.of(setting)).build();
         assertThatThrownBy(() -> StoredFormat.of(job, MODEL)).hasMessageContaining("QLORA-P150: " + message);
+    }
+
+    @Test
+    void in8bitsTheThresholdIsStoredToo() {
+        JobConfig found = StoredFormat.of(job().build(), INT8);
+        assertThat(found.get(QuantizationKeys.LOAD_IN_8BIT)).isTrue();
+        assertThat(found.get(QuantizationKeys.LOAD_IN_4BIT)).isFalse();
+        assertThat(found.get(QuantizationKeys.LLM_INT8_THRESHOLD)).isEqualTo(3.5);
+        assertThat(found.get(QuantizationKeys.LLM_INT8_SKIP_MODULES)).isEqualTo(List.of("lm_head", "q_proj"));
+        assertThat(StoredFormat.of(found, INT8).effective()).isEqualTo(found.effective());
+        assertThat(EngineSettings.quantization(job().build(), INT8))
+                .isEqualTo(EngineSettings.quantization(found, INT8));
+        assertThat(StoredFormat.of(job().set("load_in_8bit", true).build(), INT8)
+                        .get(QuantizationKeys.LLM_INT8_THRESHOLD))
+                .isEqualTo(3.5);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "load_in_4bit=true|load_in_4bit is true, but base is quantised already, with false",
+                "load_in_8bit=false|load_in_8bit is false, but base is quantised already, with true",
+                "llm_int8_threshold=6|llm_int8_threshold is 6.0, but base is quantised already, with 3.5",
+                "llm_int8_skip_modules=lm_head|llm_int8_skip_modules is [lm_head], but base is quantised already, with [lm_head, q_proj]"
+            })
+    void whatIsSetAndDiffersFrom8BitsIsRefusedByName(String setting, String message) {
+        JobConfig job = job().addOptions(List.of(setting)).build();
+        assertThatThrownBy(() -> StoredFormat.of(job, INT8)).hasMessageContaining("QLORA-P150: " + message);
+    }
+
+    @Test
+    void eightBitsOfABaseInFourAreRefused() {
+        JobConfig job = job().set("load_in_8bit", true).build();
+        assertThatThrownBy(() -> StoredFormat.of(job, MODEL))
+                .hasMessageContaining("QLORA-P150: load_in_8bit is true, but base is quantised already, with false");
     }
 }

@@ -59,7 +59,7 @@ public final class CheckpointErrors {
         return input(
                 7,
                 file + ": quantization_config says that the checkpoint is already quantised (" + method
-                        + "), which can't be read; use one that bitsandbytes quantised to 4 bits, or the unquantised checkpoint, which is "
+                        + "), which can't be read; use one that bitsandbytes quantised to 4 or 8 bits, or the unquantised checkpoint, which is "
                         + "quantised while loading",
                 null);
     }

@@ -8,7 +8,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.regex.PatternSyntaxException;
 
-/** Errors of bases in 4 bits: how they are stored, and what of them is not. Codes are never reused: T150–T159. */
+/** Errors of quantised bases: how they are stored, and what of them is not. Codes are never reused: T150–T159, T220–T229. */
 public final class FormatErrors {
 
     private static final int MOST_NAMES = 8;
@@ -39,27 +39,52 @@ public final class FormatErrors {
                 null);
     }
 
+    /** A weight in 8 bits that can't be read. */
+    public static QLoraException badInt8Weight(String where, String weight, String problem) {
+        return error(
+                220,
+                Kind.INPUT,
+                where + ": tensor " + CheckpointErrors.printable(weight) + ", which is stored in 8 bits: " + problem
+                        + "; use the files of one save_pretrained of a model that bitsandbytes quantised",
+                null);
+    }
+
+    /** A weight in 8 bits whose codes stand in the order of some GPU's kernels. */
+    public static QLoraException notByRow(String where, String weight, String format) {
+        return error(
+                221,
+                Kind.INPUT,
+                where + ": tensor " + CheckpointErrors.printable(weight)
+                        + ", which is stored in 8 bits: its weight_format is "
+                        + format + ", and only row is supported; save the model again with bitsandbytes 0.45 or later, "
+                        + "which orders codes by row",
+                null);
+    }
+
     /** A weight whose storage is not what quantization_config says. */
-    public static QLoraException otherStorage(String where, String weight, boolean packed) {
+    public static QLoraException otherStorage(String where, String weight, boolean quantized, boolean in8bit) {
         String module = weight.substring(0, Math.max(0, weight.lastIndexOf('.')));
+        String bits = in8bit ? "8 bits" : "4 bits";
         return error(
                 152,
                 Kind.INPUT,
                 where + ": tensor " + CheckpointErrors.printable(weight)
-                        + (packed
-                                ? " is stored in 4 bits, but llm_int8_skip_modules of config.json has " + module
-                                : " has no quant_state beside it, but quantization_config of config.json says that it is "
-                                        + "stored in 4 bits (llm_int8_skip_modules doesn't have " + module + ")")
+                        + (quantized
+                                ? " is stored in " + bits + ", but llm_int8_skip_modules of config.json has " + module
+                                : " has no " + (in8bit ? "SCB" : "quant_state")
+                                        + " beside it, but quantization_config of config.json says that it is stored in "
+                                        + bits + " (llm_int8_skip_modules doesn't have " + module + ")")
                         + "; use the config.json that belongs to these weights",
                 null);
     }
 
-    /** An output projection in 4 bits. */
-    public static QLoraException packedOutput(String where, String weight) {
+    /** An output projection that is quantised. */
+    public static QLoraException storedOutput(String where, String weight, boolean in8bit) {
         return error(
                 153,
                 Kind.INPUT,
-                where + ": tensor " + weight + " is stored in 4 bits, and the output projection can't be; "
+                where + ": tensor " + weight + " is stored in " + (in8bit ? 8 : 4)
+                        + " bits, and the output projection can't be; "
                         + "use a checkpoint that keeps lm_head in 16 bits, as transformers does by default",
                 null);
     }
@@ -80,8 +105,8 @@ public final class FormatErrors {
                 155,
                 Kind.CONFIG,
                 "llm_int8_skip_modules " + patterns
-                        + " has every linear layer, so that nothing would be quantised; shorten it, or set load_in_4bit: "
-                        + "false",
+                        + " has every linear layer, so that nothing would be quantised; shorten it, or set load_in_4bit and "
+                        + "load_in_8bit to false",
                 null);
     }
 
@@ -91,7 +116,7 @@ public final class FormatErrors {
                 156,
                 Kind.CONFIG,
                 "weight " + weight + " is to be held " + held + ", but the checkpoint has it " + stored
-                        + "; what is stored in 4 bits is held as it is stored: take the checkpoint's format, or an "
+                        + "; what is stored quantised is held as it is stored: take the checkpoint's format, or an "
                         + "unquantised checkpoint",
                 null);
     }

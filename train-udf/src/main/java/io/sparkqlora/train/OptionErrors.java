@@ -85,10 +85,12 @@ public final class OptionErrors {
                         + " and not all; they read the same input, which is rounded once for all of them: name all of them or none");
     }
 
-    /** A checkpoint in 4 bits of what isn't. */
-    static QLoraException writtenIn4bit() {
+    /** A quantised checkpoint of what isn't. */
+    static QLoraException writtenQuantized() {
         return config(
-                162, "a checkpoint is written in 4 bits, and load_in_4bit is false; set it, or write a dense one");
+                162,
+                "a quantised checkpoint is to be written, and load_in_4bit and load_in_8bit are both false; set one, or "
+                        + "write a dense one");
     }
 
     /** An option of a schedule that has no such option. */

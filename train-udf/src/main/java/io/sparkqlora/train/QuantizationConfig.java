@@ -44,13 +44,14 @@ public record QuantizationConfig(
     /** The largest. */
     public static final int MAX_BLOCK_SIZE = 4096;
 
-    private static final double HALF_MAX = 65504;
+    /** The largest threshold: inputs are halves. */
+    public static final double MAX_INT8_THRESHOLD = 65504;
 
     public QuantizationConfig {
         if (blockSize < MIN_BLOCK_SIZE || blockSize > MAX_BLOCK_SIZE || Integer.bitCount(blockSize) != 1) {
             throw TrainErrors.badArgument("block size", blockSize, "a power of two from 32 to 4096");
         }
-        if (!(llmInt8Threshold >= 0 && llmInt8Threshold <= HALF_MAX)) {
+        if (!(llmInt8Threshold >= 0 && llmInt8Threshold <= MAX_INT8_THRESHOLD)) {
             throw TrainErrors.badArgument("llm_int8_threshold", llmInt8Threshold, "a number from 0 to 65504");
         }
         if (loadIn4bit && loadIn8bit) {
@@ -167,19 +168,23 @@ public record QuantizationConfig(
 
     /** The same in the format of a checkpoint that is quantised already; of any other (null) this. */
     public QuantizationConfig as(StoredQuantization stored) {
-        return stored == null
-                ? this
-                : new QuantizationConfig(
-                        true,
-                        stored.quantType(),
-                        stored.doubleQuant(),
-                        stored.blockSize(),
-                        bnb4bitComputeDtype,
-                        offloadEmbedding,
-                        stored.storage(),
-                        stored.skipModules(),
-                        false,
-                        llmInt8Threshold);
+        if (stored == null) {
+            return this;
+        }
+        if (stored.loadIn8bit()) {
+            return withInt8(stored.llmInt8Threshold()).withSkipModules(stored.skipModules());
+        }
+        return new QuantizationConfig(
+                true,
+                stored.quantType(),
+                stored.doubleQuant(),
+                stored.blockSize(),
+                bnb4bitComputeDtype,
+                offloadEmbedding,
+                stored.storage(),
+                stored.skipModules(),
+                false,
+                llmInt8Threshold);
     }
 
     /**

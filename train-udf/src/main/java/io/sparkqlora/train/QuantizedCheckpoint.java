@@ -7,7 +7,7 @@ import io.sparkqlora.train.internal.linear.GroupSpec;
 import io.sparkqlora.train.internal.linear.SkippedLayers;
 import io.sparkqlora.train.internal.merge.CheckpointMerge;
 import io.sparkqlora.train.internal.merge.HeldFormat;
-import io.sparkqlora.train.internal.merge.PackedOutput;
+import io.sparkqlora.train.internal.merge.QuantizedOutput;
 import io.sparkqlora.train.internal.merge.Updates;
 import io.sparkqlora.train.internal.model.ModelLayout;
 import java.io.IOException;
@@ -19,15 +19,15 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A checkpoint whose linear layers are in 4 bits, as transformers saves one that bitsandbytes quantised.
+ * A checkpoint whose linear layers are in 4 or 8 bits, as transformers saves one that bitsandbytes quantised.
  *
  * @param folder where it lies
- * @param quantizedWeights weights in 4 bits
+ * @param quantizedWeights weights in 4 or 8 bits
  * @param mergedWeights weights that an adapter was added to
  * @param bytes of all weights
  * @param maxErrorWeight the weight whose quantisation changed it most
  * @param maxError how much: {@code ‖dequantised − exact‖ / ‖exact‖} in the Frobenius norm
- * @param meanError the mean of that over the weights in 4 bits
+ * @param meanError the mean of that over the quantised weights
  */
 public record QuantizedCheckpoint(
         Path folder,
@@ -58,7 +58,7 @@ public record QuantizedCheckpoint(
 
     /**
      * As {@link MergedCheckpoint#write}, and then quantised: what the adapter is added to is the weight that it was trained with, and
-     * the sum goes to 4 bits without being rounded before. A weight without an adapter stays what it was while training, bit for bit.
+     * the sum is quantised without being rounded before. A weight without an adapter stays what it was while training, bit for bit.
      *
      * @param quantization of the run that trained the adapter, which is also what is written
      * @param dtype of what is not quantised, BF16 or F32, and that transformers dequantises to
@@ -88,13 +88,13 @@ public record QuantizedCheckpoint(
             Map<String, HeldFormat> held,
             Updates updates,
             Path folder) {
-        if (!target.loadIn4bit()) {
-            throw OptionErrors.writtenIn4bit();
+        if (!target.quantized()) {
+            throw OptionErrors.writtenQuantized();
         }
         ModelLayout layout = ModelLayout.of(base.config());
         SkippedLayers.check(base.config(), target, layout);
-        PackedOutput output =
-                new PackedOutput(device, base.weights(), out, target, shapes(layout, target), held, updates);
+        QuantizedOutput output =
+                new QuantizedOutput(device, base.weights(), out, target, shapes(layout, target), held, updates);
         try {
             Files.createDirectories(folder);
             Map<String, List<String>> files = base.tensorsByFile();

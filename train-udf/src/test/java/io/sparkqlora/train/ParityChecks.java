@@ -28,6 +28,8 @@ final class ParityChecks implements AutoCloseable {
     private static final double BF16_RUN = 2e-2;
     private static final double F16_LOSS = 1e-4;
     private static final double F16_RUN = 6e-3;
+    private static final double INT8_LOGITS = 2e-2;
+    private static final double INT8_LOSS = 2e-4;
     private static final int STEPS = 12;
 
     private static final TrainingArguments ARGUMENTS = TrainingArguments.builder()
@@ -55,8 +57,16 @@ final class ParityChecks implements AutoCloseable {
         }
     }
 
-    /** Of a base that is quantised already. */
+    /** Of a base that is quantised already. In 8 bits a code that lies near the middle between two may be the other one. */
     void stored() {
+        if (model.checkpoint().config().quantization().loadIn8bit()) {
+            try (TrainingSession session = openStored(device)) {
+                double distance = logitsDistance("logits", session, false);
+                report("logits in 8 bits, of the largest", within("logits", distance, INT8_LOGITS, 0), INT8_LOGITS);
+                loss("loss", session, false, INT8_LOSS, "8 bits ");
+            }
+            return;
+        }
         Device on = storedDistance(device) <= LOGITS ? device : RowWiseScales.on(device);
         try (TrainingSession session = openStored(on)) {
             logits("logits", session, false);

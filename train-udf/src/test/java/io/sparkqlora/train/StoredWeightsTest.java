@@ -1,23 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train;
 
+import static io.sparkqlora.train.ChangedCheckpoint.GONE;
+import static io.sparkqlora.train.ChangedCheckpoint.SAME;
+import static io.sparkqlora.train.ChangedCheckpoint.shaped;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.Devices;
-import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.kernels.QuantFormat;
-import io.sparkqlora.train.internal.safetensors.SafetensorsWriter;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -110,44 +108,6 @@ class StoredWeightsTest {
         assertThat(Files.readString(one.resolve("config.json"))).doesNotContain("quantization_config");
     }
 
-    private static List<NamedTensor> tensors(Path folder) {
-        List<NamedTensor> tensors = new ArrayList<>();
-        try (Checkpoint checkpoint = Checkpoint.open(folder)) {
-            WeightSource weights = checkpoint.weights();
-            for (String name : weights.names()) {
-                byte[] data = new byte[(int) weights.info(name).bytes()];
-                weights.read(name).get(data);
-                long[] shape = weights.info(name).shape().stream()
-                        .mapToLong(Long::longValue)
-                        .toArray();
-                tensors.add(new NamedTensor(name, weights.info(name).dtype(), shape, data));
-            }
-        }
-        return tensors;
-    }
-
-    private Path changed(UnaryOperator<String> config, String name, UnaryOperator<NamedTensor> change)
-            throws IOException {
-        List<NamedTensor> tensors = new ArrayList<>(tensors(STORED));
-        tensors.replaceAll(tensor -> tensor.name().equals(name) ? change.apply(tensor) : tensor);
-        tensors.removeIf(tensor -> tensor.name().isEmpty());
-        Path folder = Files.createTempDirectory(temp, "changed");
-        Files.writeString(folder.resolve("config.json"), config.apply(Files.readString(STORED.resolve("config.json"))));
-        SafetensorsWriter.write(folder.resolve("model.safetensors"), tensors, Map.of());
-        return folder;
-    }
-
-    private void refused(UnaryOperator<String> config, String name, UnaryOperator<NamedTensor> change, String... parts)
-            throws IOException {
-        Path folder = changed(config, name, change);
-        assertThatThrownBy(() -> Checkpoint.open(folder))
-                .isInstanceOfSatisfying(
-                        QLoraException.class, e -> assertThat(e.kind()).isEqualTo(QLoraException.Kind.INPUT))
-                .message()
-                .contains(parts)
-                .hasLineCount(1);
-    }
-
     private static UnaryOperator<NamedTensor> state(String text, String by) {
         return tensor -> {
             byte[] data = new String(tensor.data(), StandardCharsets.UTF_8)
@@ -157,20 +117,10 @@ class StoredWeightsTest {
         };
     }
 
-    private static UnaryOperator<NamedTensor> shaped(DType dtype, long... shape) {
-        return tensor -> {
-            long bytes = dtype.bytes();
-            for (long size : shape) {
-                bytes *= size;
-            }
-            return new NamedTensor(tensor.name(), dtype, shape, Arrays.copyOf(tensor.data(), (int) bytes));
-        };
+    private void refused(UnaryOperator<String> config, String name, UnaryOperator<NamedTensor> change, String... parts)
+            throws IOException {
+        new ChangedCheckpoint(STORED, temp).refused(config, name, change, parts);
     }
-
-    private static final UnaryOperator<NamedTensor> SAME = UnaryOperator.identity();
-
-    private static final UnaryOperator<NamedTensor> GONE =
-            tensor -> new NamedTensor("", DType.U8, new long[] {0}, new byte[0]);
 
     @Test
     void whatDoesNotFitTogetherIsRefusedBeforeAnythingIsLoaded() throws IOException {
@@ -233,7 +183,12 @@ class StoredWeightsTest {
                 "",
                 SAME,
                 "its bnb_4bit_use_double_quant is true, but false");
-        refused(text -> text.replace("\"load_in_8bit\": false", "\"load_in_8bit\": true"), "", SAME, "QLORA-T007");
+        refused(
+                text -> text.replace("\"load_in_8bit\": false", "\"load_in_8bit\": true"),
+                "",
+                SAME,
+                "QLORA-T007",
+                "use one that bitsandbytes quantised to 4 or 8 bits");
         refused(
                 text -> text.replace("\"uint8\"", "\"int3\""),
                 "",

@@ -40,7 +40,7 @@ final class ExportCommand extends AdapterCommand {
     @Option(
             names = "--quantize",
             description =
-                    "With --merge: quantise the merged weights, to the 4-bit format that the run was trained with, and say "
+                    "With --merge: quantise the merged weights, to the 4 or 8 bits that the run was trained with, and say "
                             + "how much that changes them.")
     boolean quantize;
 

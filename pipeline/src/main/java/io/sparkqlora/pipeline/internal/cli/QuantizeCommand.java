@@ -22,8 +22,8 @@ import picocli.CommandLine.Option;
 @Command(
         name = "quantize",
         description =
-                "Writes the base of a job in 4 bits (load_in_4bit and the bnb_4bit_ keys), as transformers saves what "
-                        + "bitsandbytes quantised: to the bits that training with these keys quantises it to. Of the job it needs "
+                "Writes the base of a job in 4 bits (load_in_4bit and the bnb_4bit_ keys), or in 8 (load_in_8bit), as "
+                        + "transformers saves what bitsandbytes quantised: to the bits that training with these keys quantises it to. Of the job it needs "
                         + "model_name_or_path alone.")
 final class QuantizeCommand extends QLoraCommand {
 
@@ -40,7 +40,8 @@ final class QuantizeCommand extends QLoraCommand {
     @Override
     Map<String, Object> execute() {
         JobConfig config = options.configOfModel();
-        if (!config.get(QuantizationKeys.LOAD_IN_4BIT)) {
+        boolean in8bit = config.get(QuantizationKeys.LOAD_IN_8BIT);
+        if (!in8bit && !config.get(QuantizationKeys.LOAD_IN_4BIT)) {
             throw FormatErrors.nothingToQuantize();
         }
         // on the processor, whose bits are those of a GPU
@@ -48,7 +49,7 @@ final class QuantizeCommand extends QLoraCommand {
                 Device device = Devices.open("cpu")) {
             QuantizedCheckpoint written =
                     QuantizedCheckpoint.write(device, base, EngineSettings.quantization(config, base.config()), out);
-            console.err().println(base.folder() + " is in 4 bits in " + out);
+            console.err().println(base.folder() + " is in " + (in8bit ? 8 : 4) + " bits in " + out);
             Map<String, Object> outcome = new LinkedHashMap<>();
             outcome.put("path", out.toAbsolutePath().toString());
             outcome.put("bytes", written.bytes());

@@ -24,6 +24,8 @@ import picocli.CommandLine.Option;
 /** The options that give a model's shape and the size of a step. */
 final class ShapeOptions {
 
+    private static final String INT8 = "int8";
+
     @ArgGroup(multiplicity = "1")
     Base base;
 
@@ -152,18 +154,21 @@ final class ShapeOptions {
     /** @param stored format of a checkpoint that is quantised already; else null */
     private QuantizationConfig quantization(StoredQuantization stored) {
         QuantizationConfig asked = quantization();
-        if (stored != null && (!asked.loadIn4bit() || asked.bnb4bitQuantType() != stored.quantType())) {
-            String type = stored.quantType().name().toLowerCase(Locale.ROOT);
-            throw FormatErrors.notTheCheckpoints("--quant", quant, name(), type);
+        if (stored != null && !quant.equals(name(stored))) {
+            throw FormatErrors.notTheCheckpoints("--quant", quant, name(), name(stored));
         }
         return asked.as(stored);
     }
 
+    private static String name(StoredQuantization stored) {
+        return stored.loadIn8bit() ? INT8 : stored.quantType().name().toLowerCase(Locale.ROOT);
+    }
+
     private QuantizationConfig quantization() {
         var compute = EngineSettings.computeType(Choices.of("--dtype", dtype, "bfloat16", "float16", "float32"));
-        return switch (Choices.of("--quant", quant, "nf4", "fp4", "int8", "none")) {
+        return switch (Choices.of("--quant", quant, "nf4", "fp4", INT8, "none")) {
             case "none" -> QuantizationConfig.dense(compute);
-            case "int8" -> QuantizationConfig.int8(compute);
+            case INT8 -> QuantizationConfig.int8(compute);
             case "nf4" -> QuantizationConfig.nf4(compute);
             default -> new QuantizationConfig(
                     true, QuantFormat.Type.FP4, true, QuantizationConfig.DEFAULT_BLOCK_SIZE, compute);

@@ -46,7 +46,7 @@ public record AdapterChoice(AdapterSource source, JobConfig config, Adapter adap
     }
 
     /**
-     * Writes the base with the adapter merged into it, on the processor, whose 4-bit weights are those of a GPU.
+     * Writes the base with the adapter merged into it, on the processor, whose quantised weights are those of a GPU.
      *
      * @throws io.sparkqlora.kernels.QLoraException INPUT if the base is not the run's; CONFIG if the folder can't be written
      */
@@ -59,12 +59,12 @@ public record AdapterChoice(AdapterSource source, JobConfig config, Adapter adap
     }
 
     /**
-     * As {@link #merge}, in the 4 bits that the run was trained with, or that the job says.
+     * As {@link #merge}, in the 4 or 8 bits that the run was trained with, or that the job says.
      *
-     * @throws io.sparkqlora.kernels.QLoraException as {@link #merge}, and CONFIG if the base is not held in 4 bits
+     * @throws io.sparkqlora.kernels.QLoraException as {@link #merge}, and CONFIG if the base is not held quantised
      */
     public QuantizedCheckpoint mergeQuantized(ComputeType dtype, Path out) {
-        if (!config.get(QuantizationKeys.LOAD_IN_4BIT)) {
+        if (!config.get(QuantizationKeys.LOAD_IN_4BIT) && !config.get(QuantizationKeys.LOAD_IN_8BIT)) {
             throw FormatErrors.noFormatToMergeTo(adapterId());
         }
         try (Checkpoint base = base();

@@ -42,13 +42,18 @@ public final class StoredFormat {
 
     private static Map<ConfigKey<?>, Object> values(StoredQuantization stored) {
         Map<ConfigKey<?>, Object> values = new LinkedHashMap<>();
-        values.put(QuantizationKeys.LOAD_IN_8BIT, false);
-        values.put(QuantizationKeys.LOAD_IN_4BIT, true);
-        values.put(
-                QuantizationKeys.BNB_4BIT_QUANT_TYPE, stored.quantType().name().toLowerCase(Locale.ROOT));
-        values.put(QuantizationKeys.BNB_4BIT_USE_DOUBLE_QUANT, stored.doubleQuant());
-        values.put(QuantizationKeys.BNB_4BIT_BLOCKSIZE, stored.blockSize());
-        values.put(QuantizationKeys.BNB_4BIT_QUANT_STORAGE, stored.storage().torchName());
+        values.put(QuantizationKeys.LOAD_IN_8BIT, stored.loadIn8bit());
+        values.put(QuantizationKeys.LOAD_IN_4BIT, !stored.loadIn8bit());
+        if (stored.loadIn8bit()) {
+            values.put(QuantizationKeys.LLM_INT8_THRESHOLD, stored.llmInt8Threshold());
+        } else {
+            values.put(
+                    QuantizationKeys.BNB_4BIT_QUANT_TYPE,
+                    stored.quantType().name().toLowerCase(Locale.ROOT));
+            values.put(QuantizationKeys.BNB_4BIT_USE_DOUBLE_QUANT, stored.doubleQuant());
+            values.put(QuantizationKeys.BNB_4BIT_BLOCKSIZE, stored.blockSize());
+            values.put(QuantizationKeys.BNB_4BIT_QUANT_STORAGE, stored.storage().torchName());
+        }
         List<String> skipped = stored.skipModules().patterns();
         values.put(QuantizationKeys.LLM_INT8_SKIP_MODULES, skipped == null ? List.of("lm_head") : skipped);
         return values;

@@ -20,13 +20,13 @@ public final class CheckpointValidator {
 
     /**
      * @param location file of a tensor (of the checkpoint where it is in none), for errors
-     * @return the configuration, with the size of the blocks where weights are stored in 4 bits
+     * @return the configuration, with the size of the blocks where weights are stored in them
      */
     public static ModelConfig validate(ModelConfig config, WeightSource weights, UnaryOperator<String> location) {
         StoredWeights.Found stored =
                 config.quantization() == null ? null : StoredWeights.check(config, weights, location);
         ModelTensors.of(config).forEach((name, shape) -> {
-            if (stored == null || !stored.packed().contains(name)) {
+            if (stored == null || !stored.names().contains(name)) {
                 validate(name, shape, weights, location.apply(name));
             }
         });

@@ -22,7 +22,8 @@ import java.util.Locale;
  * @param nestedOffset mean of the scales; 0 without double quantisation
  */
 public record PackedWeight(
-        String name, long rows, long cols, QuantFormat format, QuantStorage storage, float nestedOffset) {
+        String name, long rows, long cols, QuantFormat format, QuantStorage storage, float nestedOffset)
+        implements StoredWeight {
 
     public static final String ABSMAX = ".absmax";
     public static final String QUANT_MAP = ".quant_map";
@@ -40,7 +41,12 @@ public record PackedWeight(
         return Arrays.stream(QuantFormat.Type.values()).anyMatch(type -> source.contains(state(weight, type)));
     }
 
-    /** Names of the tensors that stand beside it. */
+    @Override
+    public String form() {
+        return "as " + format;
+    }
+
+    @Override
     public List<String> parts() {
         List<String> parts = new ArrayList<>(List.of(name + ABSMAX, name + QUANT_MAP, state(name, format.type())));
         if (format.doubleQuant()) {

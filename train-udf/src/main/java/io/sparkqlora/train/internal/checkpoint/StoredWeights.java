@@ -19,7 +19,7 @@ final class StoredWeights {
     private final StoredQuantization says;
     private final WeightSource weights;
     private final UnaryOperator<String> location;
-    private final Set<String> packed = new HashSet<>();
+    private final Set<String> stored = new HashSet<>();
     private PackedWeight first;
 
     private StoredWeights(StoredQuantization says, WeightSource weights, UnaryOperator<String> location) {
@@ -28,42 +28,49 @@ final class StoredWeights {
         this.location = location;
     }
 
-    /** What was found: the weights that are stored in 4 bits, and the size of their blocks. */
-    record Found(Set<String> packed, int blockSize) {}
+    /** What was found: the weights that are stored quantised, and the size of their blocks; 0 in 8 bits. */
+    record Found(Set<String> names, int blockSize) {}
 
     static Found check(ModelConfig config, WeightSource weights, UnaryOperator<String> location) {
         StoredWeights stored = new StoredWeights(config.quantization(), weights, location);
         for (GroupSpec group : ModelLayout.of(config).groups()) {
             group.parts().forEach(part -> stored.check(part, group));
         }
-        if (stored.first == null) {
+        if (stored.stored.isEmpty()) {
             throw CheckpointErrors.configValue(
                     location.apply(""),
                     "quantization_config.llm_int8_skip_modules",
                     String.valueOf(stored.says.skipModules().patterns()),
                     "one that leaves a linear layer quantised");
         }
-        return new Found(stored.packed, stored.first.format().blockSize());
+        return new Found(
+                stored.stored, stored.first == null ? 0 : stored.first.format().blockSize());
     }
 
     private void check(GroupSpec.Part part, GroupSpec group) {
         String name = part.weightName();
-        boolean there = PackedWeight.isStored(weights, name);
+        boolean there = says.loadIn8bit() ? Int8Weight.isStored(weights, name) : PackedWeight.isStored(weights, name);
         if (!group.quantizable()) {
             if (there) {
-                throw FormatErrors.packedOutput(location.apply(name), name);
+                throw FormatErrors.storedOutput(location.apply(name), name, says.loadIn8bit());
             }
             return;
         }
         if (there == says.skipModules().skips(part.name()) && weights.contains(name)) {
-            throw FormatErrors.otherStorage(location.apply(name), name, there);
+            throw FormatErrors.otherStorage(location.apply(name), name, there, says.loadIn8bit());
         }
-        if (there) {
-            add(PackedWeight.read(weights, name, part.outFeatures(), group.inFeatures(), location.apply(name)));
+        if (!there) {
+            return;
         }
+        if (says.loadIn8bit()) {
+            Int8Weight.read(weights, name, part.outFeatures(), group.inFeatures(), location.apply(name));
+        } else {
+            requireSame(PackedWeight.read(weights, name, part.outFeatures(), group.inFeatures(), location.apply(name)));
+        }
+        stored.add(name);
     }
 
-    private void add(PackedWeight weight) {
+    private void requireSame(PackedWeight weight) {
         requireSame(weight, "quant_type", says.quantType(), weight.format().type());
         requireSame(
                 weight,
@@ -79,7 +86,6 @@ final class StoredWeights {
                 "blocksize",
                 says.blockSize() > 0 ? says.blockSize() : first.format().blockSize(),
                 weight.format().blockSize());
-        packed.add(weight.name());
     }
 
     private void requireSame(PackedWeight weight, String what, Object expected, Object actual) {

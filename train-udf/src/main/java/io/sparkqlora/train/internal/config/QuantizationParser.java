@@ -4,6 +4,7 @@ package io.sparkqlora.train.internal.config;
 import io.sparkqlora.kernels.QuantFormat;
 import io.sparkqlora.train.CheckpointErrors;
 import io.sparkqlora.train.QuantStorage;
+import io.sparkqlora.train.QuantizationConfig;
 import io.sparkqlora.train.SkipModules;
 import io.sparkqlora.train.StoredQuantization;
 import io.sparkqlora.train.internal.json.JsonFields;
@@ -18,6 +19,9 @@ final class QuantizationParser {
     /** transformers' own name for the block size is none; where a file says it all the same, this is the name. */
     private static final String BLOCK_SIZE = "bnb_4bit_blocksize";
 
+    private static final String THRESHOLD = "llm_int8_threshold";
+    private static final String FP16_WEIGHT = "llm_int8_has_fp16_weight";
+
     private QuantizationParser() {}
 
     /** How weights are stored; null where they are not quantised. */
@@ -27,6 +31,10 @@ final class QuantizationParser {
             return null;
         }
         requireReadable(given);
+        return given.flag("load_in_8bit") ? int8(given) : int4(given);
+    }
+
+    private static StoredQuantization int4(JsonFields given) {
         return new StoredQuantization(
                 type(given),
                 given.flag("bnb_4bit_use_double_quant"),
@@ -41,12 +49,30 @@ final class QuantizationParser {
         if (!method.equals("bitsandbytes")) {
             throw CheckpointErrors.alreadyQuantized(given.source(), method);
         }
-        if (!given.flag("load_in_4bit") || given.flag("load_in_8bit")) {
+        if (given.flag("load_in_4bit") == given.flag("load_in_8bit")) {
             throw CheckpointErrors.alreadyQuantized(
                     given.source(),
                     "bitsandbytes with load_in_4bit " + given.flag("load_in_4bit") + ", load_in_8bit "
                             + given.flag("load_in_8bit"));
         }
+    }
+
+    private static StoredQuantization int8(JsonFields given) {
+        if (given.flag(FP16_WEIGHT)) {
+            throw CheckpointErrors.unsupportedFeature(
+                    given.source(),
+                    given.prefix() + FP16_WEIGHT,
+                    "true",
+                    "what it keeps is not quantised; only false is");
+        }
+        double threshold = QuantizationConfig.DEFAULT_INT8_THRESHOLD;
+        if (given.has(THRESHOLD)) {
+            threshold = given.notNegative(THRESHOLD);
+            if (threshold > QuantizationConfig.MAX_INT8_THRESHOLD) {
+                throw given.wrong(THRESHOLD, "a number from 0 to 65504");
+            }
+        }
+        return StoredQuantization.int8(threshold, skipModules(given));
     }
 
     private static QuantFormat.Type type(JsonFields given) {

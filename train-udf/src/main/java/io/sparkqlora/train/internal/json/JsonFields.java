@@ -99,6 +99,16 @@ public record JsonFields(ObjectNode json, String source, String prefix) {
         return value;
     }
 
+    /** A finite number, 0 or more. */
+    public double notNegative(String key) {
+        JsonNode node = json.path(key);
+        double value = node.asDouble();
+        if (!node.isNumber() || !(value >= 0) || Double.isInfinite(value)) {
+            throw wrong(key, "a number, 0 or more");
+        }
+        return value;
+    }
+
     /** A boolean; false where it is absent or null. */
     public boolean flag(String key) {
         if (has(key) && !json.path(key).isBoolean()) {
@@ -128,6 +138,17 @@ public record JsonFields(ObjectNode json, String source, String prefix) {
             throw wrong(key, "a list of strings");
         }
         return texts;
+    }
+
+    /** A list of {@code count} finite numbers over zero. */
+    public List<Double> positives(String key, int count) {
+        List<Double> numbers = new ArrayList<>();
+        json.path(key).forEach(node -> numbers.add(node.isNumber() ? node.asDouble() : Double.NaN));
+        boolean good = numbers.stream().allMatch(number -> number > 0 && !number.isInfinite());
+        if (!json.path(key).isArray() || numbers.size() != count || !good) {
+            throw wrong(key, "a list of " + count + " numbers over 0");
+        }
+        return numbers;
     }
 
     /** An object, or null where the key is absent or null. */

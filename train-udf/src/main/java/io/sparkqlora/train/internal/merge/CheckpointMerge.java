@@ -25,7 +25,7 @@ public final class CheckpointMerge {
      * Writes the checkpoint; a folder without its {@code config.json} holds none.
      *
      * @param base the folder of the base
-     * @param held the weights that the base holds in 4 bits, by name
+     * @param held the weights that the base holds quantised, by name
      * @return bytes of the weights
      */
     public long write(Path base, Map<String, List<String>> tensorsByFile, Map<String, HeldFormat> held, Path folder)
@@ -49,7 +49,7 @@ public final class CheckpointMerge {
         return output.bytes();
     }
 
-    /** What stands beside a weight in 4 bits goes with it; a file of nothing else is not written. */
+    /** What stands beside a quantised weight goes with it; a file of nothing else is not written. */
     private static Map<String, List<String>> withoutParts(
             Map<String, List<String>> tensorsByFile, Map<String, HeldFormat> held) {
         Set<String> parts = held.values().stream()

@@ -26,7 +26,7 @@ public final class DenseOutput implements CheckpointOutput {
 
     /**
      * @param out that type, BF16 or F32
-     * @param held the weights that the base held in 4 bits while the adapter was trained, by name
+     * @param held the weights that the base held quantised while the adapter was trained, by name
      * @param updates what is added to weights, by name
      */
     public DenseOutput(Device device, WeightSource source, DType out, Map<String, HeldFormat> held, Updates updates) {

@@ -5,6 +5,7 @@ import io.sparkqlora.kernels.QuantFormat;
 import io.sparkqlora.train.QuantizationConfig;
 import io.sparkqlora.train.WeightSource;
 import io.sparkqlora.train.internal.checkpoint.PackedWeight;
+import io.sparkqlora.train.internal.checkpoint.StoredWeight;
 import io.sparkqlora.train.internal.linear.GroupSpec;
 import io.sparkqlora.train.internal.model.ModelLayout;
 import java.util.LinkedHashMap;
@@ -16,7 +17,7 @@ import java.util.Map;
  * @param format type, block size, double quantisation; null for 8 bits
  * @param stored where it is stored so, or null where it is quantised when it is read
  */
-public record HeldFormat(QuantFormat format, PackedWeight stored) {
+public record HeldFormat(QuantFormat format, StoredWeight stored) {
 
     /** The weights of a base that are quantised, by name. */
     public static Map<String, HeldFormat> of(
@@ -34,13 +35,11 @@ public record HeldFormat(QuantFormat format, PackedWeight stored) {
 
     private static HeldFormat of(
             WeightSource weights, GroupSpec.Part part, GroupSpec group, QuantizationConfig quantization) {
-        if (quantization.loadIn8bit()) {
-            return new HeldFormat(null, null);
+        StoredWeight stored =
+                StoredWeight.find(weights, part.weightName(), part.outFeatures(), group.inFeatures(), "the base");
+        if (stored instanceof PackedWeight packed) {
+            return new HeldFormat(packed.format(), packed);
         }
-        String name = part.weightName();
-        PackedWeight stored = PackedWeight.isStored(weights, name)
-                ? PackedWeight.read(weights, name, part.outFeatures(), group.inFeatures(), "the base")
-                : null;
-        return new HeldFormat(stored == null ? quantization.format() : stored.format(), stored);
+        return new HeldFormat(quantization.loadIn8bit() ? null : quantization.format(), stored);
     }
 }

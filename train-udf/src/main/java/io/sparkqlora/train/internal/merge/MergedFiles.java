@@ -33,7 +33,17 @@ final class MergedFiles {
 
     /** Has a configuration say which type is written, under the names that transformers 4 and 5 have for it. */
     static void setType(ObjectNode config, DType out) {
-        config.put(config.has("dtype") ? "dtype" : "torch_dtype", out == DType.BF16 ? "bfloat16" : "float32");
+        config.put(config.has("dtype") ? "dtype" : "torch_dtype", torchName(out));
+    }
+
+    /** PyTorch's name of a type that weights have. */
+    static String torchName(DType dtype) {
+        return switch (dtype) {
+            case BF16 -> "bfloat16";
+            case F16 -> "float16";
+            case F32 -> "float32";
+            default -> throw new IllegalArgumentException(dtype + " is no floating-point weight type");
+        };
     }
 
     /** The index of several files. */

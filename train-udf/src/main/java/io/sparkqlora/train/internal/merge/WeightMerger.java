@@ -4,7 +4,6 @@ package io.sparkqlora.train.internal.merge;
 import io.sparkqlora.kernels.Arena;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Device;
-import io.sparkqlora.kernels.Int8Matrix;
 import io.sparkqlora.kernels.Memory;
 import io.sparkqlora.kernels.PlanningDevice;
 import io.sparkqlora.kernels.QuantFormat;
@@ -13,12 +12,14 @@ import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.NamedTensor;
 import io.sparkqlora.train.TensorInfo;
 import io.sparkqlora.train.WeightSource;
+import io.sparkqlora.train.internal.checkpoint.Int8Weight;
 import io.sparkqlora.train.internal.checkpoint.PackedWeight;
+import io.sparkqlora.train.internal.checkpoint.StoredWeight;
 import io.sparkqlora.train.internal.linear.HostCopies;
-import io.sparkqlora.train.internal.model.BaseAllocation;
 import io.sparkqlora.train.internal.safetensors.SafetensorsWriter.Sink;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.Objects;
 
 /**
  * One weight of a linear layer as it was trained with: quantised and dequantised where the base was, the adapter added in F32,
@@ -35,21 +36,14 @@ record WeightMerger(Device device, WeightSource source, DType out) {
     /** What is added: {@code scaling · B·A}; and the lengths of rows after it, or null to leave them. */
     record Update(NamedTensor a, NamedTensor b, NamedTensor magnitude, float scaling) {}
 
-    /** Takes a weight in 4 bits, and how far it is from what it was made of. */
-    interface Packed {
-        void accept(QuantizedMatrix weight, double relativeError) throws IOException;
+    /** Takes a quantised weight, and how far it is from what it was made of. */
+    interface Quantized {
+        void accept(HeldWeight weight, double relativeError) throws IOException;
     }
 
     /** The tensors of one weight. */
     private record Buffers(
-            Tensor source,
-            QuantizedMatrix held,
-            Int8Matrix in8bit,
-            Tensor wide,
-            Tensor a,
-            Tensor b,
-            Tensor magnitude,
-            Tensor norms) {}
+            Tensor source, HeldWeight held, Tensor wide, Tensor a, Tensor b, Tensor magnitude, Tensor norms) {}
 
     /**
      * Writes the weight.
@@ -78,45 +72,46 @@ record WeightMerger(Device device, WeightSource source, DType out) {
      * Quantises the weight. One that nothing is added to, and that was held in that format, stays what it was, bit for bit.
      *
      * @param held as {@link #write} takes it
-     * @param packed gets it, in memory that is freed afterwards
+     * @param target null for 8 bits
+     * @param quantized gets it, in memory that is freed afterwards
      */
-    void quantize(String name, HeldFormat held, Update update, QuantFormat target, Packed packed) throws IOException {
-        boolean same = update == null && held != null && target.equals(held.format());
+    void quantize(String name, HeldFormat held, Update update, QuantFormat target, Quantized quantized)
+            throws IOException {
+        boolean same = update == null && held != null && Objects.equals(target, held.format());
         Arena counting = new PlanningDevice().unboundedArena();
-        takePacked(take(name, held, update, counting), target, same, counting);
+        takeResult(take(name, held, update, counting), target, same, counting);
         try (Memory memory = device.allocate(counting.peakBytes(), "a weight to quantise")) {
             Arena arena = new Arena(memory);
             Buffers buffers = take(name, held, update, arena);
-            PackedBuffers result = takePacked(buffers, target, same, arena);
+            Result result = takeResult(buffers, target, same, arena);
             fill(name, held, update, buffers);
             if (!same) {
-                device.ops().quantization().quantize(buffers.wide(), result.matrix());
-                device.ops().quantization().dequantize(result.matrix(), result.back());
+                result.weight().quantize(device.ops(), buffers.wide());
+                result.weight().dequantize(device.ops(), result.back());
             }
-            packed.accept(result.matrix(), same ? 0 : FrobeniusError.of(device, buffers.wide(), result.back()));
+            quantized.accept(result.weight(), same ? 0 : FrobeniusError.of(device, buffers.wide(), result.back()));
         }
     }
 
-    private record PackedBuffers(QuantizedMatrix matrix, Tensor back) {}
+    private record Result(HeldWeight weight, Tensor back) {}
 
-    private static PackedBuffers takePacked(Buffers buffers, QuantFormat target, boolean same, Arena arena) {
+    private static Result takeResult(Buffers buffers, QuantFormat target, boolean same, Arena arena) {
         if (same) {
-            return new PackedBuffers(buffers.held(), null);
+            return new Result(buffers.held(), null);
         }
         long rows = buffers.wide().rows();
         long cols = buffers.wide().cols();
-        return new PackedBuffers(BaseAllocation.matrix(target, rows, cols, arena), arena.take(DType.F32, rows, cols));
+        return new Result(HeldWeight.take(target, rows, cols, arena), arena.take(DType.F32, rows, cols));
     }
 
     private Buffers take(String name, HeldFormat held, Update update, Arena arena) {
         TensorInfo info = source.info(name);
-        PackedWeight stored = held == null ? null : held.stored();
+        StoredWeight stored = held == null ? null : held.stored();
         long rows = stored == null ? info.rows() : stored.rows();
         long cols = stored == null ? info.cols() : stored.cols();
         return new Buffers(
                 stored == null ? arena.take(info.dtype(), rows, cols) : null,
-                held == null || held.format() == null ? null : BaseAllocation.matrix(held.format(), rows, cols, arena),
-                held != null && held.format() == null ? BaseAllocation.int8(rows, cols, arena) : null,
+                held == null ? null : HeldWeight.take(held.format(), rows, cols, arena),
                 arena.take(DType.F32, rows, cols),
                 update == null ? null : arena.take(DType.F32, update.a().shape()[0], cols),
                 update == null ? null : arena.take(DType.F32, rows, update.b().shape()[1]),
@@ -132,19 +127,17 @@ record WeightMerger(Device device, WeightSource source, DType out) {
         if (held == null) {
             copyIn(name, buffers.source());
             device.ops().elementwise().cast(buffers.source(), buffers.wide());
-        } else if (buffers.in8bit() != null) {
-            Int8Matrix in8bit = buffers.in8bit();
-            copyIn(name, buffers.source());
-            device.ops().vectorwiseInt8().quantize(buffers.source(), in8bit.codes(), in8bit.absmax());
-            device.ops().vectorwiseInt8().dequantize(in8bit.codes(), in8bit.absmax(), buffers.wide());
         } else {
             if (held.stored() == null) {
                 copyIn(name, buffers.source());
-                device.ops().quantization().quantize(buffers.source(), buffers.held());
+                buffers.held().quantize(device.ops(), buffers.source());
+            } else if (held.stored() instanceof PackedWeight packed) {
+                copyIn(packed, buffers.held().in4bit());
             } else {
-                copyIn(held.stored(), buffers.held());
+                copyIn(name, buffers.held().in8bit().codes());
+                copyIn(Int8Weight.scales(name), buffers.held().in8bit().absmax());
             }
-            device.ops().quantization().dequantize(buffers.held(), buffers.wide());
+            buffers.held().dequantize(device.ops(), buffers.wide());
         }
         if (update != null) {
             add(update, buffers);

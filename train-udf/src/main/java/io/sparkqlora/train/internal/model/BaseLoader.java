@@ -15,7 +15,9 @@ import io.sparkqlora.train.FormatErrors;
 import io.sparkqlora.train.TensorInfo;
 import io.sparkqlora.train.TrainErrors;
 import io.sparkqlora.train.WeightSource;
+import io.sparkqlora.train.internal.checkpoint.Int8Weight;
 import io.sparkqlora.train.internal.checkpoint.PackedWeight;
+import io.sparkqlora.train.internal.checkpoint.StoredWeight;
 import io.sparkqlora.train.internal.linear.BaseWeight;
 import io.sparkqlora.train.internal.linear.GroupSpec;
 import io.sparkqlora.train.internal.linear.HostCopies;
@@ -190,8 +192,13 @@ public final class BaseLoader {
     }
 
     private void quantized(Operations ops, String name, QuantizedMatrix target) {
-        if (PackedWeight.isStored(source, name)) {
-            packed(name, target);
+        StoredWeight stored = stored(name, target.rows(), target.cols());
+        if (stored != null) {
+            String form = "as " + target.format();
+            if (!(stored instanceof PackedWeight packed) || !packed.format().equals(target.format())) {
+                throw FormatErrors.heldOtherwise(name, form, stored.form());
+            }
+            packed(packed, target);
             return;
         }
         DType dtype = checked(name, target.rows(), target.cols());
@@ -200,12 +207,14 @@ public final class BaseLoader {
                 .quantize(staged, target)));
     }
 
-    /** What is stored in 4 bits goes where it belongs, byte for byte. */
-    private void packed(String name, QuantizedMatrix target) {
-        PackedWeight stored = PackedWeight.read(source, name, target.rows(), target.cols(), "the checkpoint");
-        if (!stored.format().equals(target.format())) {
-            throw FormatErrors.heldOtherwise(name, "as " + target.format(), "as " + stored.format());
-        }
+    /** @return null where a weight is not stored quantised */
+    private StoredWeight stored(String name, long rows, long cols) {
+        return StoredWeight.find(source, name, rows, cols, "the checkpoint");
+    }
+
+    /** What is stored quantised goes where it belongs, byte for byte. */
+    private void packed(PackedWeight stored, QuantizedMatrix target) {
+        String name = stored.name();
         place(name, target.packed(), staged -> {});
         place(name + PackedWeight.ABSMAX, target.absmax(), staged -> {});
         if (stored.format().doubleQuant()) {
@@ -222,7 +231,13 @@ public final class BaseLoader {
     }
 
     private void int8(Operations ops, String name, Int8Matrix target) {
-        if (PackedWeight.isStored(source, name)) {
+        StoredWeight stored = stored(name, target.rows(), target.cols());
+        if (stored instanceof Int8Weight) {
+            place(name, target.codes(), staged -> {});
+            place(Int8Weight.scales(name), target.absmax(), staged -> {});
+            return;
+        }
+        if (stored != null) {
             throw FormatErrors.heldOtherwise(name, "in 8 bits", "in 4 bits");
         }
         DType dtype = checked(name, target.rows(), target.cols());
@@ -232,8 +247,9 @@ public final class BaseLoader {
     }
 
     private void dense(Operations ops, String name, Tensor target) {
-        if (PackedWeight.isStored(source, name)) {
-            throw FormatErrors.heldOtherwise(name, "dense", "in 4 bits");
+        int bits = StoredWeight.bits(source, name);
+        if (bits > 0) {
+            throw FormatErrors.heldOtherwise(name, "dense", "in " + bits + " bits");
         }
         DType dtype = checked(name, target.rows(), target.cols());
         long piece = Math.max(1, DENSE_PIECE_BYTES / (target.cols() * Float.BYTES));

@@ -1,10 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline;
 
+import io.sparkqlora.train.ModelConfig;
+import io.sparkqlora.train.NamedTensor;
+import io.sparkqlora.train.RandomWeights;
+import io.sparkqlora.train.TensorInfo;
+import io.sparkqlora.train.WeightSource;
+import io.sparkqlora.train.internal.safetensors.SafetensorsWriter;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
 
 /** Jobs over the tiny checkpoint in the test resources: the fixture {@code models/llama} of 2 layers, random weights. */
 public final class TestJobs {
@@ -48,6 +57,25 @@ public final class TestJobs {
             }
         }
         return copy;
+    }
+
+    /** A checkpoint of random weights with biases on q, k and v, and the tiny checkpoint's tokenizer. */
+    public static Path biasedBase(Path folder) throws IOException {
+        copyOfBase(folder);
+        Path file = folder.resolve("config.json");
+        write(file, Files.readString(file).replace("\"llama\"", "\"qwen2\""));
+        WeightSource weights = new RandomWeights(ModelConfig.parse(file), 3);
+        List<NamedTensor> tensors = new ArrayList<>();
+        for (String name : weights.names()) {
+            TensorInfo info = weights.info(name);
+            byte[] data = new byte[Math.toIntExact(info.bytes())];
+            weights.read(name).get(data);
+            long[] shape = info.shape().stream().mapToLong(Long::longValue).toArray();
+            tensors.add(new NamedTensor(name, info.dtype(), shape, data));
+        }
+        Files.delete(folder.resolve("model.safetensors"));
+        SafetensorsWriter.write(folder.resolve("model.safetensors"), tensors, Map.of("format", "pt"));
+        return folder;
     }
 
     /** A small job: 5 steps in chunks of 3, on the backend of the property {@code qlora.test.backend} (cpu). */

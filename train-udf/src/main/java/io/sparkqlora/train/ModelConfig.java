@@ -124,6 +124,13 @@ public record ModelConfig(
         return numKeyValueHeads * headDim;
     }
 
+    /** Tokens of the longest sequence: {@code max_position_embeddings}, or what YaRN makes of the original context. */
+    public int maxSequenceLength() {
+        boolean yarn = rope.yarn() != null;
+        double made = yarn ? rope.factor() * rope.originalMaxPositionEmbeddings() : 0;
+        return (int) Math.max(maxPositionEmbeddings, Math.min(made, Integer.MAX_VALUE));
+    }
+
     /** The same model with other end tokens. */
     public ModelConfig withEosTokenIds(List<Integer> ids) {
         return with(ids, quantization);

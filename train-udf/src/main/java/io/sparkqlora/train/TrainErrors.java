@@ -174,7 +174,7 @@ public final class TrainErrors {
         return input(
                 58,
                 "rope_type " + type
-                        + " is not supported, supported are default, linear, llama3; use another checkpoint",
+                        + " is not supported, supported are default, linear, llama3, yarn, longrope; use another checkpoint",
                 null);
     }
 

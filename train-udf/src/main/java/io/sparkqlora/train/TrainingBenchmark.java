@@ -83,8 +83,8 @@ public record TrainingBenchmark(
         check(
                 "seq",
                 seq,
-                seq >= 2 && seq <= model.maxPositionEmbeddings(),
-                "between 2 and the model's max_position_embeddings, " + model.maxPositionEmbeddings());
+                seq >= 2 && seq <= model.maxSequenceLength(),
+                "between 2 and the model's max_position_embeddings, " + model.maxSequenceLength());
         check("batch", batch, batch >= 1, "at least 1");
         check("adapters", adapters, adapters >= 1, "at least 1");
         check("batch", batch, batch % adapters == 0, "a multiple of the " + adapters + " adapters");

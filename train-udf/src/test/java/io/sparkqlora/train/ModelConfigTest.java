@@ -82,6 +82,56 @@ class ModelConfigTest {
                 .isEqualTo(RopeParameters.unscaled(100000));
     }
 
+    /** Qwen's yarn; Phi's longrope under its older names, whose original context stands beside it. */
+    @Test
+    void readsScaledContexts() {
+        RopeParameters yarn = parse(
+                        "\"max_position_embeddings\": 32768, \"rope_theta\": 1e6, \"rope_scaling\": {\"type\": \"yarn\","
+                                + " \"factor\": 4.0, \"original_max_position_embeddings\": 16384}")
+                .rope();
+        assertThat(yarn)
+                .isEqualTo(RopeParameters.yarn(
+                        1e6, 4, 16384, 0.1 * Math.log(4) + 1, new RopeParameters.Yarn(32, 1, true)));
+        assertThat(parse(
+                                "\"max_position_embeddings\": 32768, \"rope_parameters\": {\"rope_type\": \"yarn\", \"rope_theta\": 1e6,"
+                                        + " \"factor\": 4.0, \"original_max_position_embeddings\": 16384}")
+                        .rope())
+                .isEqualTo(yarn);
+        assertThat(parse("\"max_position_embeddings\": 32768, \"rope_scaling\": {\"type\": \"yarn\", \"factor\": 4}")
+                        .maxSequenceLength())
+                .isEqualTo(131072);
+        assertThat(parse("\"max_position_embeddings\": 4096").maxSequenceLength())
+                .isEqualTo(4096);
+        String phi =
+                "{\"model_type\": \"phi3\", \"hidden_size\": 8, \"num_attention_heads\": 2, \"max_position_embeddings\": 131072,";
+        String scaling = "\"short_factor\": [1, 1.5], \"long_factor\": [1, 30]";
+        RopeParameters longRope = ModelConfig.parse(
+                        phi + " \"rope_scaling\": {\"type\": \"longrope\", " + scaling + "}}", "c.json")
+                .rope();
+        assertThat(longRope)
+                .isEqualTo(RopeParameters.longRope(
+                        10000,
+                        4096,
+                        Math.sqrt(1 + Math.log(32) / Math.log(4096)),
+                        new RopeParameters.LongRope(List.of(1.0, 1.5), List.of(1.0, 30.0))));
+        assertThat(longRope.longestShort()).isEqualTo(4096);
+        for (String type : List.of("su", "yarn")) {
+            assertThat(ModelConfig.parse(
+                                    phi + " \"rope_scaling\": {\"type\": \"" + type + "\", " + scaling + "}}", "c.json")
+                            .rope())
+                    .isEqualTo(longRope);
+        }
+        assertThat(ModelConfig.parse(
+                                phi
+                                        + " \"original_max_position_embeddings\": 8192, \"rope_parameters\": {\"rope_type\":"
+                                        + " \"longrope\", \"rope_theta\": 1e4, \"original_max_position_embeddings\": 5, "
+                                        + scaling + "}}",
+                                "c.json")
+                        .rope()
+                        .longestShort())
+                .isEqualTo(8192);
+    }
+
     @Test
     void llama3RopeTakesTheModelsLengthWhereNoOriginalIsGiven() {
         RopeParameters rope = parse("\"max_position_embeddings\": 4096, \"rope_scaling\": {\"rope_type\": \"llama3\","
@@ -91,10 +141,14 @@ class ModelConfigTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"dynamic", "yarn", "longrope"})
+    @ValueSource(strings = {"dynamic", "su", "ntk"})
     void otherRopeTypesAreRefusedByName(String type) {
         String rope = "\"rope_scaling\": {\"rope_type\": \"" + type + "\", \"factor\": 2.0}";
-        assertRefused(rope, "QLORA-T006", "c.json: rope_scaling.rope_type = " + type, "default, linear, llama3");
+        assertRefused(
+                rope,
+                "QLORA-T006",
+                "c.json: rope_scaling.rope_type = " + type,
+                "default, linear, llama3, yarn, longrope");
     }
 
     @ParameterizedTest

@@ -32,7 +32,7 @@ final class Probe {
         Pass pass = session.pass();
         long mark = pass.arena().mark();
         HostBatch host = HostBatch.of(rows, session.spec().model().vocabSize());
-        Batch batch = Batch.upload(pass, host);
+        Batch batch = Batch.upload(pass, buffers.rope(), host);
         ModelForward forward = new ModelForward(
                 pass, buffers.model(), withAdapter ? buffers.slot().views() : null, buffers.rope());
         Tensor hidden = forward.hidden(batch);

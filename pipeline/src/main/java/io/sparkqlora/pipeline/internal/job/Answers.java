@@ -97,7 +97,7 @@ public final class Answers implements AutoCloseable {
      * @param maxTokens most tokens that it may ever have
      */
     public Dialogue dialogue(int maxTokens) {
-        return generator.dialogue(Math.min(maxTokens, checkpoint.config().maxPositionEmbeddings()), true);
+        return generator.dialogue(Math.min(maxTokens, checkpoint.config().maxSequenceLength()), true);
     }
 
     /** The new text of a continuation, without special tokens. */

@@ -78,7 +78,7 @@ public final class ConfigParser {
                 config.positiveInt("vocab_size"),
                 config.positiveInt("max_position_embeddings"),
                 (float) config.positive("rms_norm_eps"),
-                RopeParser.parse(config, family.partialRotary()),
+                RopeParser.parse(config, family.partialRotary(), headDim),
                 config.flag("tie_word_embeddings"),
                 family.activations().get(config.text(family.activationKey())),
                 config.flag("attention_bias"),

@@ -111,6 +111,7 @@ final class Families {
                     Map.entry("num_attention_heads", 32),
                     Map.entry("hidden_act", "silu"),
                     Map.entry("max_position_embeddings", 4096),
+                    Map.entry(RopeParser.ORIGINAL, 4096),
                     Map.entry("rms_norm_eps", 1e-5),
                     Map.entry("bos_token_id", 1),
                     Map.entry("eos_token_id", 32000),

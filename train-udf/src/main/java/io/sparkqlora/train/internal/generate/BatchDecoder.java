@@ -3,14 +3,18 @@ package io.sparkqlora.train.internal.generate;
 
 import io.sparkqlora.train.Generation;
 import io.sparkqlora.train.GenerationConfig;
+import io.sparkqlora.train.internal.model.RopeTables;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * Continues the prompts of one batch side by side: first all prompts go through the model, as many tokens at a time as a pass
- * may have, then one token of every unfinished answer at a time.
+ * may have, then one token of every unfinished answer at a time. A sequence that its new token makes so long that its rotary embedding is another
+ * one goes through the model whole once more, as in transformers.
  */
 final class BatchDecoder {
 
@@ -67,12 +71,19 @@ final class BatchDecoder {
 
     /** The answers, in the order of the prompts. */
     List<Generation> run(int maxPassTokens) {
-        prefill(maxPassTokens);
+        RopeTables rope = forward.model().rope();
+        read(sequences, maxPassTokens);
         List<Sequence> active = unfinished(sequences);
         while (!active.isEmpty()) {
-            pass(active.stream()
-                    .map(s -> new Segment(s.prompt, s.length - 1, s.tokens, 1, true))
-                    .toList());
+            Map<Boolean, List<Sequence>> again =
+                    active.stream().collect(Collectors.partitioningBy(s -> rope.turnsOtherwiseAt(s.length)));
+            List<Segment> next = again.get(false).stream()
+                    .map(s -> new Segment(s.prompt, s.length - 1, s.tokens, 1, s.length, true))
+                    .toList();
+            if (!next.isEmpty()) {
+                pass(next);
+            }
+            read(again.get(true), maxPassTokens);
             active = unfinished(active);
         }
         return sequences.stream().map(Sequence::answer).toList();
@@ -82,14 +93,16 @@ final class BatchDecoder {
         return sequences.stream().filter(s -> !s.finished()).toList();
     }
 
-    private void prefill(int maxPassTokens) {
+    /** All of what is known of sequences. */
+    private void read(List<Sequence> some, int maxPassTokens) {
         List<Segment> segments = new ArrayList<>();
         int room = maxPassTokens;
-        for (Sequence sequence : sequences) {
-            for (int from = 0; from < sequence.promptLength; ) {
-                int count = Math.min(room, sequence.promptLength - from);
-                boolean last = from + count == sequence.promptLength;
-                segments.add(new Segment(sequence.prompt, from, sequence.tokens, count, last));
+        for (Sequence sequence : some) {
+            int length = sequence.length;
+            for (int from = 0; from < length; ) {
+                int count = Math.min(room, length - from);
+                boolean last = from + count == length;
+                segments.add(new Segment(sequence.prompt, from, sequence.tokens, count, length, last));
                 from += count;
                 room -= count;
                 if (room == 0) {
@@ -105,7 +118,8 @@ final class BatchDecoder {
     }
 
     private void pass(List<Segment> segments) {
-        List<float[]> logits = forward.logits(PassInput.of(slots, segments));
+        List<float[]> logits =
+                forward.logits(PassInput.of(slots, forward.model().rope(), segments));
         int row = 0;
         for (Segment segment : segments) {
             if (segment.last()) {

@@ -68,6 +68,7 @@ public final class CachedDialogue implements AutoCloseable {
         TokenPicker picker = new TokenPicker(config);
         Set<Integer> eos =
                 Set.copyOf(config.eosTokenIds() == null ? model.config().eosTokenIds() : config.eosTokenIds());
+        RopeTables rope = forward.model().rope();
         float[] logits = read(prompt);
         int length = prompt.length;
         boolean ended = false;
@@ -77,7 +78,7 @@ public final class CachedDialogue implements AutoCloseable {
             listener.accept(token);
             ended = eos.contains(token);
             if (!ended && length < prompt.length + config.maxNewTokens()) {
-                logits = feed(length - 1, 1);
+                logits = rope.turnsOtherwiseAt(length) ? read(length) : feed(length - 1, 1, length);
             }
         }
         return new Generation(Arrays.copyOfRange(tokens, prompt.length, length), ended);
@@ -85,6 +86,10 @@ public final class CachedDialogue implements AutoCloseable {
 
     /** How many of a prompt's tokens need not go through the model. */
     public int known(int[] prompt) {
+        RopeTables rope = forward.model().rope();
+        if (rope.row(0, cached) != rope.row(0, prompt.length)) {
+            return 0;
+        }
         int same = Arrays.mismatch(tokens, 0, cached, prompt, 0, prompt.length);
         // the last one's logits are wanted
         return Math.min(same < 0 ? cached : same, prompt.length - 1);
@@ -110,16 +115,27 @@ public final class CachedDialogue implements AutoCloseable {
         int from = known(prompt);
         System.arraycopy(prompt, from, tokens, from, prompt.length - from);
         cached = from;
+        return feedUpTo(prompt.length);
+    }
+
+    /** What is known from its beginning, when it turns otherwise. */
+    private float[] read(int length) {
+        cached = 0;
+        return feedUpTo(length);
+    }
+
+    private float[] feedUpTo(int length) {
         float[] logits = null;
-        while (cached < prompt.length) {
-            logits = feed(cached, Math.min(MAX_PASS_TOKENS, prompt.length - cached));
+        while (cached < length) {
+            logits = feed(cached, Math.min(MAX_PASS_TOKENS, length - cached), length);
         }
         return logits;
     }
 
-    private float[] feed(int from, int count) {
-        Segment segment = new Segment(0, from, tokens, count, true);
-        float[] logits = forward.logits(PassInput.of(slots, List.of(segment))).get(0);
+    private float[] feed(int from, int count, int length) {
+        Segment segment = new Segment(0, from, tokens, count, length, true);
+        PassInput input = PassInput.of(slots, forward.model().rope(), List.of(segment));
+        float[] logits = forward.logits(input).get(0);
         cached = from + count;
         return logits;
     }

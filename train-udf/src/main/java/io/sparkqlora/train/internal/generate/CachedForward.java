@@ -24,7 +24,7 @@ record CachedForward(ModelForward model, KeyValueCache cache) {
         Tensor[] parts = Batch.upload(
                 pass,
                 input.inputIds(),
-                input.positions(),
+                input.ropeRows(),
                 input.cacheRows(),
                 input.queryStarts(),
                 input.keyStarts(),

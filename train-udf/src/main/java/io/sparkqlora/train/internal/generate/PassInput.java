@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train.internal.generate;
 
+import io.sparkqlora.train.internal.model.RopeTables;
 import java.util.Arrays;
 import java.util.List;
 
@@ -8,7 +9,7 @@ import java.util.List;
  * The segments of one run through the model, laid out without padding.
  *
  * @param inputIds tokens
- * @param positions of each token in its sequence
+ * @param ropeRows of each token in the rotary embedding's tables
  * @param cacheRows where each token's key and value go
  * @param queryStarts of the attention's sequences; between the segments stand sequences without queries that pass over the
  *     cache's other rows
@@ -16,13 +17,13 @@ import java.util.List;
  * @param lastRows rows of the hidden states whose logits are wanted, in the order of the segments
  */
 @SuppressWarnings("ArrayRecordComponent")
-record PassInput(int[] inputIds, int[] positions, int[] cacheRows, int[] queryStarts, int[] keyStarts, int[] lastRows) {
+record PassInput(int[] inputIds, int[] ropeRows, int[] cacheRows, int[] queryStarts, int[] keyStarts, int[] lastRows) {
 
     /**
      * @param segments of different prompts, in their order
      */
-    static PassInput of(CacheSlots slots, List<Segment> segments) {
-        Builder builder = new Builder(segments);
+    static PassInput of(CacheSlots slots, RopeTables rope, List<Segment> segments) {
+        Builder builder = new Builder(rope, segments);
         segments.forEach(segment -> builder.add(slots.start(segment.prompt()), segment));
         builder.skipTo(slots.rows());
         return builder.build();
@@ -41,8 +42,9 @@ record PassInput(int[] inputIds, int[] positions, int[] cacheRows, int[] querySt
 
     private static final class Builder {
 
+        private final RopeTables rope;
         private final int[] ids;
-        private final int[] positions;
+        private final int[] ropeRows;
         private final int[] cacheRows;
         private final int[] queryStarts;
         private final int[] keyStarts;
@@ -51,10 +53,11 @@ record PassInput(int[] inputIds, int[] positions, int[] cacheRows, int[] querySt
         private int sequences;
         private int wanted;
 
-        Builder(List<Segment> segments) {
+        Builder(RopeTables rope, List<Segment> segments) {
+            this.rope = rope;
             int size = segments.stream().mapToInt(Segment::count).sum();
             ids = new int[size];
-            positions = new int[size];
+            ropeRows = new int[size];
             cacheRows = new int[size];
             queryStarts = new int[2 * segments.size() + 2];
             keyStarts = new int[2 * segments.size() + 2];
@@ -66,7 +69,7 @@ record PassInput(int[] inputIds, int[] positions, int[] cacheRows, int[] querySt
             int to = segment.from() + segment.count();
             for (int position = segment.from(); position < to; position++) {
                 ids[tokens] = segment.tokens()[position];
-                positions[tokens] = position;
+                ropeRows[tokens] = rope.row(position, segment.length());
                 cacheRows[tokens++] = start + position;
             }
             end(start + to);
@@ -91,7 +94,7 @@ record PassInput(int[] inputIds, int[] positions, int[] cacheRows, int[] querySt
         PassInput build() {
             return new PassInput(
                     ids,
-                    positions,
+                    ropeRows,
                     cacheRows,
                     Arrays.copyOf(queryStarts, sequences + 1),
                     Arrays.copyOf(keyStarts, sequences + 1),

@@ -52,7 +52,7 @@ public record PromptBatches(Device device, BaseModel model, ModelAdapter adapter
                 throw TrainErrors.badPrompt(index, problem, "use the tokenizer that belongs to the model");
             }
         }
-        int max = model.config().maxPositionEmbeddings();
+        int max = model.config().maxSequenceLength();
         if (prompt.length > max - config.maxNewTokens()) {
             throw TrainErrors.promptTooLong(index, prompt.length, config.maxNewTokens(), max);
         }

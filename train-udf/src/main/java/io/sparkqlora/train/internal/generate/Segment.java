@@ -8,7 +8,8 @@ package io.sparkqlora.train.internal.generate;
  * @param from position of the first token
  * @param tokens prompt and answer so far; {@code count} of them from {@code from} on are fed
  * @param count tokens that are fed
+ * @param length tokens of the sequence that are known, by which the rotary embedding goes
  * @param last whether the last of them is the end of what is known, so that its logits are wanted
  */
 @SuppressWarnings("ArrayRecordComponent")
-record Segment(int prompt, int from, int[] tokens, int count, boolean last) {}
+record Segment(int prompt, int from, int[] tokens, int count, int length, boolean last) {}

@@ -14,7 +14,7 @@ import java.util.List;
  * A micro-batch on the device. All vectors are I32.
  *
  * @param inputIds tokens
- * @param positions of each token in its sequence
+ * @param ropeRows of each token in the rotary embedding's tables
  * @param sequences where they lie
  * @param targetRows rows of the hidden states whose prediction counts
  * @param targetLabels the tokens to predict
@@ -24,7 +24,7 @@ import java.util.List;
  */
 public record Batch(
         Tensor inputIds,
-        Tensor positions,
+        Tensor ropeRows,
         Attention.Sequences sequences,
         Tensor targetRows,
         Tensor targetLabels,
@@ -33,17 +33,17 @@ public record Batch(
         Tensor noise) {
 
     /** Copies a batch to the device, in one transfer, without anything random. */
-    public static Batch upload(Pass pass, HostBatch host) {
-        return upload(pass, host, new int[2], new int[0], false);
+    public static Batch upload(Pass pass, RopeTables rope, HostBatch host) {
+        return upload(pass, rope, host, new int[2], new int[0], false);
     }
 
     /** The same of pairs. */
-    static Batch uploadPairs(Pass pass, HostBatch host) {
-        return upload(pass, host, new int[2], new int[0], true);
+    static Batch uploadPairs(Pass pass, RopeTables rope, HostBatch host) {
+        return upload(pass, rope, host, new int[2], new int[0], true);
     }
 
     /** Copies a micro-batch to the device, in one transfer. */
-    static Batch upload(Pass pass, int hiddenSize, List<BatchPart> parts) {
+    static Batch upload(Pass pass, RopeTables rope, int hiddenSize, List<BatchPart> parts) {
         int[] streams = new int[2 * parts.size()];
         for (int i = 0; i < parts.size(); i++) {
             DropoutMasks.Draw draw = parts.get(i).draw();
@@ -53,14 +53,14 @@ public record Batch(
         }
         HostBatch rows = HostBatch.joined(parts.stream().map(BatchPart::rows).toList());
         boolean pairs = parts.get(0).preference() != null;
-        return upload(pass, rows, streams, EmbeddingNoise.bounds(parts, hiddenSize), pairs);
+        return upload(pass, rope, rows, streams, EmbeddingNoise.bounds(parts, hiddenSize), pairs);
     }
 
-    private static Batch upload(Pass pass, HostBatch host, int[] streams, int[] noise, boolean pairs) {
+    private static Batch upload(Pass pass, RopeTables rope, HostBatch host, int[] streams, int[] noise, boolean pairs) {
         int[][] parts = { // streams first, where the arena aligns them
             streams,
             host.inputIds(),
-            host.positions(),
+            rope.rows(host),
             host.starts(),
             host.targetRows(),
             host.targetLabels(),

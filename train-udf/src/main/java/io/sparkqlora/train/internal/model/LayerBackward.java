@@ -140,7 +140,7 @@ record LayerBackward(LayerForward forward, Attention.Sequences sequences, Recomp
     /** Gradients of what attention read become those of what the linear layers made. */
     private void turnBack(DecoderLayer layer, LayerActivations a, QkvColumns d) {
         RopeTables rope = forward.rope();
-        pass().ops().rope().apply(d.turned(), forward.positions(), rope.cos(), rope.sin(), config().headDim(), true);
+        pass().ops().rope().apply(d.turned(), forward.ropeRows(), rope.cos(), rope.sin(), config().headDim(), true);
         if (a.turned() != null) {
             QkvColumns made = QkvColumns.of(a.qkv(), config());
             headNormBackward(d.q(), made.q(), layer.norms().query());

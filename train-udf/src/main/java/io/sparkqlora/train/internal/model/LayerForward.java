@@ -13,9 +13,9 @@ import io.sparkqlora.train.internal.model.BaseModel.DecoderLayer;
  * A decoder layer forward: {@code m = x + o(attention(norm(x)))}, {@code y = m + down(act(gate(norm(m))) · up(norm(m)))}. In
  * families with output norms what is added to x and to m is normalised too.
  *
- * @param positions I32 vector, of each token in its sequence
+ * @param ropeRows I32 vector, of each token in the rotary embedding's tables
  */
-record LayerForward(Pass pass, ModelConfig config, RopeTables rope, Tensor positions, AttentionCall attention) {
+record LayerForward(Pass pass, ModelConfig config, RopeTables rope, Tensor ropeRows, AttentionCall attention) {
 
     /** From {@code input} to {@code output}, both [tokens, hidden], filling {@code a}; they may be the same tensor. */
     void run(DecoderLayer layer, RowAdapters.Layer lora, Tensor input, LayerActivations a, Tensor output) {
@@ -94,7 +94,7 @@ record LayerForward(Pass pass, ModelConfig config, RopeTables rope, Tensor posit
             normalizeHeads(from.q(), layer.norms().query(), to.q());
             normalizeHeads(from.k(), layer.norms().key(), to.k());
         }
-        pass.ops().rope().apply(to.turned(), positions, rope.cos(), rope.sin(), config.headDim(), false);
+        pass.ops().rope().apply(to.turned(), ropeRows, rope.cos(), rope.sin(), config.headDim(), false);
     }
 
     private void normalizeHeads(Tensor x, Tensor weight, Tensor y) {

@@ -46,7 +46,7 @@ public record MicroBatch(Pass pass, BaseModel model, RopeTables rope, Recompute 
      */
     public void run(List<BatchPart> parts) {
         long mark = pass.arena().mark();
-        Batch batch = Batch.upload(pass, model.config().hiddenSize(), parts);
+        Batch batch = Batch.upload(pass, rope, model.config().hiddenSize(), parts);
         recordings.run(new Shape(parts, mark), () -> issue(batch, parts, LayerSteps.NOBODY));
         pass.arena().release(mark);
     }
@@ -58,7 +58,7 @@ public record MicroBatch(Pass pass, BaseModel model, RopeTables rope, Recompute 
      */
     public void run(List<BatchPart> parts, LayerSteps steps) {
         long mark = pass.arena().mark();
-        issue(Batch.upload(pass, model.config().hiddenSize(), parts), parts, steps);
+        issue(Batch.upload(pass, rope, model.config().hiddenSize(), parts), parts, steps);
         pass.arena().release(mark);
     }
 
@@ -131,7 +131,7 @@ public record MicroBatch(Pass pass, BaseModel model, RopeTables rope, Recompute 
     public static void evaluate(ModelForward forward, HostBatch host, Tensor lossSum, LayerSteps steps) {
         Pass pass = forward.pass();
         long mark = pass.arena().mark();
-        Batch batch = Batch.upload(pass, host);
+        Batch batch = Batch.upload(pass, forward.rope(), host);
         Tensor hidden = forward.hidden(batch, steps);
         LoraGroup lora = forward.adapter() == null ? null : forward.adapter().lmHead();
         new LossHead(pass, new OutputHead(pass, forward.model())).forward(hidden, batch, lora, lossSum);
@@ -146,7 +146,7 @@ public record MicroBatch(Pass pass, BaseModel model, RopeTables rope, Recompute 
     public static void evaluatePairs(ModelForward forward, HostBatch host, PreferenceLoss.Dpo preference, Tensor sums) {
         Pass pass = forward.pass();
         long mark = pass.arena().mark();
-        Batch batch = Batch.uploadPairs(pass, host);
+        Batch batch = Batch.uploadPairs(pass, forward.rope(), host);
         PairLoss pairs = new PairLoss(pass, forward.model(), forward.rope());
         Tensor reference = pairs.reference(batch);
         Tensor hidden = forward.hidden(batch);
@@ -156,7 +156,7 @@ public record MicroBatch(Pass pass, BaseModel model, RopeTables rope, Recompute 
 
     private LayerForward forward(Batch batch) {
         AttentionCall call = ModelForward.attention(pass, model.config(), batch.sequences());
-        return new LayerForward(pass, model.config(), rope, batch.positions(), call);
+        return new LayerForward(pass, model.config(), rope, batch.ropeRows(), call);
     }
 
     private Tensor forward(

@@ -15,7 +15,7 @@ import io.sparkqlora.train.internal.model.LayerActivations.Shapes;
  *
  * @param model the base
  * @param adapter or null for the base alone
- * @param rope tables that reach every position
+ * @param rope tables that reach every position of the longest sequence
  */
 public record ModelForward(Pass pass, BaseModel model, ModelAdapter adapter, RopeTables rope) {
 
@@ -46,26 +46,26 @@ public record ModelForward(Pass pass, BaseModel model, ModelAdapter adapter, Rop
     /** As {@link #hidden(Batch)}, for somebody who is told what {@link LayerSteps#walkUp} tells. */
     Tensor hidden(Batch batch, LayerSteps steps) {
         AttentionCall attention = attention(pass, model.config(), batch.sequences());
-        return hidden(batch.inputIds(), batch.positions(), attention, steps);
+        return hidden(batch.inputIds(), batch.ropeRows(), attention, steps);
     }
 
     /**
      * As {@link #hidden(Batch)} with another attention, such as one over a cache.
      *
      * @param inputIds I32 vector
-     * @param positions I32 vector, of each token in its sequence
+     * @param ropeRows I32 vector, of each token in the tables
      */
-    public Tensor hidden(Tensor inputIds, Tensor positions, AttentionCall attention) {
-        return hidden(inputIds, positions, attention, LayerSteps.NOBODY);
+    public Tensor hidden(Tensor inputIds, Tensor ropeRows, AttentionCall attention) {
+        return hidden(inputIds, ropeRows, attention, LayerSteps.NOBODY);
     }
 
-    private Tensor hidden(Tensor inputIds, Tensor positions, AttentionCall attention, LayerSteps steps) {
+    private Tensor hidden(Tensor inputIds, Tensor ropeRows, AttentionCall attention, LayerSteps steps) {
         long tokens = inputIds.cols();
         Tensor hidden = embed(pass, model, inputIds);
         long mark = pass.arena().mark();
         RowAdapters adapters = RowAdapters.all(adapter, tokens);
         LayerActivations buffers = LayerActivations.passing(pass, model.config(), widest(model, adapters, tokens));
-        LayerForward forward = new LayerForward(pass, model.config(), rope, positions, attention);
+        LayerForward forward = new LayerForward(pass, model.config(), rope, ropeRows, attention);
         for (DecoderLayer layer : model.layers()) {
             RowAdapters.Layer lora = adapters.layer(layer.index());
             LayerActivations a = buffers.cut(model.config(), Shapes.of(tokens, lora));

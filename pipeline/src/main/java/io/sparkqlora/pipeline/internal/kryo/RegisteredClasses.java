@@ -35,7 +35,8 @@ final class RegisteredClasses {
 
     /** What a task gives that writes a checkpoint of a table's log, as Delta does every tenth commit. */
     private static final List<String> CHECKPOINTS = List.of(
-            "org.apache.spark.sql.delta.SerializableFileStatus", "[Lorg.apache.spark.sql.delta.SerializableFileStatus;");
+            "org.apache.spark.sql.delta.SerializableFileStatus",
+            "[Lorg.apache.spark.sql.delta.SerializableFileStatus;");
 
     /** What programs that use the library put into their own RDDs and broadcasts. */
     static final List<Class<? extends Record>> RECORDS = List.of(

@@ -50,7 +50,8 @@ class RingFailureTest {
 
     @Test
     void aSlowRankIsWaitedForByThoseThatWaitThemselves() {
-        // rank 1 is late by less than the timeout, and in all by more; ranks that wait for ranks that wait for it are silent to
+        // rank 1 is late by less than the timeout, and in all by more; ranks that wait for ranks that wait for it are
+        // silent to
         // nobody. The timeout has room for a machine that is busy
         List<Ended<Float>> all = Ranks.run(4, Duration.ofSeconds(3), ring -> {
             float sum = 0;

@@ -31,10 +31,12 @@ final class CpuQuantizedLinear implements QuantizedLinear {
 
     private static final long COLUMN_PANEL_MAX = 256;
     /**
-     * Rows of such a panel that are dequantised at once, in BF16 and without matrix units: they, the gradient's columns that
-     * they meet and the sums fit a second-level cache. Matrix units would spend too much of their time on the sums.
+     * Rows of such a panel that are dequantised at once, in BF16: they, the gradient's columns that they meet and the sums fit a
+     * second-level cache.
      */
     private static final long COLUMN_PANEL_DEPTH = 512;
+    /** Columns of such a panel where matrix units multiply: at their speed adding to the sums counts, which is less of wide ones. */
+    private static final long COLUMN_PANEL_WIDE = 512;
     /** With fewer rows the sums cost what the caches save. */
     private static final long COLUMN_PANEL_DEEP = 4096;
     /** oneDNN reads the inner dimension in such steps; see {@link Product#readsPastRows}. */
@@ -169,10 +171,10 @@ final class CpuQuantizedLinear implements QuantizedLinear {
     private void byColumns(Tensor dy, List<QuantizedMatrix> weight, Tensor dx) {
         DType dtype = dy.dtype();
         long inner = dy.cols();
-        long wanted = Math.min(COLUMN_PANEL_MAX, COLUMN_PANEL_BYTES / (inner * dtype.bytes()));
-        Panels panels = Panels.of(dx.cols(), wanted, workers);
-        boolean inPieces = dtype == DType.BF16 && !OneDnn.hasMatrixUnits() && inner >= COLUMN_PANEL_DEEP;
+        boolean inPieces = dtype == DType.BF16 && inner >= COLUMN_PANEL_DEEP;
         long depth = inPieces ? COLUMN_PANEL_DEPTH : inner;
+        long most = inPieces && OneDnn.hasMatrixUnits() ? COLUMN_PANEL_WIDE : COLUMN_PANEL_MAX;
+        Panels panels = Panels.of(dx.cols(), Math.min(most, COLUMN_PANEL_BYTES / (depth * dtype.bytes())), workers);
         eachPanel(panels, weight, dtype, (i, dequantizer, buffer) -> {
             new ColumnPanel(products, dy, dx, panels.start(i), panels.size(i), depth).run(dequantizer, buffer);
         });

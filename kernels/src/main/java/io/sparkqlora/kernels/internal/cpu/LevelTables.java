@@ -48,21 +48,26 @@ final class LevelTables {
      *
      * @param levels sixteen
      * @param units times 64 elements
+     * @param out BF16
      */
-    static void lookUp(byte[] codes, float[] levels, float[] scales, int units, short[] out) {
+    static void lookUp(byte[] codes, float[] levels, float[] scales, int units, byte[] out) {
         FloatVector level = FloatVector.fromArray(FLOATS, levels, 0);
         for (int unit = 0; unit < units; unit++) {
-            IntVector a = level.mul(scales[unit]).reinterpretAsInts();
-            VectorMask<Integer> nan = a.and(0x7fffffff).compare(VectorOperators.GT, EXPONENT);
-            IntVector odd = a.lanewise(VectorOperators.LSHR, 16).and(1);
-            a = a.add(odd).add(0x7fff).blend(a.or(QUIET_NAN), nan).lanewise(VectorOperators.LSHR, 16);
-            ShortVector table = (ShortVector) a.convertShape(VectorOperators.I2S, SHORTS, 0);
+            ShortVector table = (ShortVector) rounded(level, scales[unit]).convertShape(VectorOperators.I2S, SHORTS, 0);
             ShortVector first = (ShortVector)
                     ByteVector.fromArray(BYTES, codes, UNIT * unit).convertShape(VectorOperators.B2S, SHORTS, 0);
             ShortVector second = (ShortVector) ByteVector.fromArray(BYTES, codes, UNIT * unit + UNIT / 2)
                     .convertShape(VectorOperators.B2S, SHORTS, 0);
-            table.rearrange(first.toShuffle()).intoArray(out, UNIT * unit);
-            table.rearrange(second.toShuffle()).intoArray(out, UNIT * unit + UNIT / 2);
+            table.rearrange(first.toShuffle()).reinterpretAsBytes().intoArray(out, 2 * UNIT * unit);
+            table.rearrange(second.toShuffle()).reinterpretAsBytes().intoArray(out, 2 * UNIT * unit + UNIT);
         }
+    }
+
+    /** The sixteen numbers that elements of a block can be: BF16, each in the low half of a lane. */
+    static IntVector rounded(FloatVector level, float scale) {
+        IntVector a = level.mul(scale).reinterpretAsInts();
+        VectorMask<Integer> nan = a.and(0x7fffffff).compare(VectorOperators.GT, EXPONENT);
+        IntVector odd = a.lanewise(VectorOperators.LSHR, 16).and(1);
+        return a.add(odd).add(0x7fff).blend(a.or(QUIET_NAN), nan).lanewise(VectorOperators.LSHR, 16);
     }
 }

@@ -4,7 +4,7 @@ package io.sparkqlora.kernels.internal.cpu;
 import io.sparkqlora.kernels.QuantizedMatrix;
 
 /**
- * 4-bit codes to BF16 through {@link LevelTables}, for matrices whose rows and blocks are whole units of it. Several rows of a
+ * 4-bit codes to BF16 through tables of a block's sixteen numbers, for matrices whose rows and blocks are whole units of it. Several rows of a
  * narrow part are staged together, since each step has a price of its own.
  */
 final class TableDequantizer implements Dequantizer {
@@ -16,13 +16,20 @@ final class TableDequantizer implements Dequantizer {
 
     private final QuantizedMatrix matrix;
     private final float[] levels;
-    private final byte[] bytes = new byte[CHUNK / 2];
+    private final boolean byBytes;
+    private final byte[] bytes = new byte[CHUNK / 2 + ByteTables.OVERREAD];
     private final byte[] codes = new byte[CHUNK];
     private final float[] scales = new float[CHUNK / UNIT];
-    private final short[] values = new short[CHUNK];
+    private final byte[] values = new byte[2 * CHUNK];
 
     TableDequantizer(QuantizedMatrix matrix) {
+        this(matrix, ByteTables.SUPPORTED);
+    }
+
+    /** @param byBytes by {@link ByteTables}, else by {@link LevelTables} */
+    TableDequantizer(QuantizedMatrix matrix, boolean byBytes) {
         this.matrix = matrix;
+        this.byBytes = byBytes;
         this.levels = matrix.format().type().levels();
     }
 
@@ -50,14 +57,18 @@ final class TableDequantizer implements Dequantizer {
             Native.load(matrix.packed().address() + element / 2, bytes, r * cols / 2, cols / 2);
             scales(element, r * (cols / UNIT), cols / UNIT);
         }
-        LevelTables.halves(bytes, rows * cols / 2, codes);
-        LevelTables.lookUp(codes, levels, scales, rows * cols / UNIT, values);
+        if (byBytes) {
+            ByteTables.lookUp(bytes, levels, scales, rows * cols / UNIT, values);
+        } else {
+            LevelTables.halves(bytes, rows * cols / 2, codes);
+            LevelTables.lookUp(codes, levels, scales, rows * cols / UNIT, values);
+        }
         if (rowBytes == 2L * cols) {
-            Native.store(values, 0, rows * cols, target);
+            Native.store(values, 0, 2 * rows * cols, target);
             return;
         }
         for (int r = 0; r < rows; r++) {
-            Native.store(values, r * cols, cols, target + r * rowBytes);
+            Native.store(values, 2 * r * cols, 2 * cols, target + r * rowBytes);
         }
     }
 

@@ -10,11 +10,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.Devices;
+import io.sparkqlora.train.internal.collective.Ranks;
+import io.sparkqlora.train.internal.collective.Ranks.Ended;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterEach;
@@ -131,6 +134,35 @@ class StoredInt8Test {
             }
         }
         assertThat(Files.readString(one.resolve("config.json"))).doesNotContain("quantization_config");
+    }
+
+    /** Codes and scales of a layer are cut into the ranks' parts as they are stored. */
+    @Test
+    void ranksThatShareTheBaseGiveTheSameBits() {
+        assertThat(ofRanks(true)).isEqualTo(ofRanks(false));
+    }
+
+    private static TrainingState ofRanks(boolean sharded) {
+        TrainingArguments arguments = ShardedBaseTest.arguments(2, sharded, Recompute.FULL);
+        List<Ended<TrainingState>> all = Ranks.run(2, Duration.ofSeconds(60), collective -> {
+            try (Device own = Devices.open("cpu");
+                    Checkpoint checkpoint = Checkpoint.open(STORED);
+                    TrainingSession session = TrainingSession.open(
+                            own,
+                            checkpoint.config(),
+                            checkpoint.weights(),
+                            INT8,
+                            TestSessions.LORA,
+                            arguments,
+                            TestSessions.MAX_TOKENS,
+                            sharded ? collective.rank() : 0)) {
+                session.step(ShardedBaseTest.batches(0, collective), collective);
+                session.step(ShardedBaseTest.batches(1, collective), collective);
+                return session.state();
+            }
+        });
+        assertThat(all).allSatisfy(ended -> assertThat(ended.failure()).isNull());
+        return all.get(1).value();
     }
 
     private static UnaryOperator<NamedTensor> scale(float value) {

@@ -2,7 +2,7 @@
 //
 // Rows by index: see RowSelect.java for the contract.
 //
-// Traffic: each selected row read once and written once. An index outside the table is a fault of the caller; it stops the
+// Traffic: each selected row read once and written once; where rows are added, those of one index are read for one that is written. An index outside the table is a fault of the caller; it stops the
 // kernel with a trap rather than touch memory that belongs to something else.
 #include "matrix.cuh"
 
@@ -36,6 +36,29 @@ __device__ __forceinline__ void scatter(const Matrix& source, const int* indices
     });
 }
 
+// The thread of the first of an index' rows adds up all of them: `order` has them side by side. Their number is a matter of the data,
+// and nothing of the launch depends on it.
+template <int V>
+__device__ __forceinline__ void scatter_add(const Matrix& source, const int* indices, const int* order, const Matrix& out,
+                                            long long rows, long long cols, long long out_rows, float factor) {
+    for_each<V>(rows, cols, [&](long long place, long long col) {
+        long long index = checked(indices, checked(order, place, rows), out_rows);
+        if (place > 0 && indices[checked(order, place - 1, rows)] == index) return;
+        float sum[V] = {}, x[V];
+        for (long long at = place; at < rows; at++) {
+            long long row = checked(order, at, rows);
+            if (indices[row] != index) break;
+            load<V>(source, row, col, x);
+#pragma unroll
+            for (int i = 0; i < V; i++) sum[i] += x[i];
+        }
+        load<V>(out, index, col, x);
+#pragma unroll
+        for (int i = 0; i < V; i++) x[i] = fmaf(factor, sum[i], x[i]);
+        store<V>(out, index, col, x);
+    });
+}
+
 }  // namespace
 
 #define VARIANT(V)                                                                                                       \
@@ -46,6 +69,10 @@ __device__ __forceinline__ void scatter(const Matrix& source, const int* indices
     extern "C" __global__ void scatter_##V(Matrix source, const int* indices, Matrix out, long long rows, long long cols, \
                                            long long out_rows) {                                                         \
         scatter<V>(source, indices, out, rows, cols, out_rows);                                                          \
+    }                                                                                                                    \
+    extern "C" __global__ void scatter_add_##V(Matrix source, const int* indices, const int* order, Matrix out,          \
+                                               long long rows, long long cols, long long out_rows, float factor) {       \
+        scatter_add<V>(source, indices, order, out, rows, cols, out_rows, factor);                                       \
     }
 
 VARIANT(8)

@@ -90,4 +90,15 @@ public final class Checks {
         }
         contiguous(tensor);
     }
+
+    /** Rows that are added to those of an F32 table, each with its index there and its place in the order of the sum. */
+    public static void addedRows(Tensor rows, Tensor indices, Tensor order, Tensor table) {
+        floating(rows);
+        vector(indices, DType.I32, rows.rows());
+        vector(order, DType.I32, rows.rows());
+        shape(table, table.rows(), rows.cols());
+        if (table.dtype() != DType.F32) {
+            throw new IllegalArgumentException("rows are added to a table of F32, not of " + table.dtype());
+        }
+    }
 }

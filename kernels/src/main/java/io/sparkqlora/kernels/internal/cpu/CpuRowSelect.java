@@ -5,6 +5,7 @@ import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.RowSelect;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.kernels.internal.Checks;
+import java.util.Arrays;
 
 /** Rows by index. Rows that keep type and scale are copied as bytes. */
 final class CpuRowSelect implements RowSelect {
@@ -35,6 +36,45 @@ final class CpuRowSelect implements RowSelect {
                 move(rows, row, 1f, out, index(indices, row, out.rows()));
             }
         });
+    }
+
+    /** The first of an index' rows adds up all of them, so no two threads write one row. */
+    @Override
+    public void scatterAdd(Tensor rows, Tensor indices, Tensor order, float scale, Tensor out) {
+        Checks.addedRows(rows, indices, order, out);
+        workers.forRange(rows.rows(), Elements.grain(rows.cols()), (from, to) -> {
+            for (long place = from; place < to; place++) {
+                long index = index(indices, index(order, place, rows.rows()), out.rows());
+                if (place == 0 || index != index(indices, index(order, place - 1, rows.rows()), out.rows())) {
+                    addRun(rows, indices, order, place, scale, out.rowRange(index, index + 1));
+                }
+            }
+        });
+    }
+
+    /** Adds the rows from {@code first} on, in order, whose index is the same. */
+    private static void addRun(Tensor rows, Tensor indices, Tensor order, long first, float scale, Tensor out) {
+        int cols = Math.toIntExact(rows.cols());
+        float[][] buffers = Elements.buffers(cols);
+        float[] sum = buffers[0];
+        float[] row = buffers[1];
+        int index = Native.getInt(indices.address() + 4 * index(order, first, rows.rows()));
+        Arrays.fill(sum, 0, cols, 0f);
+        for (long place = first; place < rows.rows(); place++) {
+            long at = index(order, place, rows.rows());
+            if (Native.getInt(indices.address() + 4 * at) != index) {
+                break;
+            }
+            Rows.load(rows, at, 0, cols, row, 0);
+            for (int i = 0; i < cols; i++) {
+                sum[i] += row[i];
+            }
+        }
+        Rows.load(out, 0, 0, cols, row, 0);
+        for (int i = 0; i < cols; i++) {
+            row[i] = Math.fma(scale, sum[i], row[i]);
+        }
+        Rows.store(row, 0, cols, out, 0, 0);
     }
 
     private static long index(Tensor indices, long row, long limit) {

@@ -12,11 +12,13 @@ final class CudaRowSelect implements RowSelect {
     private final Launcher launcher;
     private final Variants gather;
     private final Variants scatter;
+    private final Variants scatterAdd;
 
     CudaRowSelect(Launcher launcher, CudaKernel.Library library) {
         this.launcher = launcher;
         this.gather = Variants.of(library, "row_select", "gather");
         this.scatter = Variants.of(library, "row_select", "scatter");
+        this.scatterAdd = Variants.of(library, "row_select", "scatter_add");
     }
 
     @Override
@@ -53,6 +55,23 @@ final class CudaRowSelect implements RowSelect {
                 .number(walk.rows())
                 .number(walk.cols())
                 .number(out.rows());
+        walk.launch(launcher);
+    }
+
+    @Override
+    public void scatterAdd(Tensor rows, Tensor indices, Tensor order, float scale, Tensor out) {
+        Checks.addedRows(rows, indices, order, out);
+        Rectangle walk = Rectangle.byRow(rows, out);
+        launcher.of(scatterAdd.of(walk, out))
+                .moves(rows, rows)
+                .matrix(rows)
+                .address(indices)
+                .address(order)
+                .matrix(out)
+                .number(walk.rows())
+                .number(walk.cols())
+                .number(out.rows())
+                .number(scale);
         walk.launch(launcher);
     }
 }

@@ -10,6 +10,7 @@ of 12 steps.
 Last run with transformers 5.18.0, peft 0.21.0, torch 2.13.0.
 """
 import os
+import re
 import shutil
 import sys
 
@@ -24,7 +25,12 @@ CASES = {
     "dora": dict(model="llama", target_modules=SEVEN, use_dora=True),
     "bias-all": dict(model="qwen2", target_modules=["q_proj", "down_proj"], bias="all"),
     "bias-lora-only": dict(model="qwen2", target_modules=["q_proj", "o_proj"], bias="lora_only"),
+    "save-embeddings": dict(model="llama", target_modules=["q_proj", "v_proj"], modules_to_save=["embed_tokens", "lm_head"]),
+    "save-norms": dict(model="qwen3", target_modules=["q_proj", "down_proj"], modules_to_save=["norm"]),
+    # tied, scaled embeddings, and norms behind attention and feed-forward
+    "save-tied": dict(model="gemma2", target_modules=["v_proj"], modules_to_save=["embed_tokens", "norm"]),
 }
+SPARED = re.compile(r"bias|layernorm|rmsnorm|(?:^|\.)norm(?:$|\.)|_norm(?:$|\.)")
 STEPS, LR = 12, 5e-3
 LEVELS = torch.tensor([
     -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635, -0.18477343022823334,
@@ -112,10 +118,10 @@ def main(parity, out, name):
             key = key.removesuffix(".weight") if "lora_magnitude_vector" in key else key
             expected["grad." + key] = p.grad.clone()
     model.zero_grad()
-    # transformers' Trainer doesn't decay biases
-    biases = [p for n, p in model.named_parameters() if p.requires_grad and n.endswith("bias")]
-    others = [p for n, p in model.named_parameters() if p.requires_grad and not n.endswith("bias")]
-    groups = [dict(params=others, weight_decay=0.01), dict(params=biases, weight_decay=0.0)]
+    # transformers' Trainer doesn't decay biases and norms
+    spared = [p for n, p in model.named_parameters() if p.requires_grad and SPARED.search(n)]
+    others = [p for n, p in model.named_parameters() if p.requires_grad and not SPARED.search(n)]
+    groups = [dict(params=others, weight_decay=0.01), dict(params=spared, weight_decay=0.0)]
     optimizer = torch.optim.AdamW(groups, lr=LR, betas=(0.9, 0.999), eps=1e-8)
     losses, norms = [], []
     for step in range(STEPS):

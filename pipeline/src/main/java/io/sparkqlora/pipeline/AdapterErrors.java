@@ -24,12 +24,16 @@ public final class AdapterErrors {
                         + ", which is taken from the adapter, or start from a fresh one");
     }
 
-    /** The job's modules are others than those of the adapter that is gone on from. */
-    public static QLoraException otherModules(String module, boolean ofJob, Path folder) {
+    /**
+     * The job's modules are others than those of the adapter that is gone on from.
+     *
+     * @param keys that say which, in words that fit "the job's … mean"
+     */
+    public static QLoraException otherModules(String keys, String module, boolean ofJob, Path folder) {
         return error(
                 161,
                 Kind.CONFIG,
-                "the job's target_modules and their exceptions " + (ofJob ? "mean " : "leave out ") + module
+                "the job's " + keys + " " + (ofJob ? "mean " : "leave out ") + module
                         + ", for which the adapter in " + folder + " (adapter_name_or_path) has "
                         + (ofJob ? "nothing" : "weights")
                         + "; remove these keys, which are taken from the adapter, or start from a fresh one");

@@ -116,6 +116,17 @@ public final class AdapterKeys {
                     + "families Qwen 2 has some, on q_proj, k_proj and v_proj; where there are none, nothing more is trained. "
                     + "weight_decay leaves them alone, as in transformers.");
 
+    public static final ConfigKey<List<String>> MODULES_TO_SAVE = of(
+            LORA,
+            "modules_to_save",
+            ConfigTypes.texts("a module's name or an end of it, or a list of them"),
+            null,
+            "Modules of the base that are trained whole beside the adapter and saved in its files: embed_tokens, lm_head and norms. An "
+                    + "entry means each module whose name ends with it, as in PEFT, so norm means every norm. Masters, gradients and "
+                    + "moments are in F32 (of embed_tokens also with optimizers in 8 bits), which plan shows; a commit takes masters and "
+                    + "moments through the Java heap, so give executors and, for export, the driver memory for them. Where the "
+                    + "base ties embed_tokens and lm_head, what is trained is no longer tied. Not with group_by or stage: dpo.");
+
     /** All of them. */
     public static final List<ConfigKey<?>> ALL = List.of(
             ADAPTER_NAME_OR_PATH,
@@ -131,7 +142,8 @@ public final class AdapterKeys {
             RANK_PATTERN,
             ALPHA_PATTERN,
             USE_DORA,
-            BIAS);
+            BIAS,
+            MODULES_TO_SAVE);
 
     private AdapterKeys() {}
 }

@@ -75,7 +75,8 @@ class JobConfigTest {
     @CsvSource({
         "fp16,bnb_4bit_compute_dtype",
         "use_qalora,plain LoRA",
-        "modules_to_save,magnitudes (use_dora) and biases (bias) are trained",
+        "fan_in_fan_out,adapters are LoRA's",
+        "ensure_weight_tying,are two weights",
         "precompute_ref_log_probs,the reference is the base without the adapter",
         "llm_int8_has_fp16_weight,kept in 8 bits alone",
         "llm_int8_enable_fp32_cpu_offload,every layer is on the device",

@@ -40,7 +40,7 @@ public record AdapterCombination(Type type, Integer svdRank) {
      *     {@code use_rslora} false, so that the scaling is 1 (PEFT keeps the first one's {@code use_rslora}, and so another
      *     scaling than it reckons with)
      * @throws io.sparkqlora.kernels.QLoraException CONFIG if weights are not as many or no numbers, if ranks differ and the
-     *     type is {@link Type#LINEAR}, {@code svdRank} is out of range, or an adapter has magnitudes or biases; INPUT if adapters have a module in different shapes
+     *     type is {@link Type#LINEAR}, {@code svdRank} is out of range, or an adapter has magnitudes, biases or whole modules; INPUT if adapters have a module in different shapes
      */
     public Adapter of(List<Adapter> adapters, List<Double> weights) {
         if (adapters.isEmpty() || adapters.size() != weights.size()) {
@@ -74,6 +74,9 @@ public record AdapterCombination(Type type, Integer svdRank) {
             if (config.bias() != Bias.NONE) {
                 throw TrainedPartErrors.notCombined(
                         i + 1, "bias: " + config.bias().name().toLowerCase(Locale.ROOT));
+            }
+            if (!config.modulesToSave().isEmpty()) {
+                throw TrainedPartErrors.notCombined(i + 1, "modules_to_save");
             }
         }
     }

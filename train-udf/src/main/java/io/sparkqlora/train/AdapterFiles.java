@@ -4,16 +4,19 @@ package io.sparkqlora.train;
 import io.sparkqlora.train.internal.adapter.AdapterConfigJson;
 import io.sparkqlora.train.internal.adapter.AdapterTensors;
 import io.sparkqlora.train.internal.adapter.FileSwap;
+import io.sparkqlora.train.internal.linear.TensorPieces;
 import io.sparkqlora.train.internal.safetensors.SafetensorsWriter;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.DigestInputStream;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -44,12 +47,24 @@ public final class AdapterFiles {
         String json = AdapterConfigJson.write(adapter);
         try (FileSwap swap = new FileSwap(folder)) {
             // the configuration goes in last: a folder without it is no adapter
-            swap.add(WEIGHTS, file -> SafetensorsWriter.write(file, adapter.tensors(), Map.of("format", "pt")));
+            swap.add(WEIGHTS, file -> writeTensors(adapter, file));
             swap.add(CONFIG, file -> Files.writeString(file, json));
             swap.commit();
         } catch (IOException e) {
             throw CheckpointErrors.unwritable(folder, e);
         }
+    }
+
+    private static void writeTensors(Adapter adapter, Path file) throws IOException {
+        Map<String, List<NamedTensor>> wholes = TensorPieces.wholes(adapter.tensors());
+        Map<String, TensorInfo> infos = new LinkedHashMap<>();
+        wholes.forEach(
+                (name, pieces) -> infos.put(name, new TensorInfo(pieces.get(0).dtype(), TensorPieces.shape(pieces))));
+        SafetensorsWriter.write(file, infos, Map.of("format", "pt"), (name, sink) -> {
+            for (NamedTensor piece : wholes.get(name)) {
+                sink.write(ByteBuffer.wrap(piece.data()));
+            }
+        });
     }
 
     /**

@@ -23,14 +23,22 @@ public final class AdapterFit {
     }
 
     /**
+     * Full names of the modules that are trained whole.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException CONFIG if an entry of the options about modules matches none, or one that it can't
+     */
+    public static Set<String> savedModules(LoraConfig lora, ModelConfig model) {
+        return ModelLayout.of(model).adapter(lora).savedModules();
+    }
+
+    /**
      * Checks that an adapter's tensors are those that its configuration gives on a base of this shape.
      *
      * @throws io.sparkqlora.kernels.QLoraException INPUT if one is missing, too many, or has another shape; CONFIG as
      *     {@link #modules}
      */
     public static void require(Adapter adapter, ModelConfig model) {
-        AdapterLayout layout =
-                new AdapterLayout(ModelLayout.of(model).groups(), modules(adapter.config(), model), adapter.config());
+        AdapterLayout layout = ModelLayout.of(model).adapter(adapter.config());
         AdapterCheck.byName("the adapter", layout, List.of(), adapter.tensors());
     }
 }

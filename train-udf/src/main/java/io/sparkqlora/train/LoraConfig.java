@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train;
 
+import java.util.List;
+
 /**
  * The low-rank adapter, with the names and meanings of PEFT's {@code LoraConfig}: {@code y = W·x + scaling · B·A·dropout(x)}.
  *
@@ -15,6 +17,8 @@ package io.sparkqlora.train;
  * @param alphaPattern numerators of modules that have another than {@code loraAlpha}
  * @param useDora whether the lengths of the weights' rows are trained apart from their directions (DoRA, Liu et al., 2024)
  * @param bias which biases of the base are trained
+ * @param modulesToSave names, or ends of names, of modules that are trained whole beside the adapter; see {@link SavedModuleErrors} for
+ *     what can't be
  */
 public record LoraConfig(
         int r,
@@ -27,9 +31,14 @@ public record LoraConfig(
         ModulePattern rankPattern,
         ModulePattern alphaPattern,
         boolean useDora,
-        Bias bias) {
+        Bias bias,
+        List<String> modulesToSave) {
 
     public LoraConfig {
+        modulesToSave = List.copyOf(modulesToSave);
+        if (modulesToSave.stream().anyMatch(String::isBlank)) {
+            throw TrainErrors.badArgument("modules_to_save", modulesToSave, "names of modules, or ends of names");
+        }
         if (r < 1) {
             throw TrainErrors.badArgument("r", r, "at least 1");
         }
@@ -96,7 +105,8 @@ public record LoraConfig(
                 rankPattern,
                 alphaPattern,
                 useDora,
-                bias);
+                bias,
+                modulesToSave);
     }
 
     /** A builder with PEFT's defaults. */
@@ -118,6 +128,7 @@ public record LoraConfig(
         private ModulePattern alphaPattern = ModulePattern.NONE;
         private boolean useDora;
         private Bias bias = Bias.NONE;
+        private List<String> modulesToSave = List.of();
 
         private Builder() {}
 
@@ -187,6 +198,12 @@ public record LoraConfig(
             return this;
         }
 
+        /** Modules that are trained whole; none. */
+        public Builder modulesToSave(List<String> value) {
+            modulesToSave = value;
+            return this;
+        }
+
         /**
          * The configuration.
          *
@@ -204,7 +221,8 @@ public record LoraConfig(
                     rankPattern,
                     alphaPattern,
                     useDora,
-                    bias);
+                    bias,
+                    modulesToSave);
         }
     }
 }

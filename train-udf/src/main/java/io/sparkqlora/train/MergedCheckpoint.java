@@ -5,6 +5,7 @@ import io.sparkqlora.kernels.Device;
 import io.sparkqlora.train.internal.linear.AdapterCheck;
 import io.sparkqlora.train.internal.linear.AdapterLayout;
 import io.sparkqlora.train.internal.linear.LoraTargets;
+import io.sparkqlora.train.internal.linear.TensorPieces;
 import io.sparkqlora.train.internal.merge.CheckpointMerge;
 import io.sparkqlora.train.internal.merge.CheckpointOutput;
 import io.sparkqlora.train.internal.merge.DenseOutput;
@@ -32,12 +33,14 @@ public record MergedCheckpoint(Path folder, int mergedWeights, long bytes) {
     private static final String A = ".lora_A.weight";
     private static final String B = ".lora_B.weight";
     private static final String BIAS = ".bias";
+    private static final String WEIGHT = ".weight";
     private static final String MAGNITUDE = ".lora_magnitude_vector";
 
     /**
      * Writes {@code W + scaling · B·A} for each linear layer of the base, {@code W} being what the adapter was trained with: the
      * weight quantised and dequantised where {@code quantization} says so (as it is stored, where the base is quantised already),
-     * else the weight itself; with DoRA its rows are given the adapter's lengths. Weights are added to in F32
+     * else the weight itself; with DoRA its rows are given the adapter's lengths. Modules that were trained whole take the place of the
+     * base's. Weights are added to in F32
      * and rounded once. The base's files keep their names and number, tokenizer and generation options are copied. Beside the
      * adapter it needs memory for one tensor at a time.
      *
@@ -77,20 +80,27 @@ public record MergedCheckpoint(Path folder, int mergedWeights, long bytes) {
     static Updates updates(ModelConfig config, ModelLayout layout, Adapter adapter) {
         Updates updates = new Updates();
         Set<String> targets = LoraTargets.resolve(adapter.config(), layout.moduleNames());
-        AdapterLayout own = LoraTargets.layout(adapter.config(), layout.groups());
+        AdapterLayout own = layout.adapter(adapter.config());
         Map<String, NamedTensor> tensors = AdapterCheck.byName("the adapter", own, List.of(), adapter.tensors());
         for (NamedTensor tensor : adapter.tensors()) {
             if (tensor.name().endsWith(BIAS)) {
                 String name = tensor.name().substring(PREFIX.length()).replace(".base_layer.", ".");
-                updates.replace(name, tensor);
+                updates.replace(name, List.of(tensor));
             }
+        }
+        Map<String, List<NamedTensor>> wholes = TensorPieces.wholes(adapter.tensors());
+        for (String module : own.savedModules()) {
+            if (config.tieWordEmbeddings() && layout.tied(module)) {
+                throw SavedModuleErrors.mergeIntoTied(module);
+            }
+            updates.replace(module + WEIGHT, wholes.get(PREFIX + module + WEIGHT));
         }
         for (String module : targets) {
             if (config.tieWordEmbeddings() && module.equals("lm_head")) {
                 throw OptionErrors.mergeIntoTied(module);
             }
             updates.add(
-                    module + ".weight",
+                    module + WEIGHT,
                     tensors.get(PREFIX + module + A),
                     tensors.get(PREFIX + module + B),
                     tensors.get(PREFIX + module + MAGNITUDE),

@@ -44,8 +44,8 @@ public final class MultiAdapterSession implements AutoCloseable {
      * @param arguments whose {@code optim} and {@code recompute} are those of all adapters
      * @param maxTokensPerMicroBatch the most tokens that go through the model at once, of whichever adapters
      * @param slots adapters at once, at least 1
-     * @throws io.sparkqlora.kernels.QLoraException CONFIG if the target modules match nothing or there are several ranks, INPUT
-     *     if a weight is missing or misshapen, RESOURCES if the memory does not suffice
+     * @throws io.sparkqlora.kernels.QLoraException CONFIG if the target modules match nothing, modules are to be trained whole, or there are several
+     *     ranks, INPUT if a weight is missing or misshapen, RESOURCES if the memory does not suffice
      */
     public static MultiAdapterSession open(
             Device device,
@@ -60,6 +60,9 @@ public final class MultiAdapterSession implements AutoCloseable {
             throw TrainErrors.badArgument("slots", slots, "at least 1");
         }
         requireOneRank(arguments);
+        if (!lora.modulesToSave().isEmpty()) {
+            throw SavedModuleErrors.severalAdapters();
+        }
         if (arguments.preference() != null) {
             throw PreferenceErrors.oneAdapter(slots);
         }

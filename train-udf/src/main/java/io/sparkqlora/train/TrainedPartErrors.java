@@ -33,8 +33,8 @@ public final class TrainedPartErrors {
         return config(
                 182,
                 "adapter " + number + " of those to combine has " + option
-                        + "; only matrices are combined, since norms and biases are "
-                        + "no sums by weight: leave it out, or merge it into its base (export --merge)");
+                        + "; only matrices are combined, since norms, biases and whole "
+                        + "modules are no sums by weight: leave it out, or merge it into its base (export --merge)");
     }
 
     private static QLoraException config(int code, String message) {

@@ -216,7 +216,8 @@ class AdapterFilesTest {
             delimiter = '|',
             value = {
                 "\"bias\" : \"none\" | \"bias\" : \"oft_only\" | QLORA-T022 | bias = \"oft_only\" is not supported",
-                "\"modules_to_save\" : null | \"modules_to_save\" : [\"lm_head\"] | QLORA-T022 | modules_to_save = [\"lm_head\"]",
+                "\"modules_to_save\" : null | \"modules_to_save\" : \"lm_head\" | QLORA-T004 | modules_to_save is \"lm_head\", expected a list of module names",
+                "\"ensure_weight_tying\" : false | \"modules_to_save\" : [\"lm_head\"], \"ensure_weight_tying\" : true | QLORA-T022 | ensure_weight_tying = true is not supported",
                 "\"rank_pattern\" : { } | \"rank_pattern\" : {\"q_proj\": 2} | QLORA-T023 | expected [2, in_features] since r is 2",
                 "\"rank_pattern\" : { } | \"rank_pattern\" : {\"q_proj\": 0} | QLORA-T004 | rank_pattern is {\"q_proj\":0}, expected module names with a rank each",
                 "\"alpha_pattern\" : { } | \"alpha_pattern\" : [3] | QLORA-T004 | alpha_pattern is [3], expected module names with a number each",

@@ -32,7 +32,14 @@ class PeftVariantsTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"dora, llama", "bias-all, qwen2", "bias-lora-only, qwen2"})
+    @CsvSource({
+        "dora, llama",
+        "bias-all, qwen2",
+        "bias-lora-only, qwen2",
+        "save-embeddings, llama",
+        "save-norms, qwen3",
+        "save-tied, gemma2"
+    })
     void lossGradientsTrainingAndAdapterArePefts(String name, String checkpoint) {
         Path reference = Path.of("src/test/resources/peft", name);
         try (ParityModel model = new ParityModel(Path.of("src/test/resources/parity", checkpoint), reference)) {

@@ -241,6 +241,11 @@ public interface QLoraParams extends Params {
         return keyParams().text(AdapterKeys.BIAS);
     }
 
+    /** {@link AdapterKeys#MODULES_TO_SAVE}, as a job file has it: {@code [embed_tokens, lm_head]}. */
+    default Param<String> modulesToSave() {
+        return keyParams().text(AdapterKeys.MODULES_TO_SAVE);
+    }
+
     /** {@link PreferenceKeys#STAGE}. */
     default Param<String> stage() {
         return keyParams().text(PreferenceKeys.STAGE);

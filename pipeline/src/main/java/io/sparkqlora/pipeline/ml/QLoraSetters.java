@@ -212,6 +212,11 @@ abstract class QLoraSetters extends Estimator<QLoraModel> implements QLoraParams
         return with(bias(), value);
     }
 
+    /** {@link AdapterKeys#MODULES_TO_SAVE}, as a job file has it: {@code [embed_tokens, lm_head]}. */
+    public QLoraEstimator setModulesToSave(String value) {
+        return with(modulesToSave(), value);
+    }
+
     /** {@link TrainingKeys#LEARNING_RATE}. */
     public QLoraEstimator setLearningRate(double value) {
         return with(learningRate(), value);

@@ -44,10 +44,13 @@ public final class UnsupportedKeys {
         put(reasons, VARIANT, "peft_type", "trainable_token_indices", "lora_bias", "megatron_config", "arrow_config");
         put(
                 reasons,
-                "only an adapter's matrices, magnitudes (use_dora) and biases (bias) are trained",
-                "modules_to_save",
+                "adapters are LoRA's, of causal language models whose weights are [out_features, in_features]",
                 "fan_in_fan_out",
                 "task_type");
+        put(
+                reasons,
+                "embed_tokens and lm_head among modules_to_save are two weights, even if the base ties them",
+                "ensure_weight_tying");
         put(reasons, LAYERS, "target_parameters", "layer_replication");
         put(reasons, SPARK, "deepspeed", "fsdp", "fsdp_config", "ddp_backend", "local_rank");
         put(

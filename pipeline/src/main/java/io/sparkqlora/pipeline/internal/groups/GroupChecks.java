@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.groups;
 
+import io.sparkqlora.pipeline.AdapterKeys;
 import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.GroupErrors;
 import io.sparkqlora.pipeline.GroupKeys;
@@ -47,6 +48,12 @@ public final class GroupChecks {
                     RunKeys.REPORT_TO.name(),
                     config.get(RunKeys.REPORT_TO),
                     "thousands of curves are no chart; the table metrics has them by group_key");
+        }
+        if (config.has(AdapterKeys.MODULES_TO_SAVE)) {
+            throw GroupErrors.notWithGroups(
+                    AdapterKeys.MODULES_TO_SAVE.name(),
+                    config.get(AdapterKeys.MODULES_TO_SAVE),
+                    "adapters of groups share one base in their micro-batches, and whole weights would be each one's own");
         }
         int ranks = config.get(ExecutorKeys.NUM_PROCESSES);
         if (ranks > 1) {

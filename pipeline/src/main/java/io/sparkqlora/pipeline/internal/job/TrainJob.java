@@ -70,8 +70,10 @@ public final class TrainJob {
         Reports.check(named.config());
         Workspace asked = RunBase.pinned(named, version);
         BaseModel base = JobInputs.check(asked.config());
+        Workspace settled = asked.withConfig(FirstAdapter.settle(asked.config(), base.config()));
+        GroupChecks.check(settled.config()); // an adapter's options are the job's
         return train(
-                asked.withConfig(FirstAdapter.settle(asked.config(), base.config())),
+                settled,
                 BaseFolder.isRemote(named.config())
                         ? base.named(named.config().get(ModelKeys.MODEL_NAME_OR_PATH))
                         : base,

@@ -28,7 +28,8 @@ final class RegisteredClasses {
     private static final List<String> SPARK = List.of(
             "org.apache.spark.sql.catalyst.expressions.GenericRow",
             "org.apache.spark.sql.catalyst.expressions.GenericRowWithSchema",
-            "[Lorg.apache.spark.sql.Row;");
+            "[Lorg.apache.spark.sql.Row;",
+            "[Lorg.apache.spark.util.io.ChunkedByteBuffer;");
 
     private static final List<String> DELTA = List.of(
             "org.apache.spark.sql.delta.actions.AddFile", "org.apache.spark.sql.delta.stats.DeltaFileStatistics");

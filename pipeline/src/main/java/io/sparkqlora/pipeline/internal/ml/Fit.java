@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.ml;
 
+import io.sparkqlora.pipeline.AdapterKeys;
 import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.internal.groups.GroupChecks;
@@ -39,6 +40,7 @@ public record Fit(Dataset<Row> rows, JobConfig job, int atOnce) {
     boolean groupable() {
         return job.get(ExecutorKeys.NUM_PROCESSES) == 1
                 && !job.get(ExecutorKeys.SHARD_BASE)
+                && !job.has(AdapterKeys.MODULES_TO_SAVE)
                 && !EvalChecks.wanted(job)
                 && !PreferenceChecks.wanted(job)
                 && !Reports.wanted(job);

@@ -39,6 +39,7 @@ public final class KeyParams {
             AdapterKeys.TARGET_MODULES,
             AdapterKeys.EXCLUDE_MODULES,
             AdapterKeys.LAYERS_PATTERN,
+            AdapterKeys.MODULES_TO_SAVE,
             QuantizationKeys.LLM_INT8_SKIP_MODULES);
 
     private final String uid;

@@ -100,12 +100,8 @@ public final class SavedModel {
         }
 
         private FittedAdapter fitted(String path) {
-            List<Row> rows = sparkSession()
-                    .read()
-                    .schema(SCHEMA)
-                    .parquet(new Path(path, DATA).toString())
-                    .orderBy("name")
-                    .collectAsList();
+            List<Row> rows =
+                    TensorRows.collect(sparkSession().read().schema(SCHEMA).parquet(new Path(path, DATA).toString()));
             int wanted = rows.isEmpty() ? 1 : rows.get(0).<Integer>getAs("num_tensors");
             if (rows.size() != wanted) {
                 throw MlErrors.modelUnreadable(path, rows.size() + " of its tensors are there");

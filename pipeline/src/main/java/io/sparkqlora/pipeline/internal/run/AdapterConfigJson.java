@@ -32,6 +32,9 @@ public final class AdapterConfigJson {
         if (config.bias() != Bias.NONE) {
             values.put("bias", config.bias().name().toLowerCase(Locale.ROOT));
         }
+        if (!config.modulesToSave().isEmpty()) {
+            values.put("modules_to_save", config.modulesToSave());
+        }
         values.put("target_modules", config.targetModules().toConfigValue());
         put(values, config.layers());
         put(values, "rank_pattern", config.rankPattern());
@@ -73,6 +76,7 @@ public final class AdapterConfigJson {
                 .useDora((Boolean) values.getOrDefault("use_dora", false))
                 .targetModules(targets(values.get("target_modules")))
                 .layers(layers(values))
+                .modulesToSave(texts(values, "modules_to_save"))
                 .rankPattern(pattern(values.get("rank_pattern")))
                 .alphaPattern(pattern(values.get("alpha_pattern")))
                 .initLoraWeights(
@@ -91,11 +95,15 @@ public final class AdapterConfigJson {
     private static LayerChoice layers(Map<String, Object> values) {
         Object excluded = values.get("exclude_modules");
         List<?> layers = (List<?>) values.getOrDefault("layers_to_transform", List.of());
-        List<?> patterns = (List<?>) values.getOrDefault("layers_pattern", List.of());
         return new LayerChoice(
                 excluded == null ? null : targets(excluded),
                 layers.stream().map(layer -> ((Number) layer).intValue()).toList(),
-                patterns.stream().map(String::valueOf).toList());
+                texts(values, "layers_pattern"));
+    }
+
+    private static List<String> texts(Map<String, Object> values, String key) {
+        List<?> texts = (List<?>) values.getOrDefault(key, List.of());
+        return texts.stream().map(String::valueOf).toList();
     }
 
     private static TargetModules targets(Object value) {

@@ -54,10 +54,8 @@ public final class AdapterStore {
 
     /** The adapter of a run, or of a group of it, at a step. */
     public Adapter read(RunRecord run, String group, long step) {
-        List<Row> rows = of(run.inputs().runId(), group)
-                .where(col("step").equalTo(step))
-                .orderBy("name")
-                .collectAsList();
+        List<Row> rows = TensorRows.collect(
+                of(run.inputs().runId(), group).where(col("step").equalTo(step)));
         List<NamedTensor> tensors = rows.stream().map(TensorRows::tensor).toList();
         String config = rows.get(0).getAs("adapter_config");
         return new Adapter(AdapterConfigJson.read(config), run.inputs().base(), tensors);

@@ -84,6 +84,7 @@ public final class EngineSettings {
                 .alphaPattern(config.get(AdapterKeys.ALPHA_PATTERN))
                 .useDora(config.get(AdapterKeys.USE_DORA))
                 .bias(Bias.valueOf(upper(config.get(AdapterKeys.BIAS))))
+                .modulesToSave(orNone(config.get(AdapterKeys.MODULES_TO_SAVE)))
                 .build();
     }
 

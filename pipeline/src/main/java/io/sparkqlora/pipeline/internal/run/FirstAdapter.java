@@ -20,6 +20,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Function;
 
 /** The adapter that a job goes on from ({@code adapter_name_or_path}): its options are the job's, its weights the first. */
 public final class FirstAdapter {
@@ -76,13 +77,19 @@ public final class FirstAdapter {
             settled.set(AdapterKeys.LORA_DROPOUT, lora.loraDropout());
         }
         if (MODULES.stream().anyMatch(config::isSet)) {
-            requireSameModules(EngineSettings.lora(config), lora, model, folder);
+            String keys = "target_modules and their exceptions";
+            requireSame(keys, config, lora, folder, options -> AdapterFit.modules(options, model));
+        }
+        if (config.isSet(AdapterKeys.MODULES_TO_SAVE)) {
+            String key = AdapterKeys.MODULES_TO_SAVE.name();
+            requireSame(key, config, lora, folder, options -> AdapterFit.savedModules(options, model));
         }
         LayerChoice layers = lora.layers();
         return settled.set(AdapterKeys.TARGET_MODULES, lora.targetModules())
                 .set(AdapterKeys.EXCLUDE_MODULES, layers.excludeModules())
                 .set(AdapterKeys.LAYERS_TO_TRANSFORM, orNull(layers.layersToTransform()))
                 .set(AdapterKeys.LAYERS_PATTERN, orNull(layers.layersPattern()))
+                .set(AdapterKeys.MODULES_TO_SAVE, orNull(lora.modulesToSave()))
                 .build();
     }
 
@@ -104,9 +111,10 @@ public final class FirstAdapter {
     }
 
     /** The same modules may be said in several ways. */
-    private static void requireSameModules(LoraConfig job, LoraConfig adapter, ModelConfig model, Path folder) {
-        Set<String> wanted = AdapterFit.modules(job, model);
-        Set<String> there = AdapterFit.modules(adapter, model);
+    private static void requireSame(
+            String keys, JobConfig job, LoraConfig adapter, Path folder, Function<LoraConfig, Set<String>> modules) {
+        Set<String> wanted = modules.apply(EngineSettings.lora(job));
+        Set<String> there = modules.apply(adapter);
         Set<String> differing = new HashSet<>(wanted);
         differing.removeAll(there);
         boolean ofJob = !differing.isEmpty();
@@ -115,7 +123,7 @@ public final class FirstAdapter {
             differing.removeAll(wanted);
         }
         differing.stream().min(String::compareTo).ifPresent(module -> {
-            throw AdapterErrors.otherModules(module, ofJob, folder);
+            throw AdapterErrors.otherModules(keys, module, ofJob, folder);
         });
     }
 

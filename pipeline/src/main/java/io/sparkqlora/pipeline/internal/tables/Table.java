@@ -91,18 +91,21 @@ public enum Table {
                             + "large has a grad_norm that is not finite and updated nothing")),
 
     ADAPTERS(
-            "One row a tensor of each committed adapter.",
+            "One row a tensor of each committed adapter, or a piece of one: of a large weight that modules_to_save names.",
             List.of("run_id"),
             text("run_id", "name of the run"),
             text("adapter_id", "run_id@step; of a group, run_id/group_key@step"),
             whole("step", "optimizer steps it has seen"),
-            text("name", "PEFT's name, such as base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"),
+            text(
+                    "name",
+                    "PEFT's name, such as base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight; of a piece with its rows "
+                            + "behind it, base_model.model.lm_head.weight[0:4096]"),
             text("dtype", "element type, as safetensors names it"),
             list("shape", LongType, "dimensions, outermost first"),
             text(
                     "adapter_config",
-                    "r, lora_alpha, lora_dropout, use_rslora, use_dora and bias where they are set, target_modules, as a JSON "
-                            + "object"),
+                    "r, lora_alpha, lora_dropout, use_rslora, use_dora, bias and modules_to_save where they are set, target_modules, as "
+                            + "a JSON object"),
             text("group_key", "the group that it was trained on; null in a run without groups"),
             bytes("data", "the elements, row-major, little-endian")),
 

@@ -65,6 +65,7 @@ class RoundTripTest {
                         .initLoraWeights(InitLoraWeights.GAUSSIAN)
                         .useDora(true)
                         .bias(Bias.ALL)
+                        .modulesToSave(List.of("embed_tokens", "lm_head"))
                         .build(),
                 new StepMetrics(3, 1.5, 1e-4, Double.NaN, 77, 33, 0.25),
                 ModulePattern.of(Map.of("v_proj", 16)),

@@ -25,6 +25,7 @@ class AdapterConfigJsonTest {
                 .set("init_lora_weights", "gaussian")
                 .set("use_dora", true)
                 .set("bias", "lora_only")
+                .set("modules_to_save", List.of("embed_tokens", "norm"))
                 .addOptions(List.of(
                         "exclude_modules=.*[.]3[.].*",
                         "layers_to_transform=[0, 2]",
@@ -40,6 +41,7 @@ class AdapterConfigJsonTest {
                 .containsExactly(new ModulePattern.Entry("v_proj", 16), new ModulePattern.Entry(".*[.]0[.].*", 2));
         assertThat(lora.alphaPattern()).isEqualTo(ModulePattern.of(Map.of("v_proj", 2.5)));
         assertThat(lora.useDora()).isTrue();
+        assertThat(lora.modulesToSave()).containsExactly("embed_tokens", "norm");
         assertThat(AdapterConfigJson.read(AdapterConfigJson.write(lora))).isEqualTo(lora);
     }
 
@@ -47,7 +49,7 @@ class AdapterConfigJsonTest {
     void whatIsNotSaidIsNotRecorded() {
         LoraConfig lora = EngineSettings.lora(TestJobs.small(Path.of("out")).build());
         String json = AdapterConfigJson.write(lora);
-        assertThat(json).doesNotContain("exclude", "layers_", "init_lora", "pattern", "dora", "bias");
+        assertThat(json).doesNotContain("exclude", "layers_", "init_lora", "pattern", "dora", "bias", "save");
         assertThat(AdapterConfigJson.read(json)).isEqualTo(lora);
     }
 }

@@ -172,6 +172,30 @@ class FirstAdapterTest {
     }
 
     @Test
+    void whatIsTrainedBesideTheMatricesIsTheAdaptersToo() {
+        JobConfig made = first().toBuilder()
+                .set("bias", "all")
+                .set("use_dora", true)
+                .set("modules_to_save", List.of("embed_tokens", "model.norm"))
+                .build();
+        AdapterFiles.write(SteppedAdapters.of(EngineSettings.lora(made), base.config()), folder);
+        JobConfig settled = FirstAdapter.settle(open(first(), folder).build(), base.config());
+        assertThat(EngineSettings.lora(settled)).isEqualTo(EngineSettings.lora(made));
+        FirstAdapter.check(settled, base.config());
+        JobConfig same = open(first(), folder)
+                .set("modules_to_save", List.of("model.norm", "tokens"))
+                .build();
+        assertThat(FirstAdapter.settle(same, base.config()).effective()).isEqualTo(settled.effective());
+        JobConfig other = open(first(), folder)
+                .set("modules_to_save", List.of("embed_tokens"))
+                .build();
+        assertThatThrownBy(() -> FirstAdapter.settle(other, base.config()))
+                .hasMessageStartingWith(
+                        "QLORA-P161: the job's modules_to_save leave out model.norm, for which the adapter in " + folder
+                                + " (adapter_name_or_path) has weights");
+    }
+
+    @Test
     void badFilesAndWeightsOfAnotherBaseAreRefused() {
         JobConfig job = open(first(), folder).build();
         assertThatThrownBy(() -> FirstAdapter.settle(job, base.config()))

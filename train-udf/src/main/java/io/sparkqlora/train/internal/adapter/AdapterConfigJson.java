@@ -45,6 +45,9 @@ public record AdapterConfigJson(LoraConfig lora, String baseModelNameOrPath) {
         root.put("use_dora", lora.useDora());
         root.put("bias", lora.bias().name().toLowerCase(Locale.ROOT));
         write(lora.layers(), root);
+        if (!lora.modulesToSave().isEmpty()) {
+            root.set("modules_to_save", JSON.valueToTree(lora.modulesToSave()));
+        }
         if (lora.initLoraWeights() == InitLoraWeights.GAUSSIAN) {
             root.put("init_lora_weights", "gaussian");
         }
@@ -116,6 +119,7 @@ public record AdapterConfigJson(LoraConfig lora, String baseModelNameOrPath) {
                 .useDora(fields.flag("use_dora"))
                 .bias(Bias.valueOf(fields.json().path("bias").asText("none").toUpperCase(Locale.ROOT)))
                 .targetModules(targetModules(fields))
+                .modulesToSave(modulesToSave(fields))
                 .layers(LayerChoiceJson.read(fields))
                 .initLoraWeights(
                         fields.json().path("init_lora_weights").asText().equals("gaussian")
@@ -151,6 +155,16 @@ public record AdapterConfigJson(LoraConfig lora, String baseModelNameOrPath) {
 
     private static boolean allowed(double value, boolean rank) {
         return rank ? value >= 1 && value == (int) value : value >= 0 && value <= Double.MAX_VALUE;
+    }
+
+    private static List<String> modulesToSave(JsonFields fields) {
+        JsonNode node = fields.json().path("modules_to_save");
+        List<String> names = new ArrayList<>();
+        node.forEach(name -> names.add(name.isTextual() ? name.asText() : ""));
+        if (fields.has("modules_to_save") && (!node.isArray() || names.stream().anyMatch(String::isBlank))) {
+            throw fields.wrong("modules_to_save", "a list of module names");
+        }
+        return names;
     }
 
     private static TargetModules targetModules(JsonFields fields) {

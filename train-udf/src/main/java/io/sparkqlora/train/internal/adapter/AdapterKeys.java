@@ -26,6 +26,7 @@ final class AdapterKeys {
             "lora_alpha",
             "lora_dropout",
             "megatron_core",
+            "modules_to_save",
             "peft_version",
             "qalora_group_size",
             "r",
@@ -89,6 +90,12 @@ final class AdapterKeys {
         requireOneOf(fields, "task_type", Set.of("\"CAUSAL_LM\"", "null"));
         requireOneOf(fields, "bias", Set.of("\"none\"", "\"all\"", "\"lora_only\"", "null"));
         requireOneOf(fields, "init_lora_weights", INITIALISATIONS);
+        if (says(fields.json().path("modules_to_save"))
+                && fields.json().path("ensure_weight_tying").asBoolean()) {
+            JsonNode tying = fields.json().path("ensure_weight_tying");
+            throw unsupported(
+                    fields, "ensure_weight_tying", tying, "beside modules_to_save it must be false or absent");
+        }
         Set<String> checked = Set.of("peft_type", "task_type", "bias", "init_lora_weights");
         fields.json().fields().forEachRemaining(field -> {
             if (!FREE.contains(field.getKey()) && !checked.contains(field.getKey()) && says(field.getValue())) {
@@ -99,7 +106,10 @@ final class AdapterKeys {
 
     private static boolean says(JsonNode value) {
         boolean empty = value.isContainerNode() && value.isEmpty();
-        return !(value.isNull() || empty || value.toString().equals("false"));
+        return !(value.isMissingNode()
+                || value.isNull()
+                || empty
+                || value.toString().equals("false"));
     }
 
     private static void requireOneOf(JsonFields fields, String key, Set<String> allowed) {

@@ -7,6 +7,7 @@ import io.sparkqlora.train.LoraConfig;
 import io.sparkqlora.train.NamedTensor;
 import io.sparkqlora.train.TensorInfo;
 import io.sparkqlora.train.TrainErrors;
+import io.sparkqlora.train.internal.linear.TensorPieces;
 import io.sparkqlora.train.internal.safetensors.FloatBytes;
 import io.sparkqlora.train.internal.safetensors.SafetensorsFile;
 import java.nio.file.Path;
@@ -21,6 +22,7 @@ public final class AdapterTensors {
     private static final String A = ".lora_A.weight";
     private static final String B = ".lora_B.weight";
     private static final String BIAS = ".bias";
+    private static final String WEIGHT = ".weight";
     private static final String MAGNITUDE = ".lora_magnitude_vector";
 
     private final SafetensorsFile file;
@@ -38,7 +40,7 @@ public final class AdapterTensors {
             List<NamedTensor> tensors = new ArrayList<>();
             for (String name : file.names().stream().sorted().toList()) {
                 reader.check(name);
-                tensors.add(reader.toF32(name));
+                tensors.addAll(reader.toF32(name));
             }
             if (tensors.isEmpty()) {
                 throw CheckpointErrors.layout(path, "it holds no tensor");
@@ -54,13 +56,23 @@ public final class AdapterTensors {
             if (file.info(name).shape().size() != 1) {
                 throw problem(name, "it has shape " + file.info(name).shapeText() + ", expected one dimension");
             }
-        } else {
+        } else if (!isSaved(name)) {
             checkHalf(name);
         }
         DType dtype = file.info(name).dtype();
         if (!Set.of(DType.F32, DType.F16, DType.BF16).contains(dtype)) {
             throw CheckpointErrors.wrongDtype(file.path().toString(), name, dtype.name(), "F32, F16, BF16");
         }
+    }
+
+    /** Whether a tensor is the weight of a module that is trained whole; that it is of the base's shape is seen with the base. */
+    private boolean isSaved(String name) {
+        return name.startsWith(PREFIX)
+                && name.endsWith(WEIGHT)
+                && !name.endsWith(A)
+                && !name.endsWith(B)
+                && lora.modulesToSave().stream().anyMatch(entry -> name.substring(0, name.length() - WEIGHT.length())
+                        .endsWith(entry));
     }
 
     private void checkMagnitude(String name) {
@@ -96,9 +108,25 @@ public final class AdapterTensors {
         return TrainErrors.adapterTensor(file.path(), name, text);
     }
 
-    private NamedTensor toF32(String name) {
+    /** One tensor, or the pieces of a large one. */
+    private List<NamedTensor> toF32(String name) {
         TensorInfo info = file.info(name);
         long[] shape = info.shape().stream().mapToLong(Long::longValue).toArray();
-        return new NamedTensor(name, DType.F32, shape, FloatBytes.toF32(info.dtype(), file.read(name)));
+        List<NamedTensor> tensors = new ArrayList<>();
+        for (TensorPieces.Piece piece : pieces(name, info)) {
+            long[] own = shape.clone();
+            if (own.length == 2) {
+                own[0] = piece.to() - piece.from();
+            }
+            byte[] values = FloatBytes.toF32(info.dtype(), file.readRows(name, piece.from(), piece.to()));
+            tensors.add(new NamedTensor(piece.name(), DType.F32, own, values));
+        }
+        return tensors;
+    }
+
+    private static List<TensorPieces.Piece> pieces(String name, TensorInfo info) {
+        return info.shape().size() == 2 && !(name.endsWith(A) || name.endsWith(B))
+                ? TensorPieces.of(name, info.rows(), info.cols())
+                : List.of(new TensorPieces.Piece(name, 0, info.rows()));
     }
 }

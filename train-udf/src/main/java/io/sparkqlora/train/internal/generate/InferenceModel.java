@@ -16,7 +16,6 @@ import io.sparkqlora.train.WeightSource;
 import io.sparkqlora.train.internal.linear.AdapterBuffers;
 import io.sparkqlora.train.internal.linear.AdapterCheck;
 import io.sparkqlora.train.internal.linear.AdapterLayout;
-import io.sparkqlora.train.internal.linear.LoraTargets;
 import io.sparkqlora.train.internal.linear.Pass;
 import io.sparkqlora.train.internal.linear.SkippedLayers;
 import io.sparkqlora.train.internal.model.BaseAllocation;
@@ -88,7 +87,7 @@ public record InferenceModel(BaseModel model, ModelAdapter adapter) {
             return new AdapterLayout(
                     layout.groups(), Set.of(), LoraConfig.builder().build());
         }
-        return LoraTargets.layout(adapter.config(), layout.groups());
+        return layout.adapter(adapter.config());
     }
 
     private static BaseModel base(SessionArenas arenas, Spec spec, DeviceTraits traits) {

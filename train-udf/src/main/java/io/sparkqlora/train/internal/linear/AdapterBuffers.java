@@ -7,7 +7,11 @@ import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.InitLoraWeights;
 import io.sparkqlora.train.NamedTensor;
+import io.sparkqlora.train.internal.linear.AdapterLayout.Role;
 import io.sparkqlora.train.internal.linear.AdapterLayout.Slot;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 
@@ -19,27 +23,61 @@ import java.util.Map;
  * @param shadow the parameters in the type of the pass: what products read; {@code parameters} itself where that is F32
  * @param gradients F32
  * @param norms of DoRA's rows; null without
+ * @param ones F32, as many as the longest norm that is trained has elements; null where none is, or without gradients
  */
-public record AdapterBuffers(AdapterLayout layout, Tensor parameters, Tensor shadow, Tensor gradients, RowNorms norms) {
+public record AdapterBuffers(
+        AdapterLayout layout, Tensor parameters, Tensor shadow, Tensor gradients, RowNorms norms, Tensor ones) {
 
     /** Takes the buffers from arenas of their own kind, so that a plan can name the parts. */
     public static AdapterBuffers take(AdapterLayout layout, DType compute, Arena adapter, Arena gradients) {
         Tensor parameters = adapter.take(DType.F32, 1, layout.size());
         Tensor shadow = compute == DType.F32 ? parameters : adapter.take(compute, 1, layout.size());
         Tensor taken = gradients.take(DType.F32, 1, layout.size());
-        return new AdapterBuffers(layout, parameters, shadow, taken, RowNorms.take(layout, adapter));
+        RowNorms norms = RowNorms.take(layout, adapter);
+        return new AdapterBuffers(layout, parameters, shadow, taken, norms, ones(layout, adapter));
     }
 
     /** The same for somebody who never touches gradients: their place is held by the parameters. */
     public static AdapterBuffers withoutGradients(AdapterLayout layout, DType compute, Arena adapter) {
         Tensor parameters = adapter.take(DType.F32, 1, layout.size());
         Tensor shadow = compute == DType.F32 ? parameters : adapter.take(compute, 1, layout.size());
-        return new AdapterBuffers(layout, parameters, shadow, parameters, RowNorms.take(layout, adapter));
+        return new AdapterBuffers(layout, parameters, shadow, parameters, RowNorms.take(layout, adapter), null);
+    }
+
+    private static Tensor ones(AdapterLayout layout, Arena arena) {
+        long longest = layout.slots().stream()
+                .filter(slot -> slot.role() == Role.NORM)
+                .mapToLong(Slot::size)
+                .max()
+                .orElse(0);
+        return longest == 0 ? null : arena.take(DType.F32, 1, longest);
+    }
+
+    /** Writes what does not change; once. */
+    public void prepare(Device device) {
+        if (ones != null) {
+            float[] values = new float[Math.toIntExact(ones.size())];
+            Arrays.fill(values, 1f);
+            ByteBuffer bytes =
+                    ByteBuffer.allocateDirect(values.length * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+            bytes.asFloatBuffer().put(values);
+            device.copyIn(bytes, ones);
+        }
     }
 
     /** A group's part of the adapter, or null if it has none. */
     public LoraGroup group(GroupSpec spec) {
         return layout.group(spec, parameters, shadow, gradients, norms);
+    }
+
+    /** The weight of a module that is trained whole; null of one that is not. */
+    public SavedWeight saved(String module) {
+        Slot slot = layout.saved(module);
+        if (slot == null) {
+            return null;
+        }
+        Tensor master = slot.in(parameters);
+        return new SavedWeight(master, slot.role() == Role.NORM ? master : slot.in(shadow), slot.in(gradients));
     }
 
     /** Fresh parameters as PEFT initialises them; a function of these. */

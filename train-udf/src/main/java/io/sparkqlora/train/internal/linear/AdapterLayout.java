@@ -9,6 +9,7 @@ import io.sparkqlora.train.LoraConfig;
 import io.sparkqlora.train.internal.linear.LoraGroup.Magnitude;
 import io.sparkqlora.train.internal.linear.LoraGroup.TrainedBias;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -29,12 +30,26 @@ public final class AdapterLayout {
     /** What PEFT puts before a module's name. */
     private static final String PREFIX = "base_model.model.";
 
-    /** What a tensor is: half of a product, where a {@code B} begins as zeros, the lengths of a weight's rows, or a bias. */
+    /** Modules that are trained whole begin at multiples of this many, a cache line of a GPU in 16 bits: products read them there. */
+    private static final long SAVED_ALIGNMENT = 64;
+
+    /**
+     * What a tensor is: half of a product, where a {@code B} begins as zeros, the lengths of a weight's rows, a bias; or the weight of a
+     * module that is trained whole: of a linear layer, a table of embeddings or a norm.
+     */
     public enum Role {
         A,
         B,
         MAGNITUDE,
-        BIAS
+        BIAS,
+        WEIGHT,
+        EMBEDDING,
+        NORM;
+
+        /** Whether tensors have one dimension. */
+        public boolean vector() {
+            return this == MAGNITUDE || this == BIAS || this == NORM;
+        }
     }
 
     /**
@@ -92,6 +107,7 @@ public final class AdapterLayout {
     private final Map<GroupSpec, GroupSlots> groups = new LinkedHashMap<>();
     private final List<Slot> slots = new ArrayList<>();
     private final List<String> modules = new ArrayList<>();
+    private final Map<String, Slot> saved = new LinkedHashMap<>();
     private long size;
     private long normed;
 
@@ -101,7 +117,23 @@ public final class AdapterLayout {
      * @param lora their ranks, scalings and magnitudes, and the biases beside them
      */
     public AdapterLayout(List<GroupSpec> specs, Set<String> targets, LoraConfig lora) {
+        this(List.of(), specs, targets, lora);
+    }
+
+    /**
+     * @param saved modules that are trained whole, which lie first: backward finishes the embedding's gradient last
+     * @param specs all groups of the model
+     * @param targets names of the layers that get an adapter
+     * @param lora their ranks, scalings and magnitudes, and the biases beside them
+     */
+    public AdapterLayout(List<SavedModule> saved, List<GroupSpec> specs, Set<String> targets, LoraConfig lora) {
         this.lora = lora;
+        for (SavedModule module : saved) {
+            Slot slot = add(module.name() + ".weight", module.rows(), module.cols(), module.role());
+            this.saved.put(module.name(), slot);
+            TensorPieces.of(slot.name(), slot.rows(), slot.cols()).forEach(piece -> slots.add(part(slot, piece)));
+            align(SAVED_ALIGNMENT);
+        }
         for (GroupSpec spec : specs) {
             List<Integer> parts = new ArrayList<>();
             for (int i = 0; i < spec.parts().size(); i++) {
@@ -113,6 +145,11 @@ public final class AdapterLayout {
                 addGroup(spec, parts);
             }
         }
+    }
+
+    private static Slot part(Slot whole, TensorPieces.Piece piece) {
+        int rows = Math.toIntExact(piece.to() - piece.from());
+        return new Slot(piece.name(), whole.start() + piece.from() * whole.cols(), rows, whole.cols(), whole.role());
     }
 
     private void addGroup(GroupSpec spec, List<Integer> parts) {
@@ -147,7 +184,11 @@ public final class AdapterLayout {
         slots.addAll(biases);
         groups.put(spec, new GroupSlots(spec, parts, a, b, magnitudes, normed, biased, biases));
         normed += magnitudes.stream().mapToLong(Slot::size).sum();
-        size = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+        align(ALIGNMENT);
+    }
+
+    private void align(long elements) {
+        size = (size + elements - 1) / elements * elements;
     }
 
     private List<Integer> biased(GroupSpec spec, List<Integer> parts) {
@@ -190,7 +231,17 @@ public final class AdapterLayout {
         return groups.get(spec);
     }
 
-    /** All tensors, group by group, each {@code A} followed by its {@code B} and, if it has some, its magnitudes; then biases. */
+    /** The weight of a module that is trained whole; null of one that is not. */
+    Slot saved(String module) {
+        return saved.get(module);
+    }
+
+    /** Names of the modules that are trained whole. */
+    public Set<String> savedModules() {
+        return Collections.unmodifiableSet(saved.keySet());
+    }
+
+    /** All tensors: modules that are trained whole, large ones in {@link TensorPieces}, then group by group, each {@code A} followed by its {@code B} and, if it has some, its magnitudes; then biases. */
     public List<Slot> slots() {
         return slots;
     }

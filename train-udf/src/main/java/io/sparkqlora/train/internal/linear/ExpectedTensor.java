@@ -3,7 +3,6 @@ package io.sparkqlora.train.internal.linear;
 
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.train.NamedTensor;
-import io.sparkqlora.train.internal.linear.AdapterLayout.Role;
 import io.sparkqlora.train.internal.linear.AdapterLayout.Slot;
 import java.util.Arrays;
 import java.util.List;
@@ -20,9 +19,7 @@ public record ExpectedTensor(String name, DType dtype, List<Long> shape) {
 
     /** The shape of a slot's tensor. */
     public static List<Long> shape(Slot slot) {
-        return slot.role() == Role.MAGNITUDE || slot.role() == Role.BIAS
-                ? List.of((long) slot.cols())
-                : List.of((long) slot.rows(), (long) slot.cols());
+        return slot.role().vector() ? List.of((long) slot.cols()) : List.of((long) slot.rows(), (long) slot.cols());
     }
 
     boolean fits(NamedTensor tensor) {

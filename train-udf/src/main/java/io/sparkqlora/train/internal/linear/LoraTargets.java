@@ -83,14 +83,12 @@ public final class LoraTargets {
     /**
      * The tensors of an adapter of a model of these groups.
      *
-     * @throws io.sparkqlora.kernels.QLoraException CONFIG as {@link #resolve(LoraConfig, Collection)}
+     * @param saved modules that are trained whole
+     * @param targets what {@link #resolve(LoraConfig, Collection)} gave
+     * @throws io.sparkqlora.kernels.QLoraException CONFIG if biases would be trained without an adapter beside them
      */
-    public static AdapterLayout layout(LoraConfig lora, List<GroupSpec> groups) {
-        List<String> modules = groups.stream()
-                .flatMap(group -> group.parts().stream())
-                .map(GroupSpec.Part::name)
-                .toList();
-        Set<String> targets = resolve(lora, modules);
+    public static AdapterLayout layout(
+            LoraConfig lora, List<SavedModule> saved, List<GroupSpec> groups, Set<String> targets) {
         if (lora.bias() == Bias.ALL) {
             groups.stream()
                     .filter(GroupSpec::bias)
@@ -101,7 +99,7 @@ public final class LoraTargets {
                                 group.parts().stream().map(GroupSpec.Part::name).toList());
                     });
         }
-        return new AdapterLayout(groups, targets, lora);
+        return new AdapterLayout(saved, groups, targets, lora);
     }
 
     private static void requireUsed(LayerChoice layers, Set<String> targeted) {

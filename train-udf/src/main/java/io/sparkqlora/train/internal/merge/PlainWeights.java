@@ -9,6 +9,7 @@ import io.sparkqlora.train.internal.safetensors.FloatBytes;
 import io.sparkqlora.train.internal.safetensors.SafetensorsWriter.Sink;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
@@ -17,9 +18,9 @@ import java.util.Set;
  *
  * @param source the base
  * @param out type that is written, BF16 or F32; null: each its own
- * @param replaced tensors in F32 that others take the place of, by name
+ * @param replaced tensors in F32, or the pieces of each, that others take the place of, by name
  */
-record PlainWeights(WeightSource source, DType out, Map<String, NamedTensor> replaced) {
+record PlainWeights(WeightSource source, DType out, Map<String, List<NamedTensor>> replaced) {
 
     private static final Set<DType> FLOATING = Set.of(DType.F32, DType.F16, DType.BF16);
     private static final long PIECE_BYTES = 64L << 20;
@@ -36,8 +37,10 @@ record PlainWeights(WeightSource source, DType out, Map<String, NamedTensor> rep
 
     void write(String name, Sink sink) throws IOException {
         if (replaced.containsKey(name)) {
-            byte[] values = replaced.get(name).data();
-            sink.write(ByteBuffer.wrap(written(name).dtype() == DType.BF16 ? FloatBytes.toBf16(values) : values));
+            for (NamedTensor piece : replaced.get(name)) {
+                byte[] values = piece.data();
+                sink.write(ByteBuffer.wrap(written(name).dtype() == DType.BF16 ? FloatBytes.toBf16(values) : values));
+            }
             return;
         }
         TensorInfo info = source.info(name);

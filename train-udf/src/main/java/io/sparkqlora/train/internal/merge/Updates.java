@@ -5,6 +5,7 @@ import io.sparkqlora.train.NamedTensor;
 import io.sparkqlora.train.internal.merge.WeightMerger.Update;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 
 /** What is added to weights, and what takes the place of others. */
@@ -12,7 +13,7 @@ public final class Updates {
 
     private final Map<String, Update> byWeight = new LinkedHashMap<>();
 
-    private final Map<String, NamedTensor> replaced = new LinkedHashMap<>();
+    private final Map<String, List<NamedTensor>> replaced = new LinkedHashMap<>();
 
     /**
      * Has {@code scaling · B·A} added to a weight.
@@ -23,12 +24,12 @@ public final class Updates {
         byWeight.put(weight, new Update(a, b, magnitude, (float) scaling));
     }
 
-    /** Has a tensor that nothing is added to replaced, by one in F32. */
-    public void replace(String name, NamedTensor by) {
+    /** Has a tensor that nothing is added to replaced, by one in F32, which may be in pieces. */
+    public void replace(String name, List<NamedTensor> by) {
         replaced.put(name, by);
     }
 
-    Map<String, NamedTensor> replaced() {
+    Map<String, List<NamedTensor>> replaced() {
         return Collections.unmodifiableMap(replaced);
     }
 

@@ -20,6 +20,7 @@ import java.util.List;
  * @param targetLabels the tokens to predict
  * @param targetStarts of pairs: sequence {@code s} owns targets {@code targetStarts[s]} to {@code targetStarts[s + 1]}; else empty
  * @param streams where random streams begin, two halves for each part of the micro-batch
+ * @param tokenOrder the numbers of the tokens, those of one id side by side; empty where no gradient of embeddings is needed
  * @param noise the bits of an F32 for each token, how far noise on its embedding goes; empty where no part has any
  */
 public record Batch(
@@ -30,16 +31,17 @@ public record Batch(
         Tensor targetLabels,
         Tensor targetStarts,
         Tensor streams,
+        Tensor tokenOrder,
         Tensor noise) {
 
     /** Copies a batch to the device, in one transfer, without anything random. */
     public static Batch upload(Pass pass, RopeTables rope, HostBatch host) {
-        return upload(pass, rope, host, new int[2], new int[0], false);
+        return upload(pass, rope, host, new int[2], new int[0], new int[0], false);
     }
 
     /** The same of pairs. */
     static Batch uploadPairs(Pass pass, RopeTables rope, HostBatch host) {
-        return upload(pass, rope, host, new int[2], new int[0], true);
+        return upload(pass, rope, host, new int[2], new int[0], new int[0], true);
     }
 
     /** Copies a micro-batch to the device, in one transfer. */
@@ -53,10 +55,13 @@ public record Batch(
         }
         HostBatch rows = HostBatch.joined(parts.stream().map(BatchPart::rows).toList());
         boolean pairs = parts.get(0).preference() != null;
-        return upload(pass, rope, rows, streams, EmbeddingNoise.bounds(parts, hiddenSize), pairs);
+        boolean embedding = parts.get(0).adapter().saved().embedding() != null;
+        int[] order = embedding ? rows.tokenOrder() : new int[0];
+        return upload(pass, rope, rows, streams, order, EmbeddingNoise.bounds(parts, hiddenSize), pairs);
     }
 
-    private static Batch upload(Pass pass, RopeTables rope, HostBatch host, int[] streams, int[] noise, boolean pairs) {
+    private static Batch upload(
+            Pass pass, RopeTables rope, HostBatch host, int[] streams, int[] order, int[] noise, boolean pairs) {
         int[][] parts = { // streams first, where the arena aligns them
             streams,
             host.inputIds(),
@@ -65,11 +70,21 @@ public record Batch(
             host.targetRows(),
             host.targetLabels(),
             noise,
-            pairs ? host.targetStarts() : new int[0]
+            pairs ? host.targetStarts() : new int[0],
+            order
         };
         Tensor[] tensors = upload(pass, parts);
         Attention.Sequences sequences = new Attention.Sequences(host.starts(), host.starts(), tensors[3], tensors[3]);
-        return new Batch(tensors[1], tensors[2], sequences, tensors[4], tensors[5], tensors[7], tensors[0], tensors[6]);
+        return new Batch(
+                tensors[1],
+                tensors[2],
+                sequences,
+                tensors[4],
+                tensors[5],
+                tensors[7],
+                tensors[0],
+                tensors[8],
+                tensors[6]);
     }
 
     /** Adds the noise of parts that have some to the embeddings of all. */

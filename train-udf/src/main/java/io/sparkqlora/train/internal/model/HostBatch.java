@@ -7,6 +7,7 @@ import io.sparkqlora.train.TrainErrors;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.Function;
+import java.util.stream.IntStream;
 
 /**
  * The rows of a micro-batch, one sequence after another without padding.
@@ -68,6 +69,15 @@ public record HostBatch(int[] inputIds, int[] positions, int[] starts, int[] tar
     public static HostBatch largest(int tokens) {
         int[] rows = new int[tokens];
         return new HostBatch(rows, rows, new int[tokens + 1], rows, rows);
+    }
+
+    /** The numbers of the tokens, those of one id side by side and in order. */
+    int[] tokenOrder() {
+        return IntStream.range(0, inputIds.length)
+                .mapToLong(i -> ((long) inputIds[i] << Integer.SIZE) | i)
+                .sorted()
+                .mapToInt(key -> (int) key)
+                .toArray();
     }
 
     /** Sequences. */

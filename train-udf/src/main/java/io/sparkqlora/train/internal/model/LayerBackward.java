@@ -9,15 +9,18 @@ import io.sparkqlora.train.Recompute;
 import io.sparkqlora.train.internal.linear.LinearGroup;
 import io.sparkqlora.train.internal.linear.LoraSegments;
 import io.sparkqlora.train.internal.linear.Pass;
+import io.sparkqlora.train.internal.linear.SavedWeight;
 import io.sparkqlora.train.internal.model.BaseModel.DecoderLayer;
 
 /**
  * A decoder layer backward: the gradient of its output becomes that of its input, the adapters' gradients are added up.
  *
  * @param forward the run that is undone; makes again what was not kept
+ * @param saved norms that are trained
  * @param holds whether there is memory for a layer's weights that are multiplied by twice
  */
-record LayerBackward(LayerForward forward, Attention.Sequences sequences, Recompute recompute, boolean holds) {
+record LayerBackward(
+        LayerForward forward, Attention.Sequences sequences, Recompute recompute, boolean holds, SavedModules saved) {
 
     private Pass pass() {
         return forward.pass();
@@ -67,16 +70,25 @@ record LayerBackward(LayerForward forward, Attention.Sequences sequences, Recomp
     private void feedForward(DecoderLayer layer, RowAdapters.Layer lora, LayerActivations a, Tensor gradient) {
         long mark = pass().arena().mark();
         LayerActivations.Outputs outputs = a.outputs();
-        Tensor dAdded = outputs == null
-                ? gradient
-                : added(outputs.feedForward(), layer.norms().feedForwardOutput(), outputs.feedForwardRstd(), gradient);
+        Norm output = outputs == null
+                ? null
+                : new Norm(
+                        outputs.feedForward(),
+                        layer.norms().feedForwardOutput(),
+                        outputs.feedForwardRstd(),
+                        saved.norms(layer.index()).feedForwardOutput());
+        Tensor dAdded = outputs == null ? gradient : added(output, gradient);
         Tensor dActivated = input(layer.down(), lora.down(), dAdded, a.low().down(), a.activated());
         activationBackward(layer.down(), dActivated, a);
         gradients(layer.down(), lora.down(), a.activated(), dAdded, a.low().down(), dActivated);
         pass().arena().release(mark);
         Tensor dNormed =
                 input(layer.gateUp(), lora.gateUp(), a.gateUp(), a.low().gateUp(), a.middleNormed());
-        Norm norm = new Norm(a.middle(), layer.norms().feedForward(), a.middleRstd());
+        Norm norm = new Norm(
+                a.middle(),
+                layer.norms().feedForward(),
+                a.middleRstd(),
+                saved.norms(layer.index()).feedForward());
         normBackward(layer.gateUp(), dNormed, norm, a.middleNormed(), gradient);
         gradients(
                 layer.gateUp(),
@@ -101,7 +113,11 @@ record LayerBackward(LayerForward forward, Attention.Sequences sequences, Recomp
         Tensor dNormed = pass().matrix(a.normed().rows(), a.normed().cols());
         layer.qkv().backward(pass(), dQkv, a.low().qkv(), lora.qkv(), inputGradient, dNormed);
         if (inputGradient) {
-            Norm norm = new Norm(input, layer.norms().input(), a.inputRstd());
+            Norm norm = new Norm(
+                    input,
+                    layer.norms().input(),
+                    a.inputRstd(),
+                    saved.norms(layer.index()).input());
             normBackward(layer.qkv(), dNormed, norm, a.normed(), gradient);
         } else if (recompute == Recompute.SELECTIVE) {
             forward.normalize(input, layer.norms().input(), layer.qkv().input(a.normed()), a.inputRstd());
@@ -114,9 +130,14 @@ record LayerBackward(LayerForward forward, Attention.Sequences sequences, Recomp
             DecoderLayer layer, RowAdapters.Layer lora, LayerActivations a, Tensor gradient, Tensor dQkv) {
         long mark = pass().arena().mark();
         LayerActivations.Outputs outputs = a.outputs();
-        Tensor dAdded = outputs == null
-                ? gradient
-                : added(outputs.attention(), layer.norms().attentionOutput(), outputs.attentionRstd(), gradient);
+        Norm output = outputs == null
+                ? null
+                : new Norm(
+                        outputs.attention(),
+                        layer.norms().attentionOutput(),
+                        outputs.attentionRstd(),
+                        saved.norms(layer.index()).attentionOutput());
+        Tensor dAdded = outputs == null ? gradient : added(output, gradient);
         Tensor dAttended = input(layer.o(), lora.o(), dAdded, a.low().o(), a.attended());
         gradients(layer.o(), lora.o(), a.attended(), dAdded, a.low().o(), dAttended);
         if (a.turned() != null && recompute == Recompute.SELECTIVE) {
@@ -143,21 +164,24 @@ record LayerBackward(LayerForward forward, Attention.Sequences sequences, Recomp
         pass().ops().rope().apply(d.turned(), forward.ropeRows(), rope.cos(), rope.sin(), config().headDim(), true);
         if (a.turned() != null) {
             QkvColumns made = QkvColumns.of(a.qkv(), config());
-            headNormBackward(d.q(), made.q(), layer.norms().query());
-            headNormBackward(d.k(), made.k(), layer.norms().key());
+            LayerNorms<SavedWeight> trained = saved.norms(layer.index());
+            headNormBackward(d.q(), made.q(), layer.norms().query(), trained.query());
+            headNormBackward(d.k(), made.k(), layer.norms().key(), trained.key());
         }
     }
 
-    private void headNormBackward(Tensor gradient, Tensor x, Tensor weight) {
+    private void headNormBackward(Tensor gradient, Tensor x, Tensor weight, SavedWeight trained) {
+        saved.addHeadNormGradient(pass(), config().rmsNormEps(), trained, x, gradient);
         float offset = config().traits().normWeightOffset();
         pass().ops().headNorm().backward(gradient, x, weight, offset, config().rmsNormEps(), gradient);
     }
 
     /** Through a norm behind attention or feed-forward: the gradient of what it read, in new scratch. */
-    private Tensor added(Tensor x, Tensor weight, Tensor rstd, Tensor gradient) {
+    private Tensor added(Norm norm, Tensor gradient) {
         Tensor d = pass().matrix(gradient.rows(), gradient.cols());
         float offset = config().traits().normWeightOffset();
-        pass().ops().rmsNorm().backward(gradient, x, weight, offset, rstd, null, d, null);
+        saved.addNormGradient(pass(), config().rmsNormEps(), norm.trained(), norm.x(), gradient);
+        pass().ops().rmsNorm().backward(gradient, norm.x(), norm.weight(), offset, norm.rstd(), null, d, null);
         return d;
     }
 
@@ -182,8 +206,8 @@ record LayerBackward(LayerForward forward, Attention.Sequences sequences, Recomp
         activation.backward(down.input(dActivated), gate, up, forward.activation(), gate, up, again);
     }
 
-    /** What a norm read and made. */
-    private record Norm(Tensor x, Tensor weight, Tensor rstd) {}
+    /** What a norm read and made; {@code trained} is its weight if that is, else null. */
+    private record Norm(Tensor x, Tensor weight, Tensor rstd, SavedWeight trained) {}
 
     /**
      * Through the norm before {@code group}; the residual's gradient passes by and is added. What the norm made, where it was
@@ -192,6 +216,7 @@ record LayerBackward(LayerForward forward, Attention.Sequences sequences, Recomp
     private void normBackward(LinearGroup group, Tensor dNormed, Norm norm, Tensor normed, Tensor gradient) {
         Tensor again = recompute == Recompute.SELECTIVE ? group.input(normed) : null;
         float offset = config().traits().normWeightOffset();
+        saved.addNormGradient(pass(), config().rmsNormEps(), norm.trained(), norm.x(), group.input(dNormed));
         pass().ops()
                 .rmsNorm()
                 .backward(

@@ -3,6 +3,7 @@ package io.sparkqlora.train.internal.model;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.BiFunction;
 import java.util.function.Function;
 
 /**
@@ -26,6 +27,17 @@ public record LayerNorms<T>(T input, T query, T key, T attentionOutput, T feedFo
                 of(function, attentionOutput),
                 of(function, feedForward),
                 of(function, feedForwardOutput));
+    }
+
+    /** What {@code function} makes of each of these and the other's; of this there may be nulls where the other has something. */
+    <U, R> LayerNorms<R> with(LayerNorms<U> other, BiFunction<T, U, R> function) {
+        return new LayerNorms<>(
+                function.apply(input, other.input),
+                function.apply(query, other.query),
+                function.apply(key, other.key),
+                function.apply(attentionOutput, other.attentionOutput),
+                function.apply(feedForward, other.feedForward),
+                function.apply(feedForwardOutput, other.feedForwardOutput));
     }
 
     private static <T, R> R of(Function<T, R> function, T one) {

@@ -6,6 +6,7 @@ import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.Recompute;
 import io.sparkqlora.train.internal.linear.LoraGroup;
 import io.sparkqlora.train.internal.linear.Pass;
+import io.sparkqlora.train.internal.linear.SavedWeight;
 import io.sparkqlora.train.internal.model.BaseModel.DecoderLayer;
 import io.sparkqlora.train.internal.model.LayerActivations.Shapes;
 import java.nio.IntBuffer;
@@ -47,7 +48,7 @@ public record MicroBatch(Pass pass, BaseModel model, RopeTables rope, Recompute 
     public void run(List<BatchPart> parts) {
         long mark = pass.arena().mark();
         Batch batch = Batch.upload(pass, rope, model.config().hiddenSize(), parts);
-        recordings.run(new Shape(parts, mark), () -> issue(batch, parts, LayerSteps.NOBODY));
+        recordings.run(new Shape(parts, mark), () -> over(parts).issue(batch, parts, LayerSteps.NOBODY));
         pass.arena().release(mark);
     }
 
@@ -58,13 +59,20 @@ public record MicroBatch(Pass pass, BaseModel model, RopeTables rope, Recompute 
      */
     public void run(List<BatchPart> parts, LayerSteps steps) {
         long mark = pass.arena().mark();
-        issue(Batch.upload(pass, rope, model.config().hiddenSize(), parts), parts, steps);
+        over(parts).issue(Batch.upload(pass, rope, model.config().hiddenSize(), parts), parts, steps);
         pass.arena().release(mark);
+    }
+
+    /** The same over a base that has in it what the adapter trains whole; there is one adapter then. */
+    private MicroBatch over(List<BatchPart> parts) {
+        BaseModel own = parts.get(0).adapter().saved().over(model);
+        return new MicroBatch(pass, own, rope, recompute, recordings);
     }
 
     /** Forward and backward. Everything here is on the device: it may be recorded and run again with another batch. */
     private void issue(Batch batch, List<BatchPart> parts, LayerSteps steps) {
         long mark = pass.arena().mark();
+        SavedModules saved = parts.get(0).adapter().saved();
         PairLoss pairs = parts.get(0).preference() == null ? null : new PairLoss(pass, model, rope);
         Tensor reference = pairs == null ? null : pairs.reference(batch);
         RowAdapters adapters = adapters(batch, parts);
@@ -75,15 +83,16 @@ public record MicroBatch(Pass pass, BaseModel model, RopeTables rope, Recompute 
                 pass.arena().take(pass.dtype(), batch.tokens(), model.config().hiddenSize());
         List<LossHead.Targets> targets = targets(batch, parts);
         if (pairs == null) {
-            new LossHead(pass, new OutputHead(pass, model)).forwardBackward(hidden, batch, targets, gradient);
+            OutputHead head = new OutputHead(pass, model, saved);
+            new LossHead(pass, head).forwardBackward(hidden, batch, targets, gradient);
         } else {
             PreferenceLoss.Dpo preference = parts.get(0).preference();
             pairs.forwardBackward(hidden, batch, targets.get(0), preference, reference, gradient);
         }
-        int lowest = parts.get(0).adapter().lowestLayer();
         // a base is sharded where memory is short
         boolean holds = model.shards() == null;
-        backward(new LayerBackward(forward, batch.sequences(), recompute, holds), runs, gradient, lowest, steps);
+        LayerBackward backward = new LayerBackward(forward, batch.sequences(), recompute, holds, saved);
+        backward(backward, runs, gradient, parts.get(0).adapter(), batch, steps);
         pass.arena().release(mark);
     }
 
@@ -134,7 +143,7 @@ public record MicroBatch(Pass pass, BaseModel model, RopeTables rope, Recompute 
         Batch batch = Batch.upload(pass, forward.rope(), host);
         Tensor hidden = forward.hidden(batch, steps);
         LoraGroup lora = forward.adapter() == null ? null : forward.adapter().lmHead();
-        new LossHead(pass, new OutputHead(pass, forward.model())).forward(hidden, batch, lora, lossSum);
+        new LossHead(pass, new OutputHead(pass, forward.model(), null)).forward(hidden, batch, lora, lossSum);
         pass.arena().release(mark);
     }
 
@@ -185,13 +194,30 @@ public record MicroBatch(Pass pass, BaseModel model, RopeTables rope, Recompute 
         return hidden;
     }
 
-    private void backward(LayerBackward backward, List<Run> runs, Tensor gradient, int lowest, LayerSteps steps) {
+    private void backward(
+            LayerBackward backward,
+            List<Run> runs,
+            Tensor gradient,
+            ModelAdapter adapter,
+            Batch batch,
+            LayerSteps steps) {
+        int lowest = adapter.lowestLayer();
+        boolean through = adapter.throughLowestLayer();
         for (int i = runs.size() - 1; i >= lowest; i--) {
             Run run = runs.get(i);
             steps.before(i);
             boolean there = i == runs.size() - 1;
-            backward.run(run.layer(), run.lora(), run.input(), run.activations(), gradient, i > lowest, there);
+            boolean inputGradient = i > lowest || through;
+            backward.run(run.layer(), run.lora(), run.input(), run.activations(), gradient, inputGradient, there);
+            if (i == 0 && adapter.saved().embedding() != null) {
+                addEmbeddingGradient(adapter.saved().embedding(), gradient, batch);
+            }
             steps.afterBackward(i);
         }
+    }
+
+    private void addEmbeddingGradient(SavedWeight embedding, Tensor gradient, Batch batch) {
+        float scale = ModelForward.embeddingScale(model.config(), pass.dtype());
+        pass.ops().rowSelect().scatterAdd(gradient, batch.inputIds(), batch.tokenOrder(), scale, embedding.gradient());
     }
 }

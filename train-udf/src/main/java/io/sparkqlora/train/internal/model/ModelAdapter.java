@@ -3,6 +3,7 @@ package io.sparkqlora.train.internal.model;
 
 import io.sparkqlora.train.internal.linear.AdapterBuffers;
 import io.sparkqlora.train.internal.linear.LoraGroup;
+import io.sparkqlora.train.internal.linear.Pass;
 import java.util.List;
 
 /**
@@ -10,8 +11,9 @@ import java.util.List;
  *
  * @param layers one for each decoder layer
  * @param lmHead of the output projection
+ * @param saved modules that it has whole
  */
-public record ModelAdapter(List<Layer> layers, LoraGroup lmHead) {
+public record ModelAdapter(List<Layer> layers, LoraGroup lmHead, SavedModules saved) {
 
     /** The adapters of one decoder layer, null where it has none. */
     public record Layer(LoraGroup qkv, LoraGroup o, LoraGroup gateUp, LoraGroup down) {
@@ -34,16 +36,31 @@ public record ModelAdapter(List<Layer> layers, LoraGroup lmHead) {
                         buffers.group(layer.gateUp()),
                         buffers.group(layer.down())))
                 .toList();
-        return new ModelAdapter(layers, buffers.group(layout.lmHead()));
+        return new ModelAdapter(layers, buffers.group(layout.lmHead()), SavedModules.of(layout, buffers));
     }
 
-    /** The first layer that has an adapter, where backward may end; the number of layers if none has. */
+    /** The first layer that is trained in, where backward may end; the number of layers if none is. */
     public int lowestLayer() {
         int lowest = 0;
-        while (lowest < layers.size() && layers.get(lowest).isEmpty()) {
+        while (saved.embedding() == null
+                && lowest < layers.size()
+                && layers.get(lowest).isEmpty()
+                && saved.norms(lowest).all().isEmpty()) {
             lowest++;
         }
         return lowest;
+    }
+
+    /** Whether the gradient of that layer's input is needed: by the embedding, or by the norm that begins the layer. */
+    boolean throughLowestLayer() {
+        int lowest = lowestLayer();
+        return saved.embedding() != null
+                || (lowest < layers.size() && saved.norms(lowest).input() != null);
+    }
+
+    /** Has modules that are trained whole begin as the base's. */
+    public void begin(Pass pass, BaseModel base) {
+        saved.begin(pass, base);
     }
 
     /** The same only if it is the same object: no two lie in the same memory, and comparing them would take long. */

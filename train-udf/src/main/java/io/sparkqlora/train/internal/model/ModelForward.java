@@ -13,11 +13,15 @@ import io.sparkqlora.train.internal.model.LayerActivations.Shapes;
 /**
  * The model forward without anything kept for backward: evaluation and generation.
  *
- * @param model the base
+ * @param model the base, and then what the adapter has in place of it
  * @param adapter or null for the base alone
  * @param rope tables that reach every position of the longest sequence
  */
 public record ModelForward(Pass pass, BaseModel model, ModelAdapter adapter, RopeTables rope) {
+
+    public ModelForward {
+        model = adapter == null ? model : adapter.saved().over(model);
+    }
 
     /** The attention of a layer of such a model. */
     public static Attention.Settings attentionSettings(ModelConfig c, int layer) {
@@ -86,7 +90,7 @@ public record ModelForward(Pass pass, BaseModel model, ModelAdapter adapter, Rop
         Tensor logits =
                 pass.arena().take(pass.dtype(), rows.cols(), model.config().vocabSize());
         long mark = pass.arena().mark();
-        new OutputHead(pass, model)
+        new OutputHead(pass, model, null)
                 .logits(hidden, rows, RowAdapters.all(adapter, rows.cols()).lmHead(), logits);
         float cap = model.config().traits().finalLogitSoftcapping();
         if (cap > 0) {
@@ -105,7 +109,7 @@ public record ModelForward(Pass pass, BaseModel model, ModelAdapter adapter, Rop
     }
 
     /** Rounded to the type that embeddings have, as transformers does. */
-    private static float embeddingScale(ModelConfig config, DType dtype) {
+    static float embeddingScale(ModelConfig config, DType dtype) {
         if (!config.traits().scaledEmbeddings()) {
             return 1f;
         }

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train.internal.model;
 
+import io.sparkqlora.train.LoraConfig;
 import io.sparkqlora.train.ModelConfig;
+import io.sparkqlora.train.internal.linear.AdapterLayout;
+import io.sparkqlora.train.internal.linear.AdapterLayout.Role;
 import io.sparkqlora.train.internal.linear.GroupSpec;
 import io.sparkqlora.train.internal.linear.GroupSpec.Part;
+import io.sparkqlora.train.internal.linear.LoraTargets;
+import io.sparkqlora.train.internal.linear.SavedModule;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 
 /**
  * The tensors of a model by name: the linear layers of a decoder, by the input that they share, and the norms.
@@ -19,6 +25,8 @@ public record ModelLayout(List<Layer> layers, NormSpec finalNorm, GroupSpec lmHe
     /** The token embedding [vocabulary, hidden]. */
     public static final String EMBEDDING = "model.embed_tokens.weight";
 
+    private static final String WEIGHT = ".weight";
+
     /** Linear layers of a decoder layer at most, for numbering. */
     private static final int MODULES = 7;
 
@@ -28,7 +36,17 @@ public record ModelLayout(List<Layer> layers, NormSpec finalNorm, GroupSpec lmHe
      * @param name in the checkpoint
      * @param size elements
      */
-    public record NormSpec(String name, int size) {}
+    public record NormSpec(String name, int size) {
+
+        /** The norm's own name. */
+        String module() {
+            return name.substring(0, name.length() - WEIGHT.length());
+        }
+
+        private SavedModule saved() {
+            return new SavedModule(module(), 1, size, Role.NORM);
+        }
+    }
 
     /** The norms of one decoder layer, and the groups. */
     public record Layer(
@@ -108,6 +126,42 @@ public record ModelLayout(List<Layer> layers, NormSpec finalNorm, GroupSpec lmHe
                 outputs ? after : null,
                 outputs ? before : after,
                 outputs ? last : null);
+    }
+
+    /** The token embedding, which may be trained whole. */
+    SavedModule embedding() {
+        String name = EMBEDDING.substring(0, EMBEDDING.length() - WEIGHT.length());
+        return new SavedModule(name, lmHead.outFeatures(), lmHead.inFeatures(), Role.EMBEDDING);
+    }
+
+    /** The output projection, which may be trained whole. */
+    SavedModule head() {
+        return new SavedModule(lmHead.parts().get(0).name(), lmHead.outFeatures(), lmHead.inFeatures(), Role.WEIGHT);
+    }
+
+    /** Whether a module's weight is one that a base may have once for two modules. */
+    public boolean tied(String module) {
+        return module.equals(embedding().name()) || module.equals(head().name());
+    }
+
+    /** All modules that may be trained whole, in the order of a forward pass. */
+    List<SavedModule> savedModules() {
+        List<SavedModule> modules = new ArrayList<>();
+        modules.add(embedding());
+        layers.forEach(layer -> layer.norms().map(norm -> modules.add(norm.saved())));
+        modules.add(finalNorm.saved());
+        modules.add(head());
+        return modules;
+    }
+
+    /**
+     * The tensors of an adapter of this model.
+     *
+     * @throws io.sparkqlora.kernels.QLoraException CONFIG if an entry of the options about modules matches none, or one that it can't
+     */
+    public AdapterLayout adapter(LoraConfig lora) {
+        Set<String> targets = LoraTargets.resolve(lora, moduleNames());
+        return LoraTargets.layout(lora, SavedTargets.resolve(lora, this, targets), groups(), targets);
     }
 
     /** All groups, in the order of a forward pass. */

@@ -6,8 +6,13 @@ import io.sparkqlora.train.internal.linear.LinearGroup;
 import io.sparkqlora.train.internal.linear.LoraSegments;
 import io.sparkqlora.train.internal.linear.Pass;
 
-/** Final norm and output projection, for chosen rows of the hidden states. */
-record OutputHead(Pass pass, BaseModel model) {
+/**
+ * Final norm and output projection, for chosen rows of the hidden states.
+ *
+ * @param model with what is trained whole in it
+ * @param saved whose gradients are added to; null without backward
+ */
+record OutputHead(Pass pass, BaseModel model, SavedModules saved) {
 
     /** What {@link #logits} made and {@link #backward} reads. */
     record Kept(Tensor rows, LoraSegments lora, Tensor selected, Tensor rstd, Tensor normed, Tensor low) {}
@@ -37,7 +42,13 @@ record OutputHead(Pass pass, BaseModel model) {
         Tensor dNormed = pass.matrix(kept.normed().rows(), kept.normed().cols());
         head.backward(pass, dLogits, kept.low(), kept.lora(), true, dNormed);
         head.gradients(pass, kept.normed(), dLogits, kept.low(), kept.lora(), dNormed);
+        if (saved.lmHead() != null) {
+            Tensor gradient = saved.lmHead().gradient();
+            pass.ops().matmul().multiply(dLogits, true, head.input(kept.normed()), false, 1f, 1f, gradient);
+        }
         Tensor dSelected = head.input(dNormed);
+        float eps = model.config().rmsNormEps();
+        saved.addNormGradient(pass, eps, saved.finalNorm(), kept.selected(), dSelected);
         pass.ops()
                 .rmsNorm()
                 .backward(dSelected, kept.selected(), model.finalNorm(), offset(), kept.rstd(), null, dSelected, null);

@@ -83,6 +83,6 @@ record PairLoss(Pass pass, BaseModel model, RopeTables rope) {
     }
 
     private LossHead head() {
-        return new LossHead(pass, new OutputHead(pass, model));
+        return new LossHead(pass, new OutputHead(pass, model, SavedModules.NONE));
     }
 }

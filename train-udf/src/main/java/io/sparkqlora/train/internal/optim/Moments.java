@@ -68,7 +68,7 @@ public record Moments(List<Page> pages, List<View> views, List<Tensor> buffers, 
     public static float[] factors(int group, TrainingArguments args, double learningRate, long step) {
         return switch (group) {
             case ParameterRuns.B -> UpdateFactors.of(args, learningRate * args.loraplusLrRatio(), step);
-            case ParameterRuns.BIASES -> UpdateFactors.of(
+            case ParameterRuns.UNDECAYED -> UpdateFactors.of(
                     args.toBuilder().weightDecay(0).build(), learningRate, step);
             default -> UpdateFactors.of(args, learningRate, step);
         };

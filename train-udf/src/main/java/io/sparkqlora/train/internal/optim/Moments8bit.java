@@ -10,6 +10,7 @@ import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.train.Optim;
 import io.sparkqlora.train.TrainingState;
 import io.sparkqlora.train.internal.linear.AdapterLayout;
+import io.sparkqlora.train.internal.linear.AdapterLayout.Role;
 import io.sparkqlora.train.internal.linear.AdapterLayout.Slot;
 import io.sparkqlora.train.internal.linear.ExpectedTensor;
 import io.sparkqlora.train.internal.optim.Moments.Table;
@@ -19,7 +20,8 @@ import java.util.List;
 
 /**
  * Moments in 8 bits, each tensor in blocks of its own, as bitsandbytes quantises them. Codes lie as the adapter's elements do,
- * scales block after block. Moments of small tensors are F32 and stay on the device, as they do there.
+ * scales block after block. Moments of small tensors are F32 and stay on the device, as they do there; so are those of an embedding,
+ * for which transformers registers 32 bits.
  */
 final class Moments8bit {
 
@@ -38,6 +40,9 @@ final class Moments8bit {
     private final Arena device;
     private final Tensor[] codes;
     private final Tensor[] absmax;
+    /** The element that codes begin with: an embedding before it has none. */
+    private long origin;
+
     private final List<Block> blocks = new ArrayList<>();
     private final List<Page> pages = new ArrayList<>();
     private final List<View> views = new ArrayList<>();
@@ -57,19 +62,24 @@ final class Moments8bit {
             Optim.Rule rule, AdapterLayout layout, boolean apart, Arena device, Arena home, long pageBytes) {
         Moments8bit made = new Moments8bit(rule, apart, device);
         List<Slot> large = layout.slots().stream()
-                .filter(slot -> slot.size() >= LEAST_ELEMENTS)
+                .filter(Moments8bit::in8bit)
                 .sorted((a, b) -> Long.compare(a.start(), b.start()))
                 .toList();
         large.forEach(made::cut);
+        made.origin = large.isEmpty() ? 0 : large.get(0).start();
         for (int i = 0; i < rule.moments() && !large.isEmpty(); i++) {
-            made.codes[i] = home.take(DType.U8, 1, layout.size());
+            made.codes[i] = home.take(DType.U8, 1, layout.size() - made.origin);
             made.absmax[i] = home.take(DType.F32, 1, made.blocks.size());
             made.buffers.addAll(List.of(made.codes[i], made.absmax[i]));
         }
         made.pages(pageBytes);
         made.views(large);
-        layout.slots().stream().filter(slot -> slot.size() < LEAST_ELEMENTS).forEach(made::small);
+        layout.slots().stream().filter(slot -> !in8bit(slot)).forEach(made::in32bit);
         return new Moments(made.pages, made.views, made.buffers, made.tables);
+    }
+
+    private static boolean in8bit(Slot slot) {
+        return slot.size() >= LEAST_ELEMENTS && slot.role() != Role.EMBEDDING;
     }
 
     private void cut(Slot slot) {
@@ -104,7 +114,7 @@ final class Moments8bit {
         tables.add(new Table(table, places));
         List<Tensor> state = new ArrayList<>();
         for (int i = 0; i < rule.moments(); i++) {
-            state.add(codes[i].colRange(from, to));
+            state.add(codes[i].colRange(from - origin, to - origin));
             state.add(absmax[i].colRange(first, end));
         }
         pages.add(new Page(from, to, blocks.get(first).group(), state, update(table)));
@@ -140,8 +150,11 @@ final class Moments8bit {
             long first = 0;
             for (Slot slot : slots) {
                 long end = first + (slot.size() + BLOCK - 1) / BLOCK;
-                views.add(
-                        new View(Moments.PREFIXES.get(i) + slot.name(), slot.in(codes[i]), ExpectedTensor.shape(slot)));
+                Tensor own = codes[i].colRange(slot.start() - origin, slot.start() - origin + slot.size());
+                views.add(new View(
+                        Moments.PREFIXES.get(i) + slot.name(),
+                        own.reshape(slot.rows(), slot.cols()),
+                        ExpectedTensor.shape(slot)));
                 views.add(new View(
                         ABSMAX_PREFIXES.get(i) + slot.name(), absmax[i].colRange(first, end), List.of(end - first)));
                 first = end;
@@ -149,7 +162,7 @@ final class Moments8bit {
         }
     }
 
-    private void small(Slot slot) {
+    private void in32bit(Slot slot) {
         List<Tensor> moments = new ArrayList<>();
         for (int i = 0; i < rule.moments(); i++) {
             moments.add(device.take(DType.F32, 1, slot.size()));
@@ -157,6 +170,13 @@ final class Moments8bit {
         }
         buffers.addAll(moments);
         int group = ParameterRuns.group(slot, apart);
-        pages.add(Moments32bit.page(rule, slot.start(), slot.start() + slot.size(), group, moments));
+        long most = Moments.WHOLE_BYTES / ((long) rule.moments() * Float.BYTES);
+        for (long from = 0; from < slot.size(); from += most) {
+            long first = from;
+            long end = Math.min(slot.size(), from + most);
+            List<Tensor> state =
+                    moments.stream().map(moment -> moment.colRange(first, end)).toList();
+            pages.add(Moments32bit.page(rule, slot.start() + first, slot.start() + end, group, state));
+        }
     }
 }

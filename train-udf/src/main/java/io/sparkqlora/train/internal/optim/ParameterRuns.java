@@ -8,17 +8,17 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 
-/** An adapter's flat buffers, cut where parameters of another learning rate begin. */
+/** An adapter's flat buffers, cut where parameters of another learning rate or decay begin. */
 final class ParameterRuns {
 
-    /** The group of all parameters, or of the {@code A}s. */
+    /** The group of all parameters, or of the {@code A}s and of matrices that are trained whole. */
     static final int A = 0;
 
     /** The group of the {@code B}s, where they have a learning rate of their own, and of what PEFT puts to them. */
     static final int B = 1;
 
-    /** The group of biases, which transformers doesn't decay; PEFT's LoRA+ does. */
-    static final int BIASES = 2;
+    /** The group of biases and norms, which transformers doesn't decay; PEFT's LoRA+ does. */
+    static final int UNDECAYED = 2;
 
     /**
      * Neighbours that are updated alike.
@@ -52,8 +52,8 @@ final class ParameterRuns {
 
     static int group(Slot slot, boolean apart) {
         if (apart) {
-            return slot.low() ? A : B;
+            return slot.role() == Role.B || slot.role().vector() ? B : A;
         }
-        return slot.role() == Role.BIAS ? BIASES : A;
+        return slot.role() == Role.BIAS || slot.role() == Role.NORM ? UNDECAYED : A;
     }
 }

@@ -45,12 +45,14 @@ public record AdapterSlot(AdapterBuffers buffers, Moments moments, ModelAdapter 
 
     /** Writes what does not change; once. */
     public void prepare(Device device) {
+        buffers.prepare(device);
         moments.prepare(device);
     }
 
     /** A fresh adapter, a function of these and the base, and an optimizer that has made no step. */
     public void initialize(Pass pass, BaseModel model, InitLoraWeights init, long seed) {
         buffers.initialize(pass.device(), init, seed);
+        views.begin(pass, model);
         buffers.measure(pass, model.groups(), true);
         begin(pass.device());
     }

@@ -16,6 +16,9 @@ record GradientPieces(List<Piece> pieces) {
     /** Smaller ones go with the next: a piece takes 2·(N − 1) messages, each as long on its way as some hundred KiB. */
     private static final long LEAST = 64 << 10;
 
+    /** Larger ones, which modules that are trained whole make, are cut: each is in a buffer of the host. */
+    private static final long MOST = 64L << 20;
+
     /**
      * Neighbouring elements.
      *
@@ -41,8 +44,9 @@ record GradientPieces(List<Piece> pieces) {
             long start =
                     layer == 0 ? 0 : start(adapter, layout.layers().get(layer).groups());
             if (start >= 0 && end > start && (layer == 0 || end - start >= LEAST)) {
-                pieces.add(new Piece(layer, start, end));
-                end = start;
+                for (; end > start; end = Math.max(start, end - MOST)) {
+                    pieces.add(new Piece(layer, Math.max(start, end - MOST), end));
+                }
             }
         }
         return new GradientPieces(pieces);

@@ -11,6 +11,7 @@ import io.sparkqlora.train.Optim;
 import io.sparkqlora.train.PackedRow;
 import io.sparkqlora.train.QuantizationConfig;
 import io.sparkqlora.train.Recompute;
+import io.sparkqlora.train.SavedModuleErrors;
 import io.sparkqlora.train.TrainErrors;
 import io.sparkqlora.train.TrainedPartErrors;
 import io.sparkqlora.train.TrainingArguments;
@@ -67,10 +68,11 @@ public record SessionSpec(
             int maxTokens,
             int slots) {
         requireShardable(quantization, lora, arguments);
+        requireSavable(lora, arguments, slots);
         ModelLayout layout = ModelLayout.of(model);
         SkippedLayers.check(model, quantization, layout);
         LoraTargets.requirePatternsUsed(lora, LoraTargets.resolve(lora, layout.moduleNames()));
-        AdapterLayout adapter = LoraTargets.layout(lora, layout.groups());
+        AdapterLayout adapter = layout.adapter(lora);
         return new SessionSpec(
                 device,
                 model,
@@ -112,6 +114,15 @@ public record SessionSpec(
         }
         if (arguments.shardBase() && lora.useDora()) {
             throw TrainedPartErrors.doraOverShards();
+        }
+    }
+
+    private static void requireSavable(LoraConfig lora, TrainingArguments arguments, int slots) {
+        if (!lora.modulesToSave().isEmpty() && arguments.preference() != null) {
+            throw SavedModuleErrors.withPreferences();
+        }
+        if (!lora.modulesToSave().isEmpty() && slots > 1) {
+            throw SavedModuleErrors.severalAdapters();
         }
     }
 

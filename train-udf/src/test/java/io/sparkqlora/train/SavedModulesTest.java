@@ -1,0 +1,488 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.sparkqlora.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.sparkqlora.kernels.DType;
+import io.sparkqlora.kernels.Device;
+import io.sparkqlora.kernels.Devices;
+import io.sparkqlora.train.internal.collective.Ranks;
+import io.sparkqlora.train.internal.collective.Ranks.Ended;
+import io.sparkqlora.train.internal.safetensors.SafetensorsFile;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** Modules that are trained whole beside an adapter; {@link PeftVariantsTest} holds their numbers against peft. */
+class SavedModulesTest {
+
+    private static final String PREFIX = "base_model.model.";
+    private static final String EMBEDDING = PREFIX + "model.embed_tokens.weight";
+    private static final String HEAD = PREFIX + "lm_head.weight";
+    private static final QuantizationConfig NF4 = QuantizationConfig.nf4(ComputeType.F32);
+    private static final List<String> EVERYTHING = List.of("embed_tokens", "lm_head", "norm");
+    private static final int TOKENS = 96;
+    private static final int VOCABULARY = 51;
+
+    @TempDir
+    Path temp;
+
+    private final Device device = Devices.open(System.getProperty("qlora.test.backend", "cpu"));
+    private final Checkpoint llama = checkpoint("llama");
+
+    @AfterEach
+    void close() {
+        llama.close();
+        device.close();
+    }
+
+    private static Checkpoint checkpoint(String name) {
+        return Checkpoint.open(Path.of("src/test/resources/parity", name));
+    }
+
+    private static LoraConfig lora(List<String> saved, String... targets) {
+        return LoraConfig.builder()
+                .r(4)
+                .modulesToSave(saved)
+                .targetModules(TargetModules.names(targets))
+                .build();
+    }
+
+    private static LoraConfig lora(List<String> saved) {
+        return lora(saved, "q_proj", "down_proj");
+    }
+
+    private TrainingSession open(
+            Checkpoint base, QuantizationConfig held, LoraConfig lora, TrainingArguments arguments) {
+        return TrainingSession.open(device, base.config(), base.weights(), held, lora, arguments, TOKENS);
+    }
+
+    private TrainingSession open(Checkpoint base, List<String> saved) {
+        return open(base, NF4, lora(saved), TestSessions.ARGUMENTS);
+    }
+
+    private static TrainingState steps(TrainingSession session, int from, int to) {
+        for (int i = from; i < to; i++) {
+            session.step(List.of(List.of(TestRows.packed(i, VOCABULARY, 11, 23))));
+        }
+        return session.state();
+    }
+
+    private static List<String> saved(Adapter adapter) {
+        return adapter.tensors().stream()
+                .map(NamedTensor::name)
+                .filter(name -> !name.contains(".lora_"))
+                .toList();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"llama", "qwen3", "gemma2", "phi3"})
+    void anEntryMeansEveryModuleWhoseNameEndsWithIt(String name) {
+        try (Checkpoint base = checkpoint(name)) {
+            LoraConfig lora = lora(List.of("norm", "tokens"), "o_proj");
+            try (TrainingSession session = open(base, NF4, lora, TestSessions.ARGUMENTS)) {
+                List<String> norms = base.weights().names().stream()
+                        .filter(weight -> weight.endsWith("norm.weight"))
+                        .toList();
+                assertThat(norms).hasSizeGreaterThan(4);
+                assertThat(saved(session.adapter()))
+                        .contains(EMBEDDING)
+                        .hasSize(norms.size() + 1)
+                        .containsAll(norms.stream().map(PREFIX::concat).toList());
+                PackedRow row = TestRows.packed(1, VOCABULARY, 30);
+                assertThat(session.evaluate(List.of(row), true).mean())
+                        .as("fresh, they are the base's")
+                        .isEqualTo(session.evaluate(List.of(row), false).mean());
+            }
+        }
+        try (TrainingSession session = open(llama, List.of("layers.1.input_layernorm", "base_model.model.lm_head"))) {
+            assertThat(saved(session.adapter()))
+                    .containsExactlyInAnyOrder(PREFIX + "model.layers.1.input_layernorm.weight", HEAD);
+        }
+    }
+
+    @Test
+    void theBaseStaysWhatItIs() {
+        List<PackedRow> rows = List.of(TestRows.packed(9, VOCABULARY, 30));
+        try (TrainingSession session = open(llama, EVERYTHING)) {
+            double before = session.evaluate(rows, false).mean();
+            steps(session, 0, 3);
+            assertThat(session.evaluate(rows, false).mean()).isEqualTo(before);
+            assertThat(session.evaluate(rows, true).mean()).isNotEqualTo(before);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(Recompute.class)
+    void aResumedRunAndAnyPolicyGiveTheSameBits(Recompute recompute) {
+        try (Checkpoint base = checkpoint("gemma2")) {
+            TrainingState half;
+            TrainingState whole;
+            try (TrainingSession session = open(base, EVERYTHING)) {
+                half = steps(session, 0, 2);
+                whole = steps(session, 2, 4);
+            }
+            TrainingArguments arguments =
+                    TestSessions.ARGUMENTS.toBuilder().recompute(recompute).build();
+            try (TrainingSession session = open(base, NF4, lora(EVERYTHING), arguments)) {
+                session.restore(half);
+                assertThat(steps(session, 2, 4)).isEqualTo(whole);
+            }
+        }
+    }
+
+    /** Backward ends at the lowest layer that is trained in; with a norm or the embedding there it goes on to the layer's input. */
+    @ParameterizedTest
+    @CsvSource({"layers.1.input_layernorm", "layers.0.post_attention_layernorm", "embed_tokens", "model.norm", "lm_head"
+    })
+    void gradientsAreThoseBesideOthers(String alone) {
+        List<List<PackedRow>> batch = List.of(List.of(TestRows.packed(3, VOCABULARY, 11, 23)));
+        LoraConfig.Builder upper = LoraConfig.builder().r(4).targetModules(TargetModules.of(".*layers[.]1[.]mlp.*"));
+        Map<String, float[]> all;
+        try (TrainingSession session =
+                open(llama, NF4, upper.modulesToSave(EVERYTHING).build(), TestSessions.ARGUMENTS)) {
+            all = Probe.gradients(session, batch, null);
+        }
+        try (TrainingSession session =
+                open(llama, NF4, upper.modulesToSave(List.of(alone)).build(), TestSessions.ARGUMENTS)) {
+            Map<String, float[]> few = Probe.gradients(session, batch, null);
+            assertThat(saved(session.adapter())).hasSize(1);
+            few.forEach((name, gradient) -> assertThat(gradient).as(name).isEqualTo(all.get(name)));
+            assertThat(norm(few.get(saved(session.adapter()).get(0)))).isPositive();
+        }
+    }
+
+    /** A token occurs in both, and several times in each. */
+    @Test
+    void microBatchesAddUp() {
+        PackedRow one = TestRows.packed(3, VOCABULARY, 11, 23);
+        PackedRow other = TestRows.packed(4, VOCABULARY, 19);
+        try (TrainingSession session = open(llama, EVERYTHING)) {
+            Map<String, float[]> together = Probe.gradients(session, List.of(List.of(one, other)), null);
+            Map<String, float[]> apart = Probe.gradients(session, List.of(List.of(one), List.of(other)), null);
+            together.forEach((name, gradient) -> assertThat(Distance.relativeNorm(apart.get(name), gradient))
+                    .as(name)
+                    .isLessThan(1e-5));
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = ComputeType.class,
+            names = {"BF16", "F16"})
+    void sixteenBitsGiveTheGradientsToRounding(ComputeType compute) {
+        List<List<PackedRow>> batch = List.of(List.of(TestRows.packed(3, VOCABULARY, 11, 23)));
+        Map<String, float[]> exact;
+        try (TrainingSession session = open(llama, EVERYTHING)) {
+            exact = Probe.gradients(session, batch, null);
+        }
+        try (TrainingSession session =
+                open(llama, QuantizationConfig.nf4(compute), lora(EVERYTHING), TestSessions.ARGUMENTS)) {
+            Probe.gradients(session, batch, null).forEach((name, gradient) -> assertThat(
+                            norm(gradient) == 0
+                                    ? norm(exact.get(name))
+                                    : Distance.relativeNorm(gradient, exact.get(name)))
+                    .as(name)
+                    .isLessThan(3e-2));
+            steps(session, 0, 3);
+        }
+    }
+
+    private static double norm(float[] values) {
+        return Math.sqrt(IntStream.range(0, values.length)
+                .mapToDouble(i -> (double) values[i] * values[i])
+                .sum());
+    }
+
+    @Test
+    void mergedThereIsNoAdapterAndTheSameLogits() {
+        List<PackedRow> rows = List.of(TestRows.packed(9, VOCABULARY, 30));
+        try (TrainingSession session = open(llama, EVERYTHING)) {
+            steps(session, 0, 4);
+            float[] expected = Probe.logits(session, rows, true);
+            AdapterFiles.write(session.adapter(), temp.resolve("adapter"));
+            Adapter adapter = AdapterFiles.read(temp.resolve("adapter"));
+            assertThat(adapter.config().modulesToSave()).isEqualTo(EVERYTHING);
+            assertThat(adapter.tensors())
+                    .containsExactlyInAnyOrderElementsOf(session.adapter().tensors());
+            MergedCheckpoint merged =
+                    MergedCheckpoint.write(device, llama, NF4, adapter, ComputeType.F32, temp.resolve("merged"));
+            try (Checkpoint written = Checkpoint.open(merged.folder());
+                    TrainingSession plain = open(
+                            written,
+                            QuantizationConfig.dense(ComputeType.F32),
+                            lora(List.of()),
+                            TestSessions.ARGUMENTS)) {
+                assertThat(Distance.ofLargest(Probe.logits(plain, rows, false), expected))
+                        .isLessThan(1e-5);
+            }
+            QuantizedCheckpoint packed = QuantizedCheckpoint.writeMerged(
+                    device, llama, NF4, adapter, ComputeType.F32, temp.resolve("packed"));
+            try (Checkpoint written = Checkpoint.open(packed.folder())) {
+                assertThat(written.weights().read("lm_head.weight"))
+                        .isEqualTo(ByteBuffer.wrap(tensor(adapter, HEAD).data()));
+            }
+        }
+    }
+
+    private static NamedTensor tensor(Adapter adapter, String name) {
+        return adapter.tensors().stream()
+                .filter(tensor -> tensor.name().equals(name))
+                .findFirst()
+                .orElseThrow();
+    }
+
+    @Test
+    void anotherSessionGoesOnAndAGeneratorAnswersWithTheAdapter() {
+        List<PackedRow> rows = List.of(TestRows.packed(9, VOCABULARY, 30));
+        int[] prompt = {3, 14, 15, 9, 26};
+        try (Checkpoint base = checkpoint("qwen3");
+                TrainingSession session = open(base, EVERYTHING);
+                TrainingSession other = open(base, EVERYTHING)) {
+            steps(session, 0, 6);
+            other.loadAdapter(session.adapter());
+            assertThat(other.evaluate(rows, true)).isEqualTo(session.evaluate(rows, true));
+            try (Generator alone = Generator.open(device, base.config(), base.weights(), NF4, session.adapter())) {
+                int[] expected = answer(session.generator(), prompt, true);
+                assertThat(answer(alone, prompt, true)).isEqualTo(expected);
+                assertThat(answer(alone, prompt, false))
+                        .isEqualTo(answer(session.generator(), prompt, false))
+                        .isNotEqualTo(expected);
+            }
+        }
+    }
+
+    private static int[] answer(Generator generator, int[] prompt, boolean withAdapter) {
+        GenerationConfig greedy = GenerationConfig.greedy(8);
+        return generator.generate(List.of(prompt), greedy, withAdapter).get(0).tokens();
+    }
+
+    /** The base whole or in parts; gradients of whole modules are added up like all others. */
+    @Test
+    void ranksTakeTheStepsOfOne() {
+        TrainingState whole = train(2, false);
+        assertThat(train(2, true)).isEqualTo(whole);
+        TrainingState one = train(1, false);
+        for (int i = 0; i < one.tensors().size(); i++) {
+            NamedTensor tensor = one.tensors().get(i);
+            assertThat(Distance.relativeNorm(ParityModel.floats(whole.tensors().get(i)), ParityModel.floats(tensor)))
+                    .as(tensor.name())
+                    .isLessThan(1e-4);
+        }
+    }
+
+    private TrainingState train(int ranks, boolean sharded) {
+        TrainingArguments arguments = TestSessions.ARGUMENTS.toBuilder()
+                .numProcesses(ranks)
+                .gradientAccumulationSteps(2 / ranks)
+                .shardBase(sharded)
+                .build();
+        List<Ended<TrainingState>> all = Ranks.run(ranks, Duration.ofSeconds(60), collective -> {
+            int part = sharded ? collective.rank() : 0;
+            try (Device own = Devices.open("cpu");
+                    TrainingSession session = TrainingSession.open(
+                            own, llama.config(), llama.weights(), NF4, lora(EVERYTHING), arguments, TOKENS, part)) {
+                for (int step = 0; step < 3; step++) {
+                    List<List<PackedRow>> batches = new ArrayList<>();
+                    for (int i = collective.rank(); i < 2; i += ranks) {
+                        batches.add(List.of(TestRows.packed(10L * step + i, VOCABULARY, 9 + i, 14)));
+                    }
+                    session.step(batches, collective);
+                }
+                session.requireSameOnAllRanks(collective);
+                return session.state();
+            }
+        });
+        assertThat(all).allSatisfy(ended -> assertThat(ended.failure()).isNull());
+        return all.get(0).value();
+    }
+
+    @Test
+    void normsAreNotDecayed() {
+        TrainingArguments none =
+                TestSessions.ARGUMENTS.toBuilder().weightDecay(0).build();
+        TrainingArguments much =
+                TestSessions.ARGUMENTS.toBuilder().weightDecay(0.5).build();
+        try (TrainingSession plain = open(llama, NF4, lora(EVERYTHING), none);
+                TrainingSession decayed = open(llama, NF4, lora(EVERYTHING), much)) {
+            steps(plain, 0, 1);
+            steps(decayed, 0, 1);
+            Adapter other = decayed.adapter();
+            for (NamedTensor tensor : plain.adapter().tensors()) {
+                boolean spared =
+                        tensor.name().endsWith("norm.weight") || tensor.name().contains("lora_B");
+                assertThat(tensor(other, tensor.name()).equals(tensor))
+                        .as(tensor.name())
+                        .isEqualTo(spared);
+            }
+        }
+    }
+
+    /** As peft's optimizer for LoRA+: what has one dimension is with the Bs, matrices are with the As. */
+    @Test
+    void theRatioOfLoraPlusIsOfNorms() {
+        TrainingArguments plain = TestSessions.ARGUMENTS.toBuilder()
+                .lrSchedulerType(LrSchedulerType.CONSTANT)
+                .weightDecay(0)
+                .build();
+        Adapter slow = afterOneStep(plain);
+        Adapter both = afterOneStep(plain.toBuilder().loraplusLrRatio(4).build());
+        for (String name : saved(slow)) {
+            assertThat(tensor(both, name).equals(tensor(slow, name)))
+                    .as(name)
+                    .isEqualTo(name.equals(EMBEDDING) || name.equals(HEAD));
+        }
+    }
+
+    private Adapter afterOneStep(TrainingArguments arguments) {
+        try (TrainingSession session = open(llama, NF4, lora(EVERYTHING), arguments)) {
+            steps(session, 0, 1);
+            return session.adapter();
+        }
+    }
+
+    /** bitsandbytes' optimizers in 8 bits keep the moments of an embedding in 32, since transformers tells them to. */
+    @ParameterizedTest
+    @EnumSource(Optim.class)
+    void everyOptimizerTrainsThemAndGoesOnBitForBit(Optim optim) {
+        TrainingArguments arguments =
+                TestSessions.ARGUMENTS.toBuilder().optim(optim).build();
+        TrainingState half;
+        TrainingState whole;
+        try (TrainingSession session = open(llama, NF4, lora(EVERYTHING), arguments)) {
+            Adapter fresh = session.adapter();
+            half = steps(session, 0, 2);
+            whole = steps(session, 2, 3);
+            for (String name : saved(fresh)) {
+                assertThat(tensor(session.adapter(), name)).as(name).isNotEqualTo(tensor(fresh, name));
+            }
+        }
+        try (TrainingSession session = open(llama, NF4, lora(EVERYTHING), arguments)) {
+            session.restore(half);
+            assertThat(steps(session, 2, 3)).isEqualTo(whole);
+        }
+        for (NamedTensor moment : half.tensors()) {
+            if (moment.name().equals(TrainingState.EXP_AVG + EMBEDDING)) {
+                assertThat(moment.dtype()).isEqualTo(DType.F32);
+            } else if (moment.name().equals(TrainingState.EXP_AVG + HEAD)) {
+                assertThat(moment.dtype()).isEqualTo(optim.in8bit() ? DType.U8 : DType.F32);
+            }
+        }
+    }
+
+    /** More than a row of a table is to hold; an optimizer's blocks of 8 bits are those of the whole. */
+    @Test
+    void largeWeightsAreInPiecesButWholeInFiles() throws IOException {
+        String text = TinyModels.CONFIG.replace("\"vocab_size\": 51", "\"vocab_size\": 40000");
+        ModelConfig config = ModelConfig.parse(text, "large");
+        Path folder = TinyModels.write(temp.resolve("large"), text, TinyModels.tensors(config));
+        TrainingArguments arguments =
+                TestSessions.ARGUMENTS.toBuilder().optim(Optim.PAGED_ADAMW_8BIT).build();
+        try (Checkpoint base = Checkpoint.open(folder);
+                TrainingSession session = open(base, NF4, lora(EVERYTHING), arguments);
+                TrainingSession other = open(base, NF4, lora(EVERYTHING), arguments)) {
+            TrainingState half = steps(session, 0, 2);
+            assertThat(saved(session.adapter()))
+                    .contains(HEAD + "[0:32768]", HEAD + "[32768:40000]", EMBEDDING + "[0:32768]")
+                    .doesNotContain(HEAD);
+            long blocks = half.tensors().stream()
+                    .filter(tensor -> tensor.name().startsWith(TrainingState.EXP_AVG_ABSMAX + HEAD))
+                    .mapToLong(tensor -> tensor.shape()[0])
+                    .sum();
+            assertThat(blocks).isEqualTo(40000 * 32 / 256);
+            TrainingState whole = steps(session, 2, 4);
+            other.restore(half);
+            assertThat(steps(other, 2, 4)).isEqualTo(whole);
+
+            AdapterFiles.write(session.adapter(), temp.resolve("adapter"));
+            try (SafetensorsFile file =
+                    SafetensorsFile.open(temp.resolve("adapter").resolve(AdapterFiles.WEIGHTS))) {
+                assertThat(file.info(HEAD).shape()).containsExactly(40000L, 32L);
+                assertThat(file.info(EMBEDDING).shape()).containsExactly(40000L, 32L);
+            }
+            Adapter adapter = AdapterFiles.read(temp.resolve("adapter"));
+            assertThat(adapter.tensors())
+                    .containsExactlyInAnyOrderElementsOf(session.adapter().tensors());
+            MergedCheckpoint merged =
+                    MergedCheckpoint.write(device, base, NF4, adapter, ComputeType.F32, temp.resolve("merged"));
+            try (Checkpoint written = Checkpoint.open(merged.folder());
+                    SafetensorsFile file =
+                            SafetensorsFile.open(temp.resolve("adapter").resolve(AdapterFiles.WEIGHTS))) {
+                assertThat(written.weights().read("lm_head.weight")).isEqualTo(file.readRows(HEAD, 0, 40000));
+            }
+        }
+    }
+
+    @Test
+    void thePlanIsWhatASessionTakes() {
+        TrainingArguments arguments = TestSessions.ARGUMENTS;
+        MemoryPlan without = MemoryPlan.of(device.traits(), llama.config(), NF4, lora(List.of()), arguments, TOKENS);
+        MemoryPlan plan = MemoryPlan.of(device.traits(), llama.config(), NF4, lora(EVERYTHING), arguments, TOKENS);
+        long bytes = 2L * llama.config().vocabSize() * llama.config().hiddenSize() * Float.BYTES;
+        assertThat(plan.gradients() - without.gradients()).isGreaterThan(bytes);
+        assertThat(plan.optimizerState() - without.optimizerState()).isGreaterThan(2 * bytes);
+    }
+
+    @Test
+    void whatCantBeIsRefusedByName() {
+        refused(
+                lora(List.of("lm_head", "wte")),
+                "QLORA-T200: modules_to_save has wte, and no module's name ends with that",
+                "embed_tokens, input_layernorm, post_attention_layernorm, norm, lm_head");
+        refused(
+                lora(List.of("v_proj")),
+                "QLORA-T201: modules_to_save has v_proj, with which the name of model.layers.0.self_attn.v_proj, ",
+                "give them an adapter with target_modules");
+        refused(lora(List.of("mlp")), "QLORA-T201: modules_to_save has mlp, with which the name of model.layers.0.mlp");
+        refused(
+                lora(List.of("lm_head"), "q_proj", "lm_head"),
+                "QLORA-T202: lm_head is among modules_to_save, which are trained whole, and among target_modules");
+        TrainingArguments pairs = TestSessions.ARGUMENTS.toBuilder()
+                .preference(new PreferenceArguments(0.1, 0))
+                .build();
+        refused(
+                () -> open(llama, NF4, lora(EVERYTHING), pairs),
+                "QLORA-T203: modules_to_save is not supported in stage: dpo");
+        refused(
+                () -> MultiAdapterSession.open(
+                        device,
+                        llama.config(),
+                        llama.weights(),
+                        NF4,
+                        lora(EVERYTHING),
+                        TestSessions.ARGUMENTS,
+                        TOKENS,
+                        1),
+                "QLORA-T204: modules_to_save has each adapter bring whole weights of its own");
+        try (Checkpoint tied = checkpoint("gemma");
+                TrainingSession session = open(tied, List.of("lm_head"))) {
+            refused(
+                    () -> MergedCheckpoint.write(
+                            device, tied, NF4, session.adapter(), ComputeType.F32, temp.resolve("tied")),
+                    "QLORA-T205: the adapter trained lm_head whole, but its base ties lm_head and embed_tokens");
+        }
+        assertThatThrownBy(() -> lora(List.of(" ")))
+                .hasMessageContaining("modules_to_save is [ ], expected names of modules, or ends of names");
+    }
+
+    private void refused(LoraConfig lora, String... parts) {
+        refused(() -> open(llama, NF4, lora, TestSessions.ARGUMENTS), parts);
+    }
+
+    private static void refused(ThrowingCallable open, String... parts) {
+        assertThatThrownBy(open).hasMessageContainingAll(parts);
+    }
+}

@@ -6,7 +6,8 @@ Usage: transformers_loads_merged.py BASE ADAPTER MERGED
 BASE is a checkpoint, ADAPTER an adapter of it in PEFT's layout, MERGED a folder that MergedCheckpoint wrote of the two in
 float32, the base not quantised. Not part of the build (which needs no Python): run it by hand after a change to
 MergedCheckpoint. Last run with transformers 5.18.0, peft 0.21.0, torch 2.13.0 on llama, phi3 and gemma2 of the parity
-resources: differences below 1e-6, effects of the adapter from 0.7 on.
+resources: differences below 1e-6, effects of the adapter from 0.7 on. What SavedModulesTest merges into gemma2, whose embedding and
+output projection are tied, with modules_to_save embed_tokens, lm_head and norm: below 1e-6, effects from 0.28 on.
 """
 import sys
 

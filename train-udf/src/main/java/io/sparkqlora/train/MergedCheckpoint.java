@@ -40,7 +40,7 @@ public record MergedCheckpoint(Path folder, int mergedWeights, long bytes) {
      * Writes {@code W + scaling · B·A} for each linear layer of the base, {@code W} being what the adapter was trained with: the
      * weight quantised and dequantised where {@code quantization} says so (as it is stored, where the base is quantised already),
      * else the weight itself; with DoRA its rows are given the adapter's lengths. Modules that were trained whole take the place of the
-     * base's. Weights are added to in F32
+     * base's; where embedding and output projection were tied and one of them was trained, the checkpoint has both. Weights are added to in F32
      * and rounded once. The base's files keep their names and number, tokenizer and generation options are copied. Beside the
      * adapter it needs memory for one tensor at a time.
      *
@@ -68,7 +68,7 @@ public record MergedCheckpoint(Path folder, int mergedWeights, long bytes) {
         CheckpointOutput output = new DenseOutput(device, base.weights(), dtype.dtype(), formats, updates);
         try {
             Files.createDirectories(folder);
-            Map<String, List<String>> files = base.tensorsByFile();
+            Map<String, List<String>> files = updates.of(base.weights(), base.tensorsByFile());
             requireOwn(folder, files.keySet());
             long bytes = new CheckpointMerge(output).write(base.folder(), files, formats, folder);
             return new MergedCheckpoint(folder, updates.size(), bytes);
@@ -91,7 +91,8 @@ public record MergedCheckpoint(Path folder, int mergedWeights, long bytes) {
         Map<String, List<NamedTensor>> wholes = TensorPieces.wholes(adapter.tensors());
         for (String module : own.savedModules()) {
             if (config.tieWordEmbeddings() && layout.tied(module)) {
-                throw SavedModuleErrors.mergeIntoTied(module);
+                updates.untie(
+                        ModelLayout.EMBEDDING, layout.lmHead().parts().get(0).weightName());
             }
             updates.replace(module + WEIGHT, wholes.get(PREFIX + module + WEIGHT));
         }

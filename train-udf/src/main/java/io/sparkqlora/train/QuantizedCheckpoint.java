@@ -97,7 +97,7 @@ public record QuantizedCheckpoint(
                 new QuantizedOutput(device, base.weights(), out, target, shapes(layout, target), held, updates);
         try {
             Files.createDirectories(folder);
-            Map<String, List<String>> files = base.tensorsByFile();
+            Map<String, List<String>> files = updates.of(base.weights(), base.tensorsByFile());
             MergedCheckpoint.requireOwn(folder, files.keySet());
             long bytes = new CheckpointMerge(output).write(base.folder(), files, held, folder);
             return of(folder, output.errors(), updates.size(), bytes);

@@ -60,14 +60,6 @@ public final class SavedModuleErrors {
                         + "one base in their micro-batches; train groups without modules_to_save, or one run for each");
     }
 
-    /** A merged checkpoint that would need two weights where the base has one. */
-    public static QLoraException mergeIntoTied(String module) {
-        return config(
-                205,
-                "the adapter trained " + module + " whole, but its base ties lm_head and embed_tokens to one weight "
-                        + "(tie_word_embeddings) of which training made two, as PEFT's does; use the adapter as it is, beside its base");
-    }
-
     private static QLoraException config(int code, String message) {
         return new QLoraException(String.format("QLORA-T%03d", code), Kind.CONFIG, message, null);
     }

@@ -21,7 +21,7 @@ public final class DenseOutput implements CheckpointOutput {
     private final WeightMerger merger;
     private final PlainWeights plain;
     private final Map<String, HeldFormat> held;
-    private final Map<String, Update> updates;
+    private final Updates updates;
     private long bytes;
 
     /**
@@ -30,10 +30,11 @@ public final class DenseOutput implements CheckpointOutput {
      * @param updates what is added to weights, by name
      */
     public DenseOutput(Device device, WeightSource source, DType out, Map<String, HeldFormat> held, Updates updates) {
-        this.merger = new WeightMerger(device, source, out);
-        this.plain = new PlainWeights(source, out, updates.replaced());
+        WeightSource updated = updates.of(source);
+        this.merger = new WeightMerger(device, updated, out);
+        this.plain = new PlainWeights(updated, out, updates.replaced());
         this.held = held;
-        this.updates = updates.byWeight();
+        this.updates = updates;
     }
 
     @Override
@@ -54,7 +55,7 @@ public final class DenseOutput implements CheckpointOutput {
     }
 
     private void write(String tensor, Sink sink) throws IOException {
-        Update update = updates.get(tensor);
+        Update update = updates.byWeight().get(tensor);
         if (held.containsKey(tensor) || update != null) {
             merger.write(tensor, held.get(tensor), update, sink);
         } else {
@@ -74,6 +75,7 @@ public final class DenseOutput implements CheckpointOutput {
 
     @Override
     public void configure(ObjectNode config) {
+        updates.configure(config);
         config.remove("quantization_config");
         MergedFiles.setType(config, merger.out());
     }

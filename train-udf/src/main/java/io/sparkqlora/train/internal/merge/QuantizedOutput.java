@@ -30,7 +30,7 @@ public final class QuantizedOutput implements CheckpointOutput {
     private final WeightForm form;
     private final Map<String, long[]> shapes;
     private final Map<String, HeldFormat> held;
-    private final Map<String, Update> updates;
+    private final Updates updates;
     private final Map<String, Double> errors = new LinkedHashMap<>();
     private long bytes;
 
@@ -51,12 +51,12 @@ public final class QuantizedOutput implements CheckpointOutput {
             Updates updates) {
         this.source = source;
         this.merger = new WeightMerger(device, source, out);
-        this.plain = new PlainWeights(source, out, updates.replaced());
+        this.plain = new PlainWeights(updates.of(source), out, updates.replaced());
         this.out = out;
         this.form = WeightForm.of(device, target);
         this.shapes = shapes;
         this.held = held;
-        this.updates = updates.byWeight();
+        this.updates = updates;
         shapes.forEach((name, shape) -> form.check(name, shape[0], shape[1]));
     }
 
@@ -103,7 +103,7 @@ public final class QuantizedOutput implements CheckpointOutput {
     }
 
     private void write(String tensor, SafetensorsAssembler to) throws IOException {
-        Update update = updates.get(tensor);
+        Update update = updates.byWeight().get(tensor);
         if (shapes.containsKey(tensor)) {
             merger.quantize(tensor, held.get(tensor), update, form.format(), (weight, error) -> {
                 errors.put(tensor, error);
@@ -135,6 +135,7 @@ public final class QuantizedOutput implements CheckpointOutput {
 
     @Override
     public void configure(ObjectNode config) {
+        updates.configure(config);
         if (out != null) {
             MergedFiles.setType(config, out);
         }

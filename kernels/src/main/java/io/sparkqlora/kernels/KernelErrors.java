@@ -135,7 +135,7 @@ public final class KernelErrors {
                 "QLORA-K040",
                 Kind.RESOURCES,
                 "backend cuda needs the NVIDIA driver, which can't be loaded here: "
-                        + cause.getMessage().lines().findFirst().orElse("")
+                        + cause.getMessage().lines().findFirst().orElse("").replaceFirst(":$", "")
                         + "; install the driver (libcuda.so.1), or set backend to cpu",
                 cause);
     }

@@ -199,6 +199,29 @@ class AdapterInFolderTest {
         assertThat(dir.resolve("x")).doesNotExist();
     }
 
+    /** What a command doesn't read need not be set. */
+    @Test
+    void foldersAreCombinedWithoutAJobAndPlansAreMadeOfABaseAlone() {
+        Path twice = dir.resolve("twice");
+        Ended combined = Cli.run(
+                "combine",
+                "--adapters",
+                OF_THIS_BASE + "," + OF_THIS_BASE,
+                "--weights",
+                "1,1",
+                "--combination-type",
+                "cat",
+                "--out",
+                twice.toString());
+        assertThat(combined.done().outcome().get("r").asInt())
+                .isEqualTo(2 * AdapterFiles.readConfig(OF_THIS_BASE).r());
+        Cli.run("combine", "--adapters", OF_THIS_BASE + ",run", "--weights", "1,1", "--out", twice.toString())
+                .refused(2, "QLORA-P004: key 'model_name_or_path' is missing");
+        Ended plan = Cli.run("plan", "--set", "model_name_or_path=" + TestJobs.base())
+                .done();
+        assertThat(plan.outcome().get("total_bytes").asLong()).isPositive();
+    }
+
     private Path nameless() {
         Path folder = dir.resolve("nameless");
         AdapterFiles.write(

@@ -21,13 +21,8 @@ abstract class AdapterCommand extends JobCommand {
         super(console);
     }
 
-    /** Whether it needs the job's tables for an adapter that is in none of them. */
-    abstract boolean needsTables();
-
-    /** Whether it needs the job's data. */
-    boolean needsData() {
-        return false;
-    }
+    /** Of an adapter in a folder: the job as far as it is given; keys that the command doesn't need may be left out. */
+    abstract JobConfigBuilder jobOfFolder();
 
     @Override
     final JobConfig config() {
@@ -38,7 +33,7 @@ abstract class AdapterCommand extends JobCommand {
     private JobConfig configOfFolder() {
         Path folder = FirstAdapter.folder("--adapter", adapter.folder);
         String named = AdapterFiles.readBase(folder);
-        JobConfigBuilder job = options.builder(needsData(), needsTables());
+        JobConfigBuilder job = jobOfFolder();
         if (!job.isSet(ModelKeys.MODEL_NAME_OR_PATH)) {
             if (named == null) {
                 throw AdapterErrors.noBase(folder);

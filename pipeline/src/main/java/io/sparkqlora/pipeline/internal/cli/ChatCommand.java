@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.cli;
 
+import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.JobConfigBuilder;
+import io.sparkqlora.pipeline.RunKeys;
 import io.sparkqlora.pipeline.internal.job.AdapterChoice;
 import io.sparkqlora.pipeline.internal.job.Answers;
 import io.sparkqlora.pipeline.internal.job.Chat;
@@ -34,6 +37,7 @@ final class ChatCommand extends AdapterCommand {
 
     @Option(
             names = "--max-length",
+            paramLabel = "N",
             defaultValue = "4096",
             description =
                     "Most tokens of a conversation, for which memory is held. Default: ${DEFAULT-VALUE}, or as many as the "
@@ -45,8 +49,8 @@ final class ChatCommand extends AdapterCommand {
     }
 
     @Override
-    boolean needsTables() {
-        return false;
+    JobConfigBuilder jobOfFolder() {
+        return options.without(DataKeys.DATASET, RunKeys.OUTPUT_DIR);
     }
 
     @Override

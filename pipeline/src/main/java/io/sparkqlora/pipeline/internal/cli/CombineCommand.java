@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.cli;
 
+import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.ModelKeys;
+import io.sparkqlora.pipeline.RunKeys;
 import io.sparkqlora.pipeline.internal.job.NamedAdapter;
 import io.sparkqlora.pipeline.internal.job.Workspace;
 import io.sparkqlora.pipeline.internal.run.RunObserver;
@@ -62,6 +65,15 @@ final class CombineCommand extends JobCommand {
 
     CombineCommand(Console console) {
         super(console);
+    }
+
+    /** Folders are combined without a job. */
+    @Override
+    JobConfig config() {
+        return adapters.stream().allMatch(NamedAdapter::isFolder)
+                ? options.without(ModelKeys.MODEL_NAME_OR_PATH, DataKeys.DATASET, RunKeys.OUTPUT_DIR)
+                        .build()
+                : super.config();
     }
 
     @Override

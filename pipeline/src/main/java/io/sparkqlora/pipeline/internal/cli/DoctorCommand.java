@@ -46,7 +46,11 @@ final class DoctorCommand extends QLoraCommand {
     }
 
     private static Map<String, String> values(Finding finding) {
-        return Map.of("part", finding.part(), "state", word(finding), "says", finding.says());
+        Map<String, String> values = new LinkedHashMap<>();
+        values.put("part", finding.part());
+        values.put("state", word(finding));
+        values.put("says", finding.says());
+        return values;
     }
 
     private static String word(Finding finding) {

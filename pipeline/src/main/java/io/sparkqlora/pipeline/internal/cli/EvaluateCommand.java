@@ -4,6 +4,7 @@ package io.sparkqlora.pipeline.internal.cli;
 import io.sparkqlora.pipeline.AnswerScores;
 import io.sparkqlora.pipeline.Evaluation;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.JobConfigBuilder;
 import io.sparkqlora.pipeline.PreferenceErrors;
 import io.sparkqlora.pipeline.internal.answers.EvaluatedAnswers;
 import io.sparkqlora.pipeline.internal.job.AdapterChoice;
@@ -31,6 +32,7 @@ final class EvaluateCommand extends AdapterCommand {
 
     @Option(
             names = "--max-new-tokens",
+            paramLabel = "N",
             defaultValue = "64",
             description = "Most tokens of such an answer. Default: ${DEFAULT-VALUE}.")
     int maxNewTokens;
@@ -40,13 +42,8 @@ final class EvaluateCommand extends AdapterCommand {
     }
 
     @Override
-    boolean needsTables() {
-        return true;
-    }
-
-    @Override
-    boolean needsData() {
-        return true;
+    JobConfigBuilder jobOfFolder() {
+        return options.builder();
     }
 
     @Override

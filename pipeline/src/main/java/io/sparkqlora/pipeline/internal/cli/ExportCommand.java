@@ -2,8 +2,11 @@
 package io.sparkqlora.pipeline.internal.cli;
 
 import io.sparkqlora.pipeline.AdapterErrors;
+import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.FormatErrors;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.JobConfigBuilder;
+import io.sparkqlora.pipeline.RunKeys;
 import io.sparkqlora.pipeline.internal.job.AdapterChoice;
 import io.sparkqlora.pipeline.internal.job.Workspace;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
@@ -49,8 +52,8 @@ final class ExportCommand extends AdapterCommand {
     }
 
     @Override
-    boolean needsTables() {
-        return false;
+    JobConfigBuilder jobOfFolder() {
+        return options.without(DataKeys.DATASET, RunKeys.OUTPUT_DIR);
     }
 
     @Override

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.cli;
 
+import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.JobConfig;
+import io.sparkqlora.pipeline.JobConfigBuilder;
 import io.sparkqlora.pipeline.PipelineErrors;
+import io.sparkqlora.pipeline.RunKeys;
 import io.sparkqlora.pipeline.internal.answers.PromptTable;
 import io.sparkqlora.pipeline.internal.job.AdapterChoice;
 import io.sparkqlora.pipeline.internal.job.Answers;
@@ -48,8 +51,10 @@ final class GenerateCommand extends AdapterCommand {
     }
 
     @Override
-    boolean needsTables() {
-        return dataset != null;
+    JobConfigBuilder jobOfFolder() {
+        return dataset == null
+                ? options.without(DataKeys.DATASET, RunKeys.OUTPUT_DIR)
+                : options.without(DataKeys.DATASET);
     }
 
     @Override

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.pipeline.internal.cli;
 
+import io.sparkqlora.pipeline.ConfigKey;
 import io.sparkqlora.pipeline.DataKeys;
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.JobConfigBuilder;
@@ -32,17 +33,15 @@ final class JobOptions {
 
     /** The same for a command that needs neither data nor tables: a job without them will do. */
     JobConfig configOfModel() {
-        return builder(false, false).build();
+        return without(DataKeys.DATASET, RunKeys.OUTPUT_DIR).build();
     }
 
-    /** The same for a command that may need neither data nor tables: what it doesn't need may be left out. */
-    JobConfigBuilder builder(boolean data, boolean tables) {
+    /** The same for a command that doesn't need some keys, which may be left out. */
+    @SafeVarargs
+    final JobConfigBuilder without(ConfigKey<String>... unused) {
         JobConfigBuilder builder = JobConfig.builder();
-        if (!data) {
-            builder.set(DataKeys.DATASET, "none");
-        }
-        if (!tables) {
-            builder.set(RunKeys.OUTPUT_DIR, "none");
+        for (ConfigKey<String> key : unused) {
+            builder.set(key, "none");
         }
         return addTo(builder);
     }

@@ -38,7 +38,7 @@ final class PlanCommand extends QLoraCommand {
 
     @Override
     Map<String, Object> execute() {
-        JobConfig asked = options.config();
+        JobConfig asked = options.configOfModel();
         ModelConfig model = model(asked);
         JobConfig config = FirstAdapter.settle(asked, model);
         StoredFormat.of(config, model);
@@ -71,9 +71,9 @@ final class PlanCommand extends QLoraCommand {
     }
 
     private Map<String, Object> outcome(MemoryPlan plan, RunDevice device, int maxTokens) {
-        plan.parts().forEach(this::print);
+        plan.parts().forEach((part, bytes) -> print(part.replace('_', ' '), bytes));
         print("total", plan.total());
-        plan.hostParts().forEach((part, bytes) -> print("host " + part, bytes));
+        plan.hostParts().forEach((part, bytes) -> print("host " + part.replace('_', ' '), bytes));
         print("available on " + device.name(), device.availableBytes());
         Map<String, Object> outcome = new LinkedHashMap<>();
         outcome.put("max_tokens", maxTokens);
@@ -89,6 +89,6 @@ final class PlanCommand extends QLoraCommand {
     }
 
     private void print(String part, long bytes) {
-        console.err().println(String.format(Locale.ROOT, "%12.1f MiB  %s", bytes / MIB, part.replace('_', ' ')));
+        console.err().println(String.format(Locale.ROOT, "%12.1f MiB  %s", bytes / MIB, part));
     }
 }

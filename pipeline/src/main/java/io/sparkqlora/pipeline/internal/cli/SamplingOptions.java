@@ -9,6 +9,7 @@ final class SamplingOptions {
 
     @Option(
             names = "--max-new-tokens",
+            paramLabel = "N",
             defaultValue = "64",
             description = "Most tokens of an answer. Default: ${DEFAULT-VALUE}.")
     int maxNewTokens;
@@ -16,16 +17,16 @@ final class SamplingOptions {
     @Option(names = "--do-sample", description = "Sample; without it, always the likeliest token.")
     boolean doSample;
 
-    @Option(names = "--temperature", description = "Of sampling. Default: 1.")
+    @Option(names = "--temperature", paramLabel = "T", description = "Of sampling. Default: 1.")
     Double temperature;
 
-    @Option(names = "--top-k", description = "Of sampling; 0 for all tokens. Default: 50.")
+    @Option(names = "--top-k", paramLabel = "K", description = "Of sampling; 0 for all tokens. Default: 50.")
     Integer topK;
 
-    @Option(names = "--top-p", description = "Of sampling. Default: 1.")
+    @Option(names = "--top-p", paramLabel = "P", description = "Of sampling. Default: 1.")
     Double topP;
 
-    @Option(names = "--seed", description = "Of sampling. Default: 42.")
+    @Option(names = "--seed", paramLabel = "N", description = "Of sampling. Default: 42.")
     Long seed;
 
     GenerationConfig settings() {

@@ -28,6 +28,7 @@ import org.apache.hadoop.fs.permission.FsAction;
 /** What a job names: its checkpoint, its filesystems, and whether its training fits. */
 final class JobParts {
 
+    private static final double MIB = 1L << 20;
     private static final double GIB = 1L << 30;
 
     private JobParts() {}
@@ -55,9 +56,11 @@ final class JobParts {
                 .total();
         String says = String.format(
                 Locale.ROOT,
-                "%s, training takes %.1f GiB of %.1f on %s",
+                "%s, training takes %s of %.1f GiB on %s",
                 job.get(ModelKeys.MODEL_NAME_OR_PATH),
-                need / GIB,
+                need < GIB
+                        ? String.format(Locale.ROOT, "%.1f MiB", need / MIB)
+                        : String.format(Locale.ROOT, "%.1f GiB", need / GIB),
                 device.availableBytes() / GIB,
                 device.name());
         return need <= device.availableBytes()

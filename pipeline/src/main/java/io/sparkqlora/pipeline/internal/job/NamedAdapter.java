@@ -20,13 +20,18 @@ public record NamedAdapter(String name, Adapter adapter) {
     /** {@code run_id}, {@code run_id@step}, {@code run_id/group_key@step}. */
     private static final Pattern ID = Pattern.compile("([A-Za-z0-9._-]{1,128})(?:/(.+?))?(?:@([0-9]{1,18}))?");
 
+    /** Whether a word names a folder in which an adapter lies. */
+    public static boolean isFolder(String name) {
+        return Files.exists(Path.of(name).resolve(AdapterFiles.CONFIG));
+    }
+
     /**
      * The adapter in a folder, or of a run in the job's tables.
      *
      * @throws io.sparkqlora.kernels.QLoraException INPUT if the folder's files are damaged; CONFIG if there is no such adapter
      */
     public static NamedAdapter of(Workspace work, String name) {
-        if (Files.exists(Path.of(name).resolve(AdapterFiles.CONFIG))) {
+        if (isFolder(name)) {
             return new NamedAdapter(name, AdapterFiles.read(Path.of(name)));
         }
         Matcher id = ID.matcher(name);

@@ -30,13 +30,13 @@ class ShardedBaseTest {
 
     private static final Duration TIMEOUT = Duration.ofSeconds(60);
     private static final int STEPS = 3;
-    private static final int MAX_TOKENS = 96;
+    static final int MAX_TOKENS = 96;
 
     /** Two ranks share them unevenly, four leave one without. */
     private static final int BATCHES = 3;
 
     /** Nothing divides by 64, by 256, or by a number of ranks.  */
-    private static final ModelConfig MODEL = ModelConfig.parse(
+    static final ModelConfig MODEL = ModelConfig.parse(
             """
             {"model_type": "llama", "hidden_size": 36, "intermediate_size": 44, "num_hidden_layers": 5,
              "num_attention_heads": 3, "num_key_value_heads": 1, "vocab_size": 51, "max_position_embeddings": 64,
@@ -50,7 +50,7 @@ class ShardedBaseTest {
         return LoraConfig.builder().r(r).loraAlpha(8).targetModules(targets).build();
     }
 
-    private static QuantizationConfig nf4(boolean doubleQuant) {
+    static QuantizationConfig nf4(boolean doubleQuant) {
         return nf4(doubleQuant, ComputeType.F32);
     }
 
@@ -303,81 +303,6 @@ class ShardedBaseTest {
         assertThat(all.get(1).value()).isEqualTo(whole(2, nf4(true), DROPPING));
         sessions.forEach(TrainingSession::close);
         devices.forEach(Device::close);
-    }
-
-    @ParameterizedTest
-    @ValueSource(ints = {2, 4})
-    void aRankTakesWhatThePlanSays(int ranks) {
-        TrainingArguments sharded = arguments(ranks, true, Recompute.FULL);
-        MemoryPlan plan = plan(sharded);
-        MemoryPlan whole = plan(arguments(ranks, false, Recompute.FULL));
-        assertThat(plan.gatheredLayers()).isPositive();
-        assertThat(whole.gatheredLayers()).isZero();
-        assertThat(whole.layersIfSharded()).isEqualTo(plan.baseWeights() + plan.gatheredLayers());
-        List<Ended<Long>> all = Ranks.run(ranks, TIMEOUT, collective -> {
-            try (Device device = Devices.open("cpu");
-                    TrainingSession session = open(device, nf4(true), DROPPING, sharded, collective.rank())) {
-                int[] tokens = IntStream.range(0, MAX_TOKENS).map(i -> i % 51).toArray();
-                int[] lengths = {MAX_TOKENS / 2, MAX_TOKENS / 2};
-                session.step(List.of(List.of(new PackedRow(0, tokens, tokens, lengths))), collective);
-                return device.peakBytes();
-            }
-        });
-        assertThat(all).allSatisfy(ended -> assertThat(ended.value()).isEqualTo(plan.total()));
-    }
-
-    private static MemoryPlan plan(TrainingArguments arguments) {
-        try (Device device = Devices.open("cpu")) {
-            return MemoryPlan.of(device.traits(), MODEL, nf4(true), DROPPING, arguments, MAX_TOKENS);
-        }
-    }
-
-    /** 80 layers of 70B in four parts: a quarter of each, and two whole ones. */
-    @Test
-    void aBaseOfSeventyBillionInFourParts() {
-        MemoryPlan whole = seventyBillion(arguments(4, false, Recompute.FULL));
-        MemoryPlan plan = seventyBillion(arguments(4, true, Recompute.FULL));
-        double layer = whole.baseWeights() / 80.0;
-        assertThat((double) plan.baseWeights()).isBetween(whole.baseWeights() / 4.0, whole.baseWeights() / 3.99);
-        assertThat((double) plan.gatheredLayers()).isBetween(1.99 * layer, 2 * layer);
-        long free = plan.total();
-        assertThatThrownBy(() -> whole.requireFits("cpu", free))
-                .hasMessageContaining("QLORA-T028: not enough memory on cpu: training needs " + whole.total())
-                .hasMessageEndingWith("set shard_base: true, with which each rank keeps a part of the base");
-        assertThatThrownBy(() -> whole.requireFits("cpu", free - 1)).hasMessageEndingWith("more memory");
-        assertThatThrownBy(() -> plan.requireFits("cpu", free - 1))
-                .hasMessageContaining("training needs " + free + " bytes")
-                .hasMessageEndingWith("more memory");
-    }
-
-    private static MemoryPlan seventyBillion(TrainingArguments arguments) {
-        try (Device device = Devices.open("cpu")) {
-            return MemoryPlan.of(device.traits(), ModelShapes.named("llama3-70b"), nf4(true), DROPPING, arguments, 16);
-        }
-    }
-
-    @Test
-    void whatCantBeShardedIsRefused() {
-        assertThatThrownBy(() -> arguments(1, true, Recompute.NONE))
-                .hasMessageContaining("shard_base")
-                .hasMessageContaining("false where num_processes is 1");
-        TrainingArguments sharded = arguments(2, true, Recompute.NONE);
-        try (Device device = Devices.open("cpu")) {
-            assertThatThrownBy(() -> open(device, QuantizationConfig.dense(ComputeType.F32), DROPPING, sharded, 0))
-                    .hasMessageStartingWith("QLORA-T113: shard_base is true and load_in_4bit is false");
-            assertThatThrownBy(() -> open(device, nf4(true), DROPPING, sharded, 2))
-                    .isInstanceOf(IndexOutOfBoundsException.class);
-            assertThat(device.peakBytes()).isZero();
-        }
-        try (Device device = FakeGpus.alone()) {
-            assertThatThrownBy(() -> open(device, nf4(true), DROPPING, sharded, 0))
-                    .isInstanceOfSatisfying(
-                            QLoraException.class, e -> assertThat(e.kind()).isEqualTo(Kind.CONFIG))
-                    .hasMessageStartingWith("QLORA-T112: shard_base is true on GPUs, and cpu (")
-                    .hasMessageContaining("can't load libnccl.so.2")
-                    .hasMessageEndingWith("set shard_base: false, or backend: cpu");
-            assertThat(device.peakBytes()).isZero();
-        }
     }
 
     @Test

@@ -107,6 +107,30 @@ class MultiAdapterSessionTest {
         }
     }
 
+    /** How much room there is for rows says how long those of other groups are, of which an adapter by itself knows nothing. */
+    @Test
+    void aSessionOfOneSlotTrainsTheSameBitsWhateverRoomThereIs() {
+        TrainingArguments arguments = TestTenants.arguments(1);
+        List<TrainingState> states = new ArrayList<>();
+        ModelConfig model = TinyModels.config();
+        for (int maxTokens : List.of(32, 96)) {
+            try (MultiAdapterSession session = MultiAdapterSession.open(
+                    device,
+                    model,
+                    new ScaledWeights(model),
+                    QuantizationConfig.nf4(ComputeType.F32),
+                    TestSessions.LORA,
+                    arguments,
+                    maxTokens,
+                    1)) {
+                session.start(0, arguments);
+                session.step(Map.of(0, TestTenants.rows(1, 0))).get(0).orThrow();
+                states.add(session.state(0));
+            }
+        }
+        assertThat(states.get(0)).isEqualTo(states.get(1));
+    }
+
     /** An adapter that was trained before goes on in a slot as in a session of its own, with a fresh optimizer. */
     @Test
     void aSlotGoesOnFromAnAdapter() {

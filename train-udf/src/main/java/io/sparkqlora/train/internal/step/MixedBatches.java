@@ -41,6 +41,11 @@ record MixedBatches(List<List<Member>> batches) {
         return new MixedBatches(batches);
     }
 
+    /** Of an adapter that is the only one of its session: each by itself, so that no bit depends on the room that there is. */
+    static MixedBatches alone(AdapterTurn turn) {
+        return of(List.of(turn), 0);
+    }
+
     /** The first of every adapter, then the second ones. */
     private static List<Member> members(List<AdapterTurn> turns) {
         List<Member> members = new ArrayList<>();

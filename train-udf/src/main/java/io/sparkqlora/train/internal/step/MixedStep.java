@@ -118,8 +118,9 @@ public record MixedStep(SessionSpec spec, SessionBuffers session, Pass pass, Pag
         turns.forEach(turn -> ops.elementwise().zero(buffers(turn).gradients()));
         MicroBatch micro = new MicroBatch(pass, session.model(), session.rope(), spec.recompute(), recordings);
         double dropout = spec.lora().loraDropout();
-        for (List<MixedBatches.Member> batch :
-                MixedBatches.of(turns, spec.maxTokens()).batches()) {
+        MixedBatches batches =
+                spec.slots() == 1 ? MixedBatches.alone(turns.get(0)) : MixedBatches.of(turns, spec.maxTokens());
+        for (List<MixedBatches.Member> batch : batches.batches()) {
             micro.run(batch.stream()
                     .map(m -> m.turn()
                             .part(

@@ -33,8 +33,11 @@ class ShardedBasePlanTest {
         assertThat(whole.layersIfSharded()).isEqualTo(plan.baseWeights() + plan.gatheredLayers());
         List<Ended<Long>> all = Ranks.run(ranks, TIMEOUT, collective -> {
             try (Device device = Devices.open("cpu");
-                    TrainingSession session = ShardedBaseTest.open(device, ShardedBaseTest.nf4(true), ShardedBaseTest.DROPPING, sharded, collective.rank())) {
-                int[] tokens = IntStream.range(0, ShardedBaseTest.MAX_TOKENS).map(i -> i % 51).toArray();
+                    TrainingSession session = ShardedBaseTest.open(
+                            device, ShardedBaseTest.nf4(true), ShardedBaseTest.DROPPING, sharded, collective.rank())) {
+                int[] tokens = IntStream.range(0, ShardedBaseTest.MAX_TOKENS)
+                        .map(i -> i % 51)
+                        .toArray();
                 int[] lengths = {ShardedBaseTest.MAX_TOKENS / 2, ShardedBaseTest.MAX_TOKENS / 2};
                 session.step(List.of(List.of(new PackedRow(0, tokens, tokens, lengths))), collective);
                 return device.peakBytes();
@@ -45,7 +48,13 @@ class ShardedBasePlanTest {
 
     private static MemoryPlan plan(TrainingArguments arguments) {
         try (Device device = Devices.open("cpu")) {
-            return MemoryPlan.of(device.traits(), ShardedBaseTest.MODEL, ShardedBaseTest.nf4(true), ShardedBaseTest.DROPPING, arguments, ShardedBaseTest.MAX_TOKENS);
+            return MemoryPlan.of(
+                    device.traits(),
+                    ShardedBaseTest.MODEL,
+                    ShardedBaseTest.nf4(true),
+                    ShardedBaseTest.DROPPING,
+                    arguments,
+                    ShardedBaseTest.MAX_TOKENS);
         }
     }
 
@@ -69,7 +78,13 @@ class ShardedBasePlanTest {
 
     private static MemoryPlan seventyBillion(TrainingArguments arguments) {
         try (Device device = Devices.open("cpu")) {
-            return MemoryPlan.of(device.traits(), ModelShapes.named("llama3-70b"), ShardedBaseTest.nf4(true), ShardedBaseTest.DROPPING, arguments, 16);
+            return MemoryPlan.of(
+                    device.traits(),
+                    ModelShapes.named("llama3-70b"),
+                    ShardedBaseTest.nf4(true),
+                    ShardedBaseTest.DROPPING,
+                    arguments,
+                    16);
         }
     }
 
@@ -80,14 +95,17 @@ class ShardedBasePlanTest {
                 .hasMessageContaining("false where num_processes is 1");
         TrainingArguments sharded = ShardedBaseTest.arguments(2, true, Recompute.NONE);
         try (Device device = Devices.open("cpu")) {
-            assertThatThrownBy(() -> ShardedBaseTest.open(device, QuantizationConfig.dense(ComputeType.F32), ShardedBaseTest.DROPPING, sharded, 0))
+            assertThatThrownBy(() -> ShardedBaseTest.open(
+                            device, QuantizationConfig.dense(ComputeType.F32), ShardedBaseTest.DROPPING, sharded, 0))
                     .hasMessageStartingWith("QLORA-T113: shard_base is true and load_in_4bit is false");
-            assertThatThrownBy(() -> ShardedBaseTest.open(device, ShardedBaseTest.nf4(true), ShardedBaseTest.DROPPING, sharded, 2))
+            assertThatThrownBy(() -> ShardedBaseTest.open(
+                            device, ShardedBaseTest.nf4(true), ShardedBaseTest.DROPPING, sharded, 2))
                     .isInstanceOf(IndexOutOfBoundsException.class);
             assertThat(device.peakBytes()).isZero();
         }
         try (Device device = FakeGpus.alone()) {
-            assertThatThrownBy(() -> ShardedBaseTest.open(device, ShardedBaseTest.nf4(true), ShardedBaseTest.DROPPING, sharded, 0))
+            assertThatThrownBy(() -> ShardedBaseTest.open(
+                            device, ShardedBaseTest.nf4(true), ShardedBaseTest.DROPPING, sharded, 0))
                     .isInstanceOfSatisfying(
                             QLoraException.class, e -> assertThat(e.kind()).isEqualTo(Kind.CONFIG))
                     .hasMessageStartingWith("QLORA-T112: shard_base is true on GPUs, and cpu (")

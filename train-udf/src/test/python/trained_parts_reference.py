@@ -144,5 +144,6 @@ def main(parity, out, name):
     print(name, losses[0], losses[-1], sorted(k for k in expected if k.startswith("grad."))[:6])
 
 
-for each in sys.argv[3:]:
-    main(sys.argv[1], sys.argv[2], each)
+if __name__ == "__main__":
+    for each in sys.argv[3:]:
+        main(sys.argv[1], sys.argv[2], each)

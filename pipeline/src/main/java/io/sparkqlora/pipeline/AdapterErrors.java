@@ -5,7 +5,7 @@ import io.sparkqlora.kernels.QLoraException;
 import io.sparkqlora.kernels.QLoraException.Kind;
 import java.nio.file.Path;
 
-/** What goes wrong with adapters that come from outside. Codes P160–P164, P215–P219. */
+/** What goes wrong with adapters that come from outside. Codes P160–P164, P205, P215–P219. */
 public final class AdapterErrors {
 
     private AdapterErrors() {}
@@ -83,6 +83,15 @@ public final class AdapterErrors {
                 Kind.CONFIG,
                 "key 'model_name_or_path' is missing, and the adapter in " + folder
                         + " names no base (base_model_name_or_path); set it in the job file or with --set model_name_or_path=…");
+    }
+
+    /** Options of LoftQ without it. */
+    public static QLoraException loftqConfigAlone(Object options, Object init) {
+        return error(
+                205,
+                Kind.CONFIG,
+                "loftq_config is " + options + ", and init_lora_weights is " + init
+                        + ", which it says nothing about; remove it, or set init_lora_weights: loftq");
     }
 
     /** What is to be combined is no adapter. */

@@ -4,12 +4,14 @@ package io.sparkqlora.pipeline;
 import static io.sparkqlora.pipeline.ConfigKey.of;
 
 import io.sparkqlora.pipeline.internal.config.ConfigTypes;
+import io.sparkqlora.pipeline.internal.config.LoraInitTypes;
 import io.sparkqlora.pipeline.internal.config.ModulePatternType;
 import io.sparkqlora.pipeline.internal.config.Range;
 import io.sparkqlora.pipeline.internal.config.TargetModulesType;
 import io.sparkqlora.train.ModulePattern;
 import io.sparkqlora.train.TargetModules;
 import java.util.List;
+import java.util.Map;
 
 /** The keys of a job file that say what is trained. */
 public final class AdapterKeys {
@@ -76,9 +78,21 @@ public final class AdapterKeys {
     public static final ConfigKey<String> INIT_LORA_WEIGHTS = of(
             LORA,
             "init_lora_weights",
-            ConfigTypes.oneOf("true", "gaussian"),
+            LoraInitTypes.INIT,
             "true",
-            "How A begins: true is uniform in ±1/√in_features, gaussian normal with deviation 1/r. B begins as zeros.");
+            "How the adapter begins: true is A uniform in ±1/√in_features, gaussian A normal with deviation 1/r, both with B of zeros. "
+                    + "pissa takes the weight's leading singular triplets, and the base keeps the rest, quantised where it is; "
+                    + "pissa_niter_N looks for them in N iterations, as torch.svd_lowrank, instead of as many as it takes. loftq takes those of what 4 bits lose (loftq_config). "
+                    + "Both need a checkpoint that is not stored quantised. export writes what was trained over another base as an "
+                    + "adapter of twice the rank for the checkpoint as it is stored.");
+
+    public static final ConfigKey<Map<String, Double>> LOFTQ_CONFIG = of(
+            LORA,
+            "loftq_config",
+            LoraInitTypes.LOFTQ,
+            Map.of(),
+            "Of init_lora_weights: loftq. loftq_iter (1) is how often the weight less the adapter's product is quantised and the product "
+                    + "made of what that lost; loftq_bits is 4, in the job's format (bnb_4bit_quant_type and the others).");
 
     public static final ConfigKey<Boolean> USE_RSLORA =
             of(LORA, "use_rslora", ConfigTypes.bool(), false, "Whether the scale is lora_alpha / √r instead.");
@@ -138,6 +152,7 @@ public final class AdapterKeys {
             LAYERS_TO_TRANSFORM,
             LAYERS_PATTERN,
             INIT_LORA_WEIGHTS,
+            LOFTQ_CONFIG,
             USE_RSLORA,
             RANK_PATTERN,
             ALPHA_PATTERN,

@@ -10,7 +10,6 @@ import io.sparkqlora.pipeline.internal.job.TrainJob;
 import io.sparkqlora.pipeline.internal.job.Workspace;
 import io.sparkqlora.pipeline.internal.run.RunObserver;
 import io.sparkqlora.train.Adapter;
-import io.sparkqlora.train.AdapterFiles;
 import io.sparkqlora.train.GenerationConfig;
 import io.sparkqlora.train.StepMetrics;
 import java.nio.file.Path;
@@ -86,9 +85,12 @@ public final class SparkQLora {
         return RunChoice.of(open(spark), run.runId(), group, null).adapter();
     }
 
-    /** Writes the run's adapter as PEFT saves it: adapter_config.json and adapter_model.safetensors. */
+    /**
+     * Writes the run's adapter as PEFT saves it: adapter_config.json and adapter_model.safetensors. One that was trained with
+     * init_lora_weights pissa, or loftq of several iterations, is made an adapter for the checkpoint as it is stored.
+     */
     public void export(SparkSession spark, RunResult run, Path folder) {
-        AdapterFiles.write(adapter(spark, run), folder);
+        RunChoice.of(open(spark), run.runId(), null, run.adapterStep()).export(folder);
     }
 
     /**

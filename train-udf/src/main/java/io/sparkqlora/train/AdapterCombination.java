@@ -40,7 +40,8 @@ public record AdapterCombination(Type type, Integer svdRank) {
      *     {@code use_rslora} false, so that the scaling is 1 (PEFT keeps the first one's {@code use_rslora}, and so another
      *     scaling than it reckons with)
      * @throws io.sparkqlora.kernels.QLoraException CONFIG if weights are not as many or no numbers, if ranks differ and the
-     *     type is {@link Type#LINEAR}, {@code svdRank} is out of range, or an adapter has magnitudes, biases or whole modules; INPUT if adapters have a module in different shapes
+     *     type is {@link Type#LINEAR}, {@code svdRank} is out of range, or an adapter has magnitudes, biases or whole modules, or
+     *     another base than the checkpoint; INPUT if adapters have a module in different shapes
      */
     public Adapter of(List<Adapter> adapters, List<Double> weights) {
         if (adapters.isEmpty() || adapters.size() != weights.size()) {
@@ -68,6 +69,9 @@ public record AdapterCombination(Type type, Integer svdRank) {
     private static void requireMatricesAlone(List<Adapter> adapters) {
         for (int i = 0; i < adapters.size(); i++) {
             LoraConfig config = adapters.get(i).config();
+            if (config.initLoraWeights().changesBase()) {
+                throw InitErrors.notCombined(i + 1, config.initLoraWeights());
+            }
             if (config.useDora()) {
                 throw TrainedPartErrors.notCombined(i + 1, "use_dora");
             }

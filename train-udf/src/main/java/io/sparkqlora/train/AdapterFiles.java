@@ -36,9 +36,13 @@ public final class AdapterFiles {
      * Whatever interrupts it, the folder holds the old adapter, the new one, or none (no {@code adapter_config.json}), never
      * parts of both.
      *
-     * @throws io.sparkqlora.kernels.QLoraException CONFIG if the folder can't be written
+     * @throws io.sparkqlora.kernels.QLoraException CONFIG if the folder can't be written, or the adapter is over another base than a
+     *     checkpoint ({@link OriginalBase})
      */
     public static void write(Adapter adapter, Path folder) {
+        if (adapter.config().initLoraWeights().changesBase()) {
+            throw InitErrors.filesOfAnotherBase(adapter.config().initLoraWeights());
+        }
         try {
             Files.createDirectories(folder);
         } catch (IOException e) {

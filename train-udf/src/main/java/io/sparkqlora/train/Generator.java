@@ -16,12 +16,14 @@ public final class Generator implements AutoCloseable {
     private final Device device;
     private final BaseModel model;
     private final ModelAdapter adapter;
+    private final InferenceModel.AsItBegan began;
     private final SessionArenas owned;
 
-    private Generator(Device device, BaseModel model, ModelAdapter adapter, SessionArenas owned) {
+    private Generator(Device device, InferenceModel loaded, SessionArenas owned) {
         this.device = device;
-        this.model = model;
-        this.adapter = adapter;
+        this.model = loaded.model();
+        this.adapter = loaded.adapter();
+        this.began = loaded.began();
         this.owned = owned;
     }
 
@@ -29,8 +31,8 @@ public final class Generator implements AutoCloseable {
     static Generator of(TrainingSession session) {
         return new Generator(
                 session.device(),
-                session.buffers().model(),
-                session.buffers().slot().views(),
+                new InferenceModel(
+                        session.buffers().model(), session.buffers().slot().views(), session.asItBegan()),
                 new SessionArenas(session.device()));
     }
 
@@ -46,7 +48,7 @@ public final class Generator implements AutoCloseable {
         SessionArenas arenas = new SessionArenas(device);
         try {
             InferenceModel loaded = InferenceModel.load(device, arenas, model, weights, quantization, adapter);
-            return new Generator(device, loaded.model(), loaded.adapter(), arenas);
+            return new Generator(device, loaded, arenas);
         } catch (RuntimeException | Error e) {
             arenas.close();
             throw e;
@@ -57,7 +59,7 @@ public final class Generator implements AutoCloseable {
      * Continues prompts.
      *
      * @param prompts token ids, each at least one
-     * @param withAdapter whether the adapter takes part
+     * @param withAdapter whether the adapter takes part; if not, one that began with a part of the base takes part as it began
      * @return the answers, in the order of the prompts
      * @throws io.sparkqlora.kernels.QLoraException INPUT if a prompt is empty or has a token outside the vocabulary, CONFIG if
      *     an answer could outgrow the model's {@code max_position_embeddings}, RESOURCES if there is too little memory
@@ -66,6 +68,9 @@ public final class Generator implements AutoCloseable {
         if (withAdapter && adapter == null) {
             throw TrainErrors.noAdapter();
         }
+        if (!withAdapter && began != null) {
+            return began.generate(() -> new PromptBatches(device, model, adapter, config).run(prompts));
+        }
         return new PromptBatches(device, model, withAdapter ? adapter : null, config).run(prompts);
     }
 
@@ -73,11 +78,15 @@ public final class Generator implements AutoCloseable {
      * Begins a conversation.
      *
      * @param maxTokens most tokens that it may ever have, answers included; memory for their keys and values is held
-     * @throws io.sparkqlora.kernels.QLoraException RESOURCES if there is too little memory
+     * @throws io.sparkqlora.kernels.QLoraException RESOURCES if there is too little memory; CONFIG without an adapter that began
+     *     with a part of the base
      */
     public Dialogue dialogue(int maxTokens, boolean withAdapter) {
         if (withAdapter && adapter == null) {
             throw TrainErrors.noAdapter();
+        }
+        if (!withAdapter && began != null) {
+            throw InitErrors.noDialogue();
         }
         return new Dialogue(new CachedDialogue(device, model, withAdapter ? adapter : null, maxTokens));
     }

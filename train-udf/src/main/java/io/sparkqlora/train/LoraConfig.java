@@ -60,6 +60,16 @@ public record LoraConfig(
         if (!(loraDropout >= 0 && loraDropout < 1)) {
             throw TrainErrors.badArgument("lora_dropout", loraDropout, "at least 0 and below 1");
         }
+        if (initLoraWeights.decomposes() && useDora) {
+            throw InitErrors.withDora(initLoraWeights);
+        }
+        if (initLoraWeights.decomposes()
+                && !(loraAlpha > 0 && alphaPattern.entries().stream().allMatch(entry -> entry.value() > 0))) {
+            throw TrainErrors.badArgument(
+                    "lora_alpha or an entry of alpha_pattern",
+                    loraAlpha > 0 ? alphaPattern.toConfigValue() : loraAlpha,
+                    "above 0 with init_lora_weights: " + initLoraWeights);
+        }
         if (targetModules.kind() == TargetModules.Kind.REGEX
                 && !layers.layersToTransform().isEmpty()) {
             throw OptionErrors.layersBesideExpression(targetModules.values().get(0));

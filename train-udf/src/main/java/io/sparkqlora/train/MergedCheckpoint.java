@@ -2,6 +2,7 @@
 package io.sparkqlora.train;
 
 import io.sparkqlora.kernels.Device;
+import io.sparkqlora.train.internal.decompose.DecomposedBase;
 import io.sparkqlora.train.internal.linear.AdapterCheck;
 import io.sparkqlora.train.internal.linear.AdapterLayout;
 import io.sparkqlora.train.internal.linear.LoraTargets;
@@ -39,8 +40,9 @@ public record MergedCheckpoint(Path folder, int mergedWeights, long bytes) {
     /**
      * Writes {@code W + scaling · B·A} for each linear layer of the base, {@code W} being what the adapter was trained with: the
      * weight quantised and dequantised where {@code quantization} says so (as it is stored, where the base is quantised already),
-     * else the weight itself; with DoRA its rows are given the adapter's lengths. Modules that were trained whole take the place of the
-     * base's; where embedding and output projection were tied and one of them was trained, the checkpoint has both. Weights are added to in F32
+     * else the weight itself; less what the adapter began with, where that was a part of it (PiSSA, LoftQ); with DoRA its rows are given
+     * the adapter's lengths. Modules that were trained whole take the place of the base's; where embedding and output projection were
+     * tied and one of them was trained, the checkpoint has both. Weights are added to in F32
      * and rounded once. The base's files keep their names and number, tokenizer and generation options are copied. Beside the
      * adapter it needs memory for one tensor at a time.
      *
@@ -78,8 +80,8 @@ public record MergedCheckpoint(Path folder, int mergedWeights, long bytes) {
     }
 
     static Updates updates(ModelConfig config, ModelLayout layout, Adapter adapter) {
-        Updates updates = new Updates();
         Set<String> targets = LoraTargets.resolve(adapter.config(), layout.moduleNames());
+        Updates updates = new Updates(DecomposedBase.toGoOn(adapter.config(), targets));
         AdapterLayout own = layout.adapter(adapter.config());
         Map<String, NamedTensor> tensors = AdapterCheck.byName("the adapter", own, List.of(), adapter.tensors());
         for (NamedTensor tensor : adapter.tensors()) {

@@ -105,7 +105,12 @@ public final class MultiAdapterSession implements AutoCloseable {
         requireLearningRates(slot, arguments);
         started[slot] = null; // until it is whole
         AdapterSlot fresh = loaded.buffers().slots().get(slot);
-        fresh.initialize(loaded.pass(), loaded.buffers().model(), spec.lora().initLoraWeights(), arguments.seed());
+        fresh.initialize(
+                loaded.pass(),
+                loaded.buffers().model(),
+                spec.lora().initLoraWeights(),
+                loaded.start(),
+                arguments.seed());
         started[slot] = new Started(arguments, 0);
     }
 
@@ -180,11 +185,17 @@ public final class MultiAdapterSession implements AutoCloseable {
     /**
      * The loss over rows, dropout off; rows are batched as the session's token limit allows.
      *
-     * @param withAdapter false for the base alone
+     * @param withAdapter false for the base alone; where adapters began with a part of the base, with that
      */
     public LossSum evaluate(int slot, List<PackedRow> rows, boolean withAdapter) {
         started(slot);
-        return step.evaluate(slot, rows, withAdapter);
+        if (withAdapter || !spec.lora().initLoraWeights().changesBase()) {
+            return step.evaluate(slot, rows, withAdapter);
+        }
+        SessionBuffers buffers = loaded.buffers();
+        return buffers.slots()
+                .get(slot)
+                .asItBegan(loaded.pass(), buffers.model(), loaded.start(), () -> step.evaluate(slot, rows, true));
     }
 
     /** Optimizer steps that the slot's adapter has made. */

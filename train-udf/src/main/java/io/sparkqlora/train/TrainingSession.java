@@ -2,6 +2,7 @@
 package io.sparkqlora.train;
 
 import io.sparkqlora.kernels.Device;
+import io.sparkqlora.train.internal.generate.InferenceModel;
 import io.sparkqlora.train.internal.linear.Pass;
 import io.sparkqlora.train.internal.model.Recordings;
 import io.sparkqlora.train.internal.step.GradientExchange;
@@ -77,7 +78,9 @@ public final class TrainingSession implements AutoCloseable {
         LoadedSession loaded = LoadedSession.load(device, spec, plan, weights, part);
         try {
             SessionBuffers buffers = loaded.buffers();
-            buffers.slot().initialize(loaded.pass(), buffers.model(), lora.initLoraWeights(), arguments.seed());
+            buffers.slot()
+                    .initialize(
+                            loaded.pass(), buffers.model(), lora.initLoraWeights(), loaded.start(), arguments.seed());
             return new TrainingSession(device, spec, loaded, step(device, spec, loaded, arguments, part));
         } catch (RuntimeException | Error e) {
             loaded.arenas().close();
@@ -177,11 +180,16 @@ public final class TrainingSession implements AutoCloseable {
     /**
      * The loss over rows, dropout off; rows are batched as the session's token limit allows.
      *
+     * @param withAdapter false for the base alone; where the adapter began with a part of the base, with that
      * @throws io.sparkqlora.kernels.QLoraException CONFIG if this session has only a part of the base
      */
     public LossSum evaluate(List<PackedRow> rows, boolean withAdapter) {
         requireWholeBase("evaluation");
-        return trainStep.evaluate(rows, withAdapter);
+        return withAdapter || !spec.lora().initLoraWeights().changesBase()
+                ? trainStep.evaluate(rows, withAdapter)
+                : buffers()
+                        .slot()
+                        .asItBegan(pass(), buffers().model(), loaded.start(), () -> trainStep.evaluate(rows, true));
     }
 
     /**
@@ -269,6 +277,14 @@ public final class TrainingSession implements AutoCloseable {
     public Generator generator() {
         requireWholeBase("generation");
         return Generator.of(this);
+    }
+
+    /** How to have the adapter be what the base lacks; null where the base is a checkpoint of its own. */
+    InferenceModel.AsItBegan asItBegan() {
+        if (!spec.lora().initLoraWeights().changesBase()) {
+            return null;
+        }
+        return what -> buffers().slot().asItBegan(pass(), buffers().model(), loaded.start(), what);
     }
 
     /** The device that everything is on. */

@@ -205,6 +205,11 @@ public interface QLoraParams extends QLoraTrainingParams {
         return keyParams().text(AdapterKeys.INIT_LORA_WEIGHTS);
     }
 
+    /** {@link AdapterKeys#LOFTQ_CONFIG}, as a job file has it: {@code {loftq_iter: 4}}. */
+    default Param<String> loftqConfig() {
+        return keyParams().text(AdapterKeys.LOFTQ_CONFIG);
+    }
+
     /** {@link AdapterKeys#USE_RSLORA}. */
     default BooleanParam useRslora() {
         return keyParams().bool(AdapterKeys.USE_RSLORA);

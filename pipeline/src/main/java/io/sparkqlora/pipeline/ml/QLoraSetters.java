@@ -176,6 +176,11 @@ abstract class QLoraSetters extends QLoraTrainingSetters {
         return with(initLoraWeights(), value);
     }
 
+    /** {@link AdapterKeys#LOFTQ_CONFIG}, as a job file has it: {@code {loftq_iter: 4}}. */
+    public QLoraEstimator setLoftqConfig(String value) {
+        return with(loftqConfig(), value);
+    }
+
     /** {@link AdapterKeys#USE_RSLORA}. */
     public QLoraEstimator setUseRslora(boolean value) {
         return with(useRslora(), value);

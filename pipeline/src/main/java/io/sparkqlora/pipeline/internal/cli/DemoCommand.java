@@ -11,7 +11,6 @@ import io.sparkqlora.pipeline.internal.job.TrainJob;
 import io.sparkqlora.pipeline.internal.job.Workspace;
 import io.sparkqlora.pipeline.internal.run.RunRecord;
 import io.sparkqlora.pipeline.internal.tables.Table;
-import io.sparkqlora.train.AdapterFiles;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -56,7 +55,7 @@ final class DemoCommand extends QLoraCommand {
             RunRecord run = TrainJob.train(work);
             progress.endLine();
             AdapterChoice choice = RunChoice.of(work, run.inputs().runId(), null, null);
-            AdapterFiles.write(choice.adapter(), demo.adapterFolder());
+            choice.export(demo.adapterFolder());
             ExactMatch match = ExactMatch.measure(choice, demo.heldout());
             print(match, demo, work);
             Map<String, Object> outcome = new LinkedHashMap<>(TrainCommand.outcome(work, run));

@@ -11,7 +11,7 @@ import io.sparkqlora.pipeline.internal.job.AdapterChoice;
 import io.sparkqlora.pipeline.internal.job.Workspace;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
 import io.sparkqlora.pipeline.internal.run.RunObserver;
-import io.sparkqlora.train.AdapterFiles;
+import io.sparkqlora.train.Adapter;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -26,6 +26,9 @@ import picocli.CommandLine.Option;
                 "Writes an adapter as PEFT saves it: adapter_config.json and adapter_model.safetensors; or, with --merge, "
                         + "the whole model with the adapter in it.")
 final class ExportCommand extends AdapterCommand {
+
+    /** What a converted adapter goes with. */
+    private static final String UNQUANTIZED = "unquantized";
 
     @Option(names = "--out", required = true, paramLabel = "FOLDER", description = "Where to; made if need be.")
     Path out;
@@ -67,18 +70,32 @@ final class ExportCommand extends AdapterCommand {
         }
         AdapterChoice choice = adapter.choose(Workspace.open(spark, config, RunObserver.NONE));
         Map<String, Object> errors = Map.of();
+        Adapter written = choice.adapter();
+        boolean converted = dtype == null && written.config().initLoraWeights().changesBase();
         if (dtype == null) {
-            AdapterFiles.write(choice.adapter(), out);
+            written = choice.export(out);
         } else if (quantize) {
             errors = QuantizeCommand.errors(choice.mergeQuantized(EngineSettings.computeType(dtype), out));
         } else {
             choice.merge(EngineSettings.computeType(dtype), out);
         }
         console.err().println(choice.adapterId() + " is in " + out);
+        if (converted) {
+            console.err()
+                    .println("It was trained over a base without what it began with ("
+                            + choice.adapter().config().initLoraWeights()
+                            + "); what is there is for the checkpoint as it is "
+                            + "stored, not in 4 or 8 bits: r "
+                            + written.config().r() + ".");
+        }
         Map<String, Object> outcome = new LinkedHashMap<>();
         AdapterOptions.put(choice, outcome);
         outcome.put("merged", merge != null);
-        outcome.put("tensors", choice.adapter().tensors().size());
+        outcome.put("tensors", written.tensors().size());
+        if (converted) {
+            outcome.put("r", written.config().r());
+            outcome.put("base", UNQUANTIZED);
+        }
         outcome.putAll(errors);
         outcome.put("path", out.toAbsolutePath().toString());
         return outcome;

@@ -40,7 +40,7 @@ public final class UnsupportedKeys {
         put(reasons, "its entries are keys of the job file (load_in_4bit, load_in_8bit …)", "quantization_config");
         put(reasons, "the base is frozen, so its weights are kept in 8 bits alone", "llm_int8_has_fp16_weight");
         put(reasons, "every layer is on the device", "llm_int8_enable_fp32_cpu_offload");
-        put(reasons, VARIANT, "use_qalora", "loftq_config", "eva_config", "corda_config");
+        put(reasons, VARIANT, "use_qalora", "eva_config", "corda_config");
         put(reasons, VARIANT, "peft_type", "trainable_token_indices", "lora_bias", "megatron_config", "arrow_config");
         put(
                 reasons,

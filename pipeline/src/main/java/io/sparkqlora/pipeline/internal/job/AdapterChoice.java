@@ -13,9 +13,11 @@ import io.sparkqlora.pipeline.internal.data.BaseModel;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
 import io.sparkqlora.pipeline.internal.run.StoredFormat;
 import io.sparkqlora.train.Adapter;
+import io.sparkqlora.train.AdapterFiles;
 import io.sparkqlora.train.Checkpoint;
 import io.sparkqlora.train.ComputeType;
 import io.sparkqlora.train.MergedCheckpoint;
+import io.sparkqlora.train.OriginalBase;
 import io.sparkqlora.train.QuantizationConfig;
 import io.sparkqlora.train.QuantizedCheckpoint;
 import java.nio.file.Path;
@@ -43,6 +45,26 @@ public record AdapterChoice(AdapterSource source, JobConfig config, Adapter adap
     /** The group that it was trained on; null in a run without groups, and of a folder. */
     public String group() {
         return source.group();
+    }
+
+    /**
+     * Writes the adapter as PEFT saves it. One that was trained over another base than the checkpoint is made one of the checkpoint,
+     * which is read and decomposed again for it, on the processor.
+     *
+     * @return what was written
+     * @throws io.sparkqlora.kernels.QLoraException INPUT if the base is needed and not the run's; CONFIG if the folder can't be written
+     */
+    public Adapter export(Path out) {
+        Adapter written = adapter.config().initLoraWeights().changesBase() ? ofCheckpoint() : adapter;
+        AdapterFiles.write(written, out);
+        return written;
+    }
+
+    private Adapter ofCheckpoint() {
+        try (Checkpoint base = base();
+                Device device = Devices.open("cpu")) {
+            return OriginalBase.adapter(device, base, EngineSettings.quantization(config, base.config()), adapter);
+        }
     }
 
     /**

@@ -50,11 +50,12 @@ final class RegisteredClasses {
             LayerChoice.class,
             ModulePattern.class,
             ModulePattern.Entry.class,
-            PreferenceMetrics.class);
+            PreferenceMetrics.class,
+            InitLoraWeights.class);
 
     /** What those records hold. */
     static final List<Class<? extends Enum<?>>> ENUMS =
-            List.of(DType.class, TargetModules.Kind.class, InitLoraWeights.class, Bias.class);
+            List.of(DType.class, TargetModules.Kind.class, InitLoraWeights.Kind.class, Bias.class);
 
     private RegisteredClasses() {}
 

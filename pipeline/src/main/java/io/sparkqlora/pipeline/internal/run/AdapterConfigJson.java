@@ -39,8 +39,13 @@ public final class AdapterConfigJson {
         put(values, config.layers());
         put(values, "rank_pattern", config.rankPattern());
         put(values, "alpha_pattern", config.alphaPattern());
-        if (config.initLoraWeights() != InitLoraWeights.TRUE) {
-            values.put("init_lora_weights", config.initLoraWeights().name().toLowerCase(Locale.ROOT));
+        if (!config.initLoraWeights().equals(InitLoraWeights.TRUE)) {
+            values.put("init_lora_weights", config.initLoraWeights().toString());
+        }
+        if (config.initLoraWeights().kind() == InitLoraWeights.Kind.LOFTQ) {
+            values.put(
+                    "loftq_config",
+                    Map.of("loftq_iter", config.initLoraWeights().iterations()));
         }
         return ConfigJson.text(values);
     }
@@ -79,9 +84,15 @@ public final class AdapterConfigJson {
                 .modulesToSave(texts(values, "modules_to_save"))
                 .rankPattern(pattern(values.get("rank_pattern")))
                 .alphaPattern(pattern(values.get("alpha_pattern")))
-                .initLoraWeights(
-                        values.containsKey("init_lora_weights") ? InitLoraWeights.GAUSSIAN : InitLoraWeights.TRUE)
+                .initLoraWeights(init(values))
                 .build();
+    }
+
+    private static InitLoraWeights init(Map<String, Object> values) {
+        Object iterations =
+                values.get("loftq_config") instanceof Map<?, ?> options ? options.get("loftq_iter") : (Object) 0;
+        return InitLoraWeights.named(
+                String.valueOf(values.getOrDefault("init_lora_weights", "true")), ((Number) iterations).intValue());
     }
 
     private static ModulePattern pattern(Object value) {

@@ -3,6 +3,7 @@ package io.sparkqlora.pipeline.internal.run;
 
 import io.sparkqlora.kernels.DeviceTraits;
 import io.sparkqlora.kernels.QuantFormat;
+import io.sparkqlora.pipeline.AdapterErrors;
 import io.sparkqlora.pipeline.AdapterKeys;
 import io.sparkqlora.pipeline.ExecutorKeys;
 import io.sparkqlora.pipeline.GroupKeys;
@@ -10,6 +11,7 @@ import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.PreferenceKeys;
 import io.sparkqlora.pipeline.QuantizationKeys;
 import io.sparkqlora.pipeline.TrainingKeys;
+import io.sparkqlora.pipeline.internal.config.LoraInitTypes;
 import io.sparkqlora.train.Bias;
 import io.sparkqlora.train.ComputeType;
 import io.sparkqlora.train.InitLoraWeights;
@@ -27,6 +29,7 @@ import io.sparkqlora.train.SkipModules;
 import io.sparkqlora.train.TrainingArguments;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 
 /** A job's configuration in the engine's terms. */
 public final class EngineSettings {
@@ -78,7 +81,7 @@ public final class EngineSettings {
                         config.get(AdapterKeys.EXCLUDE_MODULES),
                         orNone(config.get(AdapterKeys.LAYERS_TO_TRANSFORM)),
                         orNone(config.get(AdapterKeys.LAYERS_PATTERN))))
-                .initLoraWeights(InitLoraWeights.valueOf(upper(config.get(AdapterKeys.INIT_LORA_WEIGHTS))))
+                .initLoraWeights(init(config))
                 .useRslora(config.get(AdapterKeys.USE_RSLORA))
                 .rankPattern(config.get(AdapterKeys.RANK_PATTERN))
                 .alphaPattern(config.get(AdapterKeys.ALPHA_PATTERN))
@@ -86,6 +89,16 @@ public final class EngineSettings {
                 .bias(Bias.valueOf(upper(config.get(AdapterKeys.BIAS))))
                 .modulesToSave(orNone(config.get(AdapterKeys.MODULES_TO_SAVE)))
                 .build();
+    }
+
+    private static InitLoraWeights init(JobConfig config) {
+        Map<String, Double> loftq = config.get(AdapterKeys.LOFTQ_CONFIG);
+        int iterations = loftq.getOrDefault(LoraInitTypes.ITERATIONS, 1.0).intValue();
+        InitLoraWeights init = InitLoraWeights.named(config.get(AdapterKeys.INIT_LORA_WEIGHTS), iterations);
+        if (!loftq.isEmpty() && init.kind() != InitLoraWeights.Kind.LOFTQ) {
+            throw AdapterErrors.loftqConfigAlone(loftq, init);
+        }
+        return init;
     }
 
     /** How it is trained. */

@@ -101,7 +101,7 @@ public final class FirstAdapter {
                 AdapterKeys.USE_RSLORA, lora.useRslora(),
                 AdapterKeys.RANK_PATTERN, lora.rankPattern(),
                 AdapterKeys.ALPHA_PATTERN, lora.alphaPattern(),
-                AdapterKeys.INIT_LORA_WEIGHTS, lora.initLoraWeights().name().toLowerCase(Locale.ROOT),
+                AdapterKeys.INIT_LORA_WEIGHTS, lora.initLoraWeights().toString(),
                 AdapterKeys.USE_DORA, lora.useDora(),
                 AdapterKeys.BIAS, lora.bias().name().toLowerCase(Locale.ROOT));
     }

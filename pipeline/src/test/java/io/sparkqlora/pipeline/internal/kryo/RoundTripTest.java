@@ -72,6 +72,7 @@ class RoundTripTest {
                 new ModulePattern.Entry("q_proj", 2.5),
                 new StepMetrics(3, 1.5, 1e-4, 2, 77, 33, 0.25, new PreferenceMetrics(1, 2, 3, 4, 5, 6), 1024.0),
                 new PreferenceMetrics(-1, 2, 0.5, 4, Double.NaN, 6),
+                InitLoraWeights.named("loftq", 3),
                 List.of(),
                 List.of("one"),
                 List.of("one", "two", List.of(3)),

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sparkqlora.pipeline.JobConfig;
 import io.sparkqlora.pipeline.TestJobs;
+import io.sparkqlora.pipeline.internal.config.ConfigJson;
 import io.sparkqlora.train.InitLoraWeights;
 import io.sparkqlora.train.LayerChoice;
 import io.sparkqlora.train.LoraConfig;
@@ -14,6 +15,8 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class AdapterConfigJsonTest {
 
@@ -43,6 +46,24 @@ class AdapterConfigJsonTest {
         assertThat(lora.useDora()).isTrue();
         assertThat(lora.modulesToSave()).containsExactly("embed_tokens", "norm");
         assertThat(AdapterConfigJson.read(AdapterConfigJson.write(lora))).isEqualTo(lora);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "pissa, {}, pissa, 0",
+        "PISSA_niter_16, {}, pissa_niter_16, 16",
+        "loftq, '{loftq_bits: 4, loftq_iter: 3}', loftq, 3",
+        "loftq, {}, loftq, 1"
+    })
+    void howAnAdapterBeganIsRecordedWithItsIterations(String init, String loftq, String name, int iterations) {
+        JobConfig job = TestJobs.small(Path.of("out"))
+                .addOptions(List.of("init_lora_weights=" + init, "loftq_config=" + loftq))
+                .build();
+        LoraConfig lora = EngineSettings.lora(job);
+        assertThat(lora.initLoraWeights()).hasToString(name);
+        assertThat(lora.initLoraWeights().iterations()).isEqualTo(iterations);
+        assertThat(AdapterConfigJson.read(AdapterConfigJson.write(lora))).isEqualTo(lora);
+        assertThat(EngineSettings.lora(ConfigJson.read(ConfigJson.write(job)))).isEqualTo(lora);
     }
 
     @Test

@@ -48,7 +48,7 @@ public record AdapterConfigJson(LoraConfig lora, String baseModelNameOrPath) {
         if (!lora.modulesToSave().isEmpty()) {
             root.set("modules_to_save", JSON.valueToTree(lora.modulesToSave()));
         }
-        if (lora.initLoraWeights() == InitLoraWeights.GAUSSIAN) {
+        if (lora.initLoraWeights().kind() == InitLoraWeights.Kind.GAUSSIAN) {
             root.put("init_lora_weights", "gaussian");
         }
         root.set("target_modules", JSON.valueToTree(lora.targetModules().toConfigValue()));

@@ -8,11 +8,13 @@ import io.sparkqlora.kernels.DeviceTraits;
 import io.sparkqlora.kernels.Memory;
 import io.sparkqlora.kernels.PlanningDevice;
 import io.sparkqlora.train.Adapter;
+import io.sparkqlora.train.Generation;
 import io.sparkqlora.train.LoraConfig;
 import io.sparkqlora.train.ModelConfig;
 import io.sparkqlora.train.NamedTensor;
 import io.sparkqlora.train.QuantizationConfig;
 import io.sparkqlora.train.WeightSource;
+import io.sparkqlora.train.internal.decompose.DecomposedBase;
 import io.sparkqlora.train.internal.linear.AdapterBuffers;
 import io.sparkqlora.train.internal.linear.AdapterCheck;
 import io.sparkqlora.train.internal.linear.AdapterLayout;
@@ -27,13 +29,21 @@ import io.sparkqlora.train.internal.step.SessionArenas;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Supplier;
 
 /**
  * A base and an adapter, without gradients or moments.
  *
  * @param adapter or null
+ * @param began does something with the adapter as it began; null where the base is a checkpoint of its own
  */
-public record InferenceModel(BaseModel model, ModelAdapter adapter) {
+public record InferenceModel(BaseModel model, ModelAdapter adapter, AsItBegan began) {
+
+    /** Has the adapter be for a while what the base lacks. */
+    @FunctionalInterface
+    public interface AsItBegan {
+        List<Generation> generate(Supplier<List<Generation>> what);
+    }
 
     /** Loads both into allocations of {@code arenas}; {@code adapter} may be null. */
     public static InferenceModel load(
@@ -49,16 +59,25 @@ public record InferenceModel(BaseModel model, ModelAdapter adapter) {
         Map<String, NamedTensor> tensors =
                 adapter == null ? Map.of() : AdapterCheck.byName("the adapter", slots, List.of(), adapter.tensors());
         BaseModel model = base(arenas, new Spec(config, quantization, layout, slots), device.traits());
-        BaseLoader.load(device, weights, model, 0);
+        DecomposedBase decomposed = adapter == null
+                ? DecomposedBase.none()
+                : DecomposedBase.toGoOn(adapter.config(), Set.copyOf(slots.modules()));
+        BaseLoader.load(device, weights, model, 0, decomposed);
         if (adapter == null) {
-            return new InferenceModel(model, null);
+            return new InferenceModel(model, null, null);
         }
         DType compute = quantization.bnb4bitComputeDtype().dtype();
         AdapterBuffers buffers = buffers(arenas, slots, compute);
         device.ops().elementwise().zero(buffers.parameters());
         buffers.write(device, tensors);
         measure(device, model, buffers, compute);
-        return new InferenceModel(model, ModelAdapter.of(layout, buffers));
+        boolean own = !adapter.config().initLoraWeights().changesBase();
+        // no magnitudes, so nothing is measured in an arena
+        Pass pass = new Pass(device, new PlanningDevice().unboundedArena(), compute);
+        ModelAdapter views = ModelAdapter.of(layout, buffers);
+        AsItBegan began = what ->
+                buffers.asItBegan(pass, model.groups(), decomposed.start(), () -> views.begin(pass, model), what);
+        return new InferenceModel(model, views, own ? null : began);
     }
 
     private static void measure(Device device, BaseModel model, AdapterBuffers buffers, DType compute) {

@@ -14,6 +14,9 @@ import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import java.util.stream.Collectors;
 
 /**
  * An adapter on the device with its gradients, each a flat vector.
@@ -80,11 +83,13 @@ public record AdapterBuffers(
         return new SavedWeight(master, slot.role() == Role.NORM ? master : slot.in(shadow), slot.in(gradients));
     }
 
-    /** Fresh parameters as PEFT initialises them; a function of these. */
-    public void initialize(Device device, InitLoraWeights init, long seed) {
+    /** Fresh parameters as PEFT initialises them, but for those that {@code start} has; a function of these. */
+    public void initialize(Device device, InitLoraWeights init, Map<String, NamedTensor> start, long seed) {
         device.ops().elementwise().zero(parameters);
         for (Slot slot : layout.slots()) {
-            if (slot.low()) {
+            if (start.containsKey(slot.name())) {
+                HostCopies.write(device, start.get(slot.name()), slot.in(parameters));
+            } else if (slot.low()) {
                 device.copyIn(LoraInit.of(init, slot, seed), slot.in(parameters));
             }
         }
@@ -116,6 +121,27 @@ public record AdapterBuffers(
             norms.begin(pass, layout, parameters);
         }
         norms.divide(pass, layout, parameters);
+    }
+
+    /**
+     * Does something with fresh parameters, and puts back those that there are.
+     *
+     * @param groups all of the base
+     * @param start all matrices, by name
+     * @param whole has modules that are trained whole begin
+     */
+    public <T> T asItBegan(
+            Pass pass, List<LinearGroup> groups, Map<String, NamedTensor> start, Runnable whole, Supplier<T> what) {
+        Map<String, NamedTensor> now = read(pass.device(), parameters).stream()
+                .collect(Collectors.toMap(NamedTensor::name, Function.identity()));
+        try {
+            initialize(pass.device(), InitLoraWeights.TRUE, start, 0);
+            whole.run();
+            measure(pass, groups, true);
+            return what.get();
+        } finally {
+            write(pass.device(), now);
+        }
     }
 
     /** Copies of a flat buffer's tensors, under PEFT's names. */

@@ -22,7 +22,7 @@ final class LoraInit {
         double deviation = 1.0 / slot.rows();
         while (out.hasRemaining()) {
             out.putFloat(
-                    init == InitLoraWeights.GAUSSIAN
+                    init.kind() == InitLoraWeights.Kind.GAUSSIAN
                             ? (float) (deviation * random.nextNormal())
                             : (2 * random.nextFloat() - 1) * bound);
         }

@@ -5,7 +5,7 @@ package io.sparkqlora.train.internal.linear;
  * Numbers that are a function of seed and name alone: SplitMix64 (Steele, Lea and Flood, 2014). Written out, since the
  * product promises the same adapter for a seed on every Java.
  */
-final class SplitMix {
+public final class SplitMix {
 
     private static final long GAMMA = 0x9E3779B97F4A7C15L;
     private static final long FNV_OFFSET = 0xCBF29CE484222325L;
@@ -13,7 +13,8 @@ final class SplitMix {
 
     private long state;
 
-    SplitMix(long seed, String name) {
+    /** The stream of a seed and a name. */
+    public SplitMix(long seed, String name) {
         long hash = FNV_OFFSET;
         for (int i = 0; i < name.length(); i++) {
             hash = (hash ^ name.charAt(i)) * FNV_PRIME;
@@ -22,13 +23,13 @@ final class SplitMix {
     }
 
     /** Uniform in [0, 1), a multiple of 2⁻²⁴. */
-    float nextFloat() {
+    public float nextFloat() {
         state += GAMMA;
         return (mix(state) >>> 40) * 0x1p-24f;
     }
 
     /** Normal, by Box and Muller's transform of two uniform numbers, in Java's strict functions: the same on every machine. */
-    double nextNormal() {
+    public double nextNormal() {
         double u = 1 - nextFloat(); // above 0
         double angle = 2 * Math.PI * nextFloat();
         return StrictMath.sqrt(-2 * StrictMath.log(u)) * StrictMath.cos(angle);

@@ -31,7 +31,7 @@ public final class DenseOutput implements CheckpointOutput {
      */
     public DenseOutput(Device device, WeightSource source, DType out, Map<String, HeldFormat> held, Updates updates) {
         WeightSource updated = updates.of(source);
-        this.merger = new WeightMerger(device, updated, out);
+        this.merger = new WeightMerger(device, updated, out, updates.decomposed());
         this.plain = new PlainWeights(updated, out, updates.replaced());
         this.held = held;
         this.updates = updates;

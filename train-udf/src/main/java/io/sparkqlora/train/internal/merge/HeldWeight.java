@@ -7,6 +7,7 @@ import io.sparkqlora.kernels.Operations;
 import io.sparkqlora.kernels.QuantFormat;
 import io.sparkqlora.kernels.QuantizedMatrix;
 import io.sparkqlora.kernels.Tensor;
+import io.sparkqlora.train.internal.decompose.WeightStore;
 import io.sparkqlora.train.internal.model.BaseAllocation;
 
 /**
@@ -28,19 +29,16 @@ record HeldWeight(QuantizedMatrix in4bit, Int8Matrix in8bit) {
                 : new HeldWeight(BaseAllocation.matrix(format, rows, cols, arena), null);
     }
 
+    /** How it is filled and read. */
+    WeightStore in(Operations ops) {
+        return in4bit != null ? WeightStore.of(ops, in4bit) : WeightStore.of(ops, in8bit);
+    }
+
     void quantize(Operations ops, Tensor source) {
-        if (in4bit != null) {
-            ops.quantization().quantize(source, in4bit);
-        } else {
-            ops.vectorwiseInt8().quantize(source, in8bit.codes(), in8bit.absmax());
-        }
+        in(ops).store(source);
     }
 
     void dequantize(Operations ops, Tensor out) {
-        if (in4bit != null) {
-            ops.quantization().dequantize(in4bit, out);
-        } else {
-            ops.vectorwiseInt8().dequantize(in8bit.codes(), in8bit.absmax(), out);
-        }
+        in(ops).restore(out);
     }
 }

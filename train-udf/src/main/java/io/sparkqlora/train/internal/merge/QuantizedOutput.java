@@ -50,7 +50,7 @@ public final class QuantizedOutput implements CheckpointOutput {
             Map<String, HeldFormat> held,
             Updates updates) {
         this.source = source;
-        this.merger = new WeightMerger(device, source, out);
+        this.merger = new WeightMerger(device, source, out, updates.decomposed());
         this.plain = new PlainWeights(updates.of(source), out, updates.replaced());
         this.out = out;
         this.form = WeightForm.of(device, target);

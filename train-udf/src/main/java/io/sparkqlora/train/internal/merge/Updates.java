@@ -4,6 +4,7 @@ package io.sparkqlora.train.internal.merge;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sparkqlora.train.NamedTensor;
 import io.sparkqlora.train.WeightSource;
+import io.sparkqlora.train.internal.decompose.DecomposedBase;
 import io.sparkqlora.train.internal.merge.WeightMerger.Update;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -20,6 +21,17 @@ public final class Updates {
     private final Map<String, Update> byWeight = new LinkedHashMap<>();
 
     private final Map<String, List<NamedTensor>> replaced = new LinkedHashMap<>();
+    private final DecomposedBase decomposed;
+
+    /** None yet, for weights as they are read. */
+    public Updates() {
+        this(DecomposedBase.none());
+    }
+
+    /** None yet, for weights that are taken apart. */
+    public Updates(DecomposedBase decomposed) {
+        this.decomposed = decomposed;
+    }
 
     /**
      * Has {@code scaling · B·A} added to a weight.
@@ -59,6 +71,11 @@ public final class Updates {
 
     Map<String, List<NamedTensor>> replaced() {
         return Collections.unmodifiableMap(replaced);
+    }
+
+    /** Which weights are taken apart first. */
+    DecomposedBase decomposed() {
+        return decomposed;
     }
 
     /** Weights that something is added to. */

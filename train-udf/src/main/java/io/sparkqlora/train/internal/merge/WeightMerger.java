@@ -15,6 +15,8 @@ import io.sparkqlora.train.WeightSource;
 import io.sparkqlora.train.internal.checkpoint.Int8Weight;
 import io.sparkqlora.train.internal.checkpoint.PackedWeight;
 import io.sparkqlora.train.internal.checkpoint.StoredWeight;
+import io.sparkqlora.train.internal.decompose.DecomposedBase;
+import io.sparkqlora.train.internal.decompose.WeightStore;
 import io.sparkqlora.train.internal.linear.HostCopies;
 import io.sparkqlora.train.internal.safetensors.SafetensorsWriter.Sink;
 import java.io.IOException;
@@ -28,8 +30,11 @@ import java.util.Objects;
  * @param device that computes
  * @param source the base
  * @param out type that is written; null where every weight is quantised
+ * @param decomposed which weights are taken apart first
  */
-record WeightMerger(Device device, WeightSource source, DType out) {
+record WeightMerger(Device device, WeightSource source, DType out, DecomposedBase decomposed) {
+
+    private static final String WEIGHT = ".weight";
 
     private static final long PIECE_BYTES = 64L << 20;
 
@@ -43,7 +48,14 @@ record WeightMerger(Device device, WeightSource source, DType out) {
 
     /** The tensors of one weight. */
     private record Buffers(
-            Tensor source, HeldWeight held, Tensor wide, Tensor a, Tensor b, Tensor magnitude, Tensor norms) {}
+            Tensor source,
+            HeldWeight held,
+            Tensor wide,
+            Tensor a,
+            Tensor b,
+            Tensor magnitude,
+            Tensor norms,
+            DecomposedBase.Room room) {}
 
     /**
      * Writes the weight.
@@ -93,6 +105,15 @@ record WeightMerger(Device device, WeightSource source, DType out) {
         }
     }
 
+    /** Takes the weight apart, and leaves it at that. */
+    void split(String name, HeldFormat held) {
+        Arena counting = new PlanningDevice().unboundedArena();
+        take(name, held, null, counting);
+        try (Memory memory = device.allocate(counting.peakBytes(), "a weight to take apart")) {
+            fill(name, held, null, take(name, held, null, new Arena(memory)));
+        }
+    }
+
     private record Result(HeldWeight weight, Tensor back) {}
 
     private static Result takeResult(Buffers buffers, QuantFormat target, boolean same, Arena arena) {
@@ -116,7 +137,12 @@ record WeightMerger(Device device, WeightSource source, DType out) {
                 update == null ? null : arena.take(DType.F32, update.a().shape()[0], cols),
                 update == null ? null : arena.take(DType.F32, rows, update.b().shape()[1]),
                 lengths(update, rows, arena),
-                lengths(update, rows, arena));
+                lengths(update, rows, arena),
+                decomposed.touches(module(name)) ? decomposed.take(arena, module(name), rows, cols) : null);
+    }
+
+    private static String module(String weight) {
+        return weight.substring(0, weight.length() - WEIGHT.length());
     }
 
     private static Tensor lengths(Update update, long rows, Arena arena) {
@@ -124,19 +150,24 @@ record WeightMerger(Device device, WeightSource source, DType out) {
     }
 
     private void fill(String name, HeldFormat held, Update update, Buffers buffers) {
-        if (held == null) {
+        if (held == null || held.stored() == null) {
+            // one that was not quantised is in wide at once
+            WeightStore own = held == null
+                    ? WeightStore.of(device.ops(), buffers.wide())
+                    : buffers.held().in(device.ops());
             copyIn(name, buffers.source());
-            device.ops().elementwise().cast(buffers.source(), buffers.wide());
-        } else {
-            if (held.stored() == null) {
-                copyIn(name, buffers.source());
-                buffers.held().quantize(device.ops(), buffers.source());
-            } else if (held.stored() instanceof PackedWeight packed) {
-                copyIn(packed, buffers.held().in4bit());
+            if (buffers.room() == null) {
+                own.store(buffers.source());
             } else {
-                copyIn(name, buffers.held().in8bit().codes());
-                copyIn(Int8Weight.scales(name), buffers.held().in8bit().absmax());
+                decomposed.split(device, module(name), buffers.source(), buffers.room(), own);
             }
+        } else if (held.stored() instanceof PackedWeight packed) {
+            copyIn(packed, buffers.held().in4bit());
+        } else {
+            copyIn(name, buffers.held().in8bit().codes());
+            copyIn(Int8Weight.scales(name), buffers.held().in8bit().absmax());
+        }
+        if (held != null) {
             buffers.held().dequantize(device.ops(), buffers.wide());
         }
         if (update != null) {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train.internal.model;
 
+import io.sparkqlora.kernels.Arena;
 import io.sparkqlora.kernels.ByteSource;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.Int8Matrix;
 import io.sparkqlora.kernels.Memory;
 import io.sparkqlora.kernels.Operations;
+import io.sparkqlora.kernels.PlanningDevice;
 import io.sparkqlora.kernels.QuantizedMatrix;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.kernels.Upload;
@@ -18,6 +20,8 @@ import io.sparkqlora.train.WeightSource;
 import io.sparkqlora.train.internal.checkpoint.Int8Weight;
 import io.sparkqlora.train.internal.checkpoint.PackedWeight;
 import io.sparkqlora.train.internal.checkpoint.StoredWeight;
+import io.sparkqlora.train.internal.decompose.DecomposedBase;
+import io.sparkqlora.train.internal.decompose.WeightStore;
 import io.sparkqlora.train.internal.linear.BaseWeight;
 import io.sparkqlora.train.internal.linear.GroupSpec;
 import io.sparkqlora.train.internal.linear.HostCopies;
@@ -37,16 +41,21 @@ public final class BaseLoader {
 
     private static final double NANOS = 1e9;
     private static final long DENSE_PIECE_BYTES = 64L << 20;
+    private static final long ALIGNMENT = 256;
 
     private final Device device;
     private final WeightSource source;
     private final int shard;
+    private final DecomposedBase decomposed;
     private final List<Part> parts = new ArrayList<>();
 
-    private BaseLoader(Device device, WeightSource source, int shard) {
+    private Arena room;
+
+    private BaseLoader(Device device, WeightSource source, int shard, DecomposedBase decomposed) {
         this.device = device;
         this.source = source;
         this.shard = shard;
+        this.decomposed = decomposed;
     }
 
     /**
@@ -69,19 +78,24 @@ public final class BaseLoader {
      * Loads every weight of {@code model}; of a sharded one layer after layer, each whole in its image for a while.
      *
      * @param shard the part of a sharded model's layers that this rank keeps
+     * @param decomposed which weights are taken apart
      * @return how much was read in which time
      * @throws io.sparkqlora.kernels.QLoraException INPUT if a weight is missing, misshapen, or of a type that is no float
      */
-    public static BaseLoading load(Device device, WeightSource source, BaseModel model, int shard) {
+    public static BaseLoading load(
+            Device device, WeightSource source, BaseModel model, int shard, DecomposedBase decomposed) {
         long begin = System.nanoTime();
-        BaseLoader loader = new BaseLoader(device, source, shard);
+        BaseLoader loader = new BaseLoader(device, source, shard, decomposed);
         if (model.shards() != null) {
             model.shards().clear(device);
         }
         loader.list(model);
-        try (Memory staging = device.allocate(stagingBytes(model), "reading the checkpoint");
+        long stagingBytes = stagingBytes(model, decomposed);
+        try (Memory staging = device.allocate(loadingBytes(model, decomposed), "reading the checkpoint");
                 Upload upload =
                         device.upload(loader.parts.stream().map(Part::bytes).toList())) {
+            loader.room = Arena.within(
+                    Tensor.of(staging, DType.U8, 1, staging.bytes()).colRange(stagingBytes, staging.bytes()));
             for (Part part : loader.parts) {
                 Tensor staged = part.target(staging);
                 upload.next(staged);
@@ -93,40 +107,54 @@ public final class BaseLoader {
         return new BaseLoading(bytes, (System.nanoTime() - begin) / NANOS);
     }
 
+    /** Bytes that loading takes beside the model, for as long as it takes. */
+    public static long loadingBytes(BaseModel model, DecomposedBase decomposed) {
+        return stagingBytes(model, decomposed) + roomBytes(model, decomposed);
+    }
+
     /**
-     * Size of the staging buffer: a whole weight where it is quantised, as blocks of 4 bits don't end with rows; a piece of it where
-     * it stays dense.
+     * Size of the staging buffer: a whole weight where it is quantised or taken apart, as blocks of 4 bits don't end with rows; a piece
+     * of it where it stays dense.
      */
-    public static long stagingBytes(BaseModel model) {
+    private static long stagingBytes(BaseModel model, DecomposedBase decomposed) {
         long hidden = model.config().hiddenSize();
         long norm = Math.max(hidden, model.config().headDim()) * Float.BYTES;
         long largest = Math.max(norm, pieceBytes(model.embedding().rows() * hidden));
-        largest = Math.max(largest, stagingBytes(model.lmHead()));
-        for (DecoderLayer layer : model.layers()) {
-            for (LinearGroup group : List.of(layer.qkv(), layer.o(), layer.gateUp(), layer.down())) {
-                largest = Math.max(largest, stagingBytes(group));
+        for (LinearGroup group : model.groups()) {
+            largest = Math.max(largest, stagingBytes(group, decomposed));
+        }
+        return (largest + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    }
+
+    private static long stagingBytes(LinearGroup group, DecomposedBase decomposed) {
+        GroupSpec spec = group.spec();
+        boolean dense = group.weight() instanceof BaseWeight.Dense;
+        long whole = spec.parts().stream()
+                .filter(part -> !dense || decomposed.touches(part.name()))
+                .mapToLong(part -> (long) part.outFeatures() * spec.inFeatures() * Float.BYTES)
+                .max()
+                .orElse(0);
+        long bias = (long) spec.outFeatures() * Float.BYTES;
+        long piece = dense ? pieceBytes((long) spec.outFeatures() * spec.inFeatures()) : 0;
+        return Math.max(whole, Math.max(bias, piece));
+    }
+
+    private static long roomBytes(BaseModel model, DecomposedBase decomposed) {
+        long largest = 0;
+        for (LinearGroup group : model.groups()) {
+            for (GroupSpec.Part part : group.spec().parts()) {
+                if (decomposed.touches(part.name())) {
+                    Arena counting = new PlanningDevice().unboundedArena();
+                    decomposed.take(
+                            counting,
+                            part.name(),
+                            part.outFeatures(),
+                            group.spec().inFeatures());
+                    largest = Math.max(largest, counting.peakBytes());
+                }
             }
         }
         return largest;
-    }
-
-    private static long stagingBytes(LinearGroup group) {
-        if (group.weight() instanceof BaseWeight.Quantized quantized) {
-            return quantized.parts().stream()
-                    .mapToLong(part -> part.size() * Float.BYTES)
-                    .max()
-                    .orElseThrow();
-        }
-        if (group.weight() instanceof BaseWeight.Mixed || group.weight() instanceof BaseWeight.Int8) {
-            GroupSpec spec = group.spec();
-            return spec.parts().stream()
-                    .mapToLong(part -> (long) part.outFeatures() * spec.inFeatures() * Float.BYTES)
-                    .max()
-                    .orElseThrow();
-        }
-        GroupSpec spec = group.spec();
-        long bias = (long) spec.outFeatures() * Float.BYTES;
-        return Math.max(bias, pieceBytes((long) spec.outFeatures() * spec.inFeatures()));
     }
 
     private static long pieceBytes(long elements) {
@@ -169,13 +197,13 @@ public final class BaseLoader {
             GroupSpec.Part part = group.spec().parts().get(i);
             long from = group.spec().outStart(i);
             if (group.weight() instanceof BaseWeight.Quantized quantized) {
-                quantized(ops, part.weightName(), quantized.parts().get(i));
+                quantized(ops, part, quantized.parts().get(i));
             } else if (group.weight() instanceof BaseWeight.Int8 int8) {
-                int8(ops, part.weightName(), int8.weight().rowRange(from, from + part.outFeatures()));
+                int8(ops, part, int8.weight().rowRange(from, from + part.outFeatures()));
             } else if (group.weight() instanceof BaseWeight.Dense dense) {
-                dense(ops, part.weightName(), dense.weight().rowRange(from, from + part.outFeatures()));
+                dense(ops, part, dense.weight().rowRange(from, from + part.outFeatures()));
             } else if (group.weight() instanceof BaseWeight.Mixed mixed) {
-                layer(ops, part.weightName(), mixed.layers().get(i));
+                layer(ops, part, mixed.layers().get(i));
             }
             if (group.bias() != null) {
                 dense(ops, part.biasName(), group.bias().colRange(from, from + part.outFeatures()));
@@ -183,28 +211,39 @@ public final class BaseLoader {
         }
     }
 
-    private void layer(Operations ops, String name, BaseWeight.Mixed.Layer layer) {
+    private void layer(Operations ops, GroupSpec.Part part, BaseWeight.Mixed.Layer layer) {
         if (layer.quantized() != null) {
-            quantized(ops, name, layer.quantized());
+            quantized(ops, part, layer.quantized());
         } else {
-            dense(ops, name, layer.dense());
+            dense(ops, part, layer.dense());
         }
     }
 
-    private void quantized(Operations ops, String name, QuantizedMatrix target) {
-        StoredWeight stored = stored(name, target.rows(), target.cols());
-        if (stored != null) {
-            String form = "as " + target.format();
-            if (!(stored instanceof PackedWeight packed) || !packed.format().equals(target.format())) {
-                throw FormatErrors.heldOtherwise(name, form, stored.form());
-            }
+    /** A weight that is read as a whole, and taken apart if it is to be. */
+    private void whole(GroupSpec.Part part, long rows, long cols, WeightStore held) {
+        String name = part.weightName();
+        DType dtype = checked(name, rows, cols);
+        Consumer<Tensor> use =
+                decomposed.touches(part.name()) ? staged -> split(part.name(), staged, held) : held::store;
+        parts.add(new Part(source.rows(name, 0, rows), null, dtype, rows, cols, use));
+    }
+
+    private void split(String module, Tensor staged, WeightStore held) {
+        long mark = room.mark();
+        DecomposedBase.Room own = decomposed.take(room, module, staged.rows(), staged.cols());
+        decomposed.split(device, module, staged, own, held);
+        room.release(mark);
+    }
+
+    private void quantized(Operations ops, GroupSpec.Part part, QuantizedMatrix target) {
+        StoredWeight stored = stored(part.weightName(), target.rows(), target.cols());
+        if (stored == null) {
+            whole(part, target.rows(), target.cols(), WeightStore.of(ops, target));
+        } else if (stored instanceof PackedWeight packed && packed.format().equals(target.format())) {
             packed(packed, target);
-            return;
+        } else {
+            throw FormatErrors.heldOtherwise(part.weightName(), "as " + target.format(), stored.form());
         }
-        DType dtype = checked(name, target.rows(), target.cols());
-        ByteSource bytes = source.rows(name, 0, target.rows());
-        parts.add(new Part(bytes, null, dtype, target.rows(), target.cols(), staged -> ops.quantization()
-                .quantize(staged, target)));
     }
 
     /** @return null where a weight is not stored quantised */
@@ -230,20 +269,25 @@ public final class BaseLoader {
         parts.add(new Part(bytes, target, target.dtype(), target.rows(), target.cols(), then));
     }
 
-    private void int8(Operations ops, String name, Int8Matrix target) {
+    private void int8(Operations ops, GroupSpec.Part part, Int8Matrix target) {
+        String name = part.weightName();
         StoredWeight stored = stored(name, target.rows(), target.cols());
-        if (stored instanceof Int8Weight) {
+        if (stored == null) {
+            whole(part, target.rows(), target.cols(), WeightStore.of(ops, target));
+        } else if (stored instanceof Int8Weight) {
             place(name, target.codes(), staged -> {});
             place(Int8Weight.scales(name), target.absmax(), staged -> {});
-            return;
-        }
-        if (stored != null) {
+        } else {
             throw FormatErrors.heldOtherwise(name, "in 8 bits", "in 4 bits");
         }
-        DType dtype = checked(name, target.rows(), target.cols());
-        ByteSource bytes = source.rows(name, 0, target.rows());
-        parts.add(new Part(bytes, null, dtype, target.rows(), target.cols(), staged -> ops.vectorwiseInt8()
-                .quantize(staged, target.codes(), target.absmax())));
+    }
+
+    private void dense(Operations ops, GroupSpec.Part part, Tensor target) {
+        if (decomposed.touches(part.name())) {
+            whole(part, target.rows(), target.cols(), WeightStore.of(ops, target));
+        } else {
+            dense(ops, part.weightName(), target);
+        }
     }
 
     private void dense(Operations ops, String name, Tensor target) {

@@ -20,6 +20,7 @@ import io.sparkqlora.train.internal.optim.Moments;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 
 /**
  * What a session holds of one adapter.
@@ -49,12 +50,18 @@ public record AdapterSlot(AdapterBuffers buffers, Moments moments, ModelAdapter 
         moments.prepare(device);
     }
 
-    /** A fresh adapter, a function of these and the base, and an optimizer that has made no step. */
-    public void initialize(Pass pass, BaseModel model, InitLoraWeights init, long seed) {
-        buffers.initialize(pass.device(), init, seed);
+    /** A fresh adapter, of which {@code start} has some tensors, a function of these and the base, and an optimizer that has made no step. */
+    public void initialize(
+            Pass pass, BaseModel model, InitLoraWeights init, Map<String, NamedTensor> start, long seed) {
+        buffers.initialize(pass.device(), init, start, seed);
         views.begin(pass, model);
         buffers.measure(pass, model.groups(), true);
         begin(pass.device());
+    }
+
+    /** Does something with the adapter as it began, where that is what the base lacks, and has it be as it is again. */
+    public <T> T asItBegan(Pass pass, BaseModel model, Map<String, NamedTensor> start, Supplier<T> what) {
+        return buffers.asItBegan(pass, model.groups(), start, () -> views.begin(pass, model), what);
     }
 
     /** An optimizer that has made no step, for the adapter as it is. */

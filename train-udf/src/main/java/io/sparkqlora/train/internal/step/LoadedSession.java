@@ -5,10 +5,13 @@ import io.sparkqlora.kernels.Arena;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.PageQueue;
 import io.sparkqlora.train.BaseLoading;
+import io.sparkqlora.train.NamedTensor;
 import io.sparkqlora.train.WeightSource;
+import io.sparkqlora.train.internal.decompose.DecomposedBase;
 import io.sparkqlora.train.internal.linear.Pass;
 import io.sparkqlora.train.internal.model.BaseLoader;
 import io.sparkqlora.train.internal.optim.MomentUpdate;
+import java.util.Map;
 
 /**
  * A session's memory with the base in it. Adapters are prepared, but not initialised.
@@ -18,9 +21,15 @@ import io.sparkqlora.train.internal.optim.MomentUpdate;
  * @param pass of steps and evaluations
  * @param pages for moments that are kept in the host's memory; null if they are not
  * @param loading how the base was loaded
+ * @param start what an adapter begins with of what the base was taken apart into, by name
  */
 public record LoadedSession(
-        SessionArenas arenas, SessionBuffers buffers, Pass pass, PageQueue pages, BaseLoading loading) {
+        SessionArenas arenas,
+        SessionBuffers buffers,
+        Pass pass,
+        PageQueue pages,
+        BaseLoading loading,
+        Map<String, NamedTensor> start) {
 
     /**
      * Allocates what the plan says and loads the base; leaves nothing behind if that fails.
@@ -42,11 +51,13 @@ public record LoadedSession(
             Device device, SessionSpec spec, SessionPlan plan, WeightSource weights, int part, SessionArenas arenas) {
         device.reserve(plan.workspace());
         SessionBuffers buffers = SessionBuffers.take(spec, arenas.allocate(plan));
-        BaseLoading loading = BaseLoader.load(device, weights, buffers.model(), part);
+        DecomposedBase decomposed = spec.decomposed();
+        BaseLoading loading = BaseLoader.load(device, weights, buffers.model(), part, decomposed);
         buffers.rope().fill(device, spec.model());
         buffers.slots().forEach(slot -> slot.prepare(device));
         Arena step = arenas.add(plan.step(), "the buffers of a step");
         PageQueue pages = plan.hostOptimizerState() > 0 ? arenas.pageQueue(MomentUpdate.SLOTS) : null;
-        return new LoadedSession(arenas, buffers, new Pass(device, step, spec.compute()), pages, loading);
+        return new LoadedSession(
+                arenas, buffers, new Pass(device, step, spec.compute()), pages, loading, decomposed.start());
     }
 }

@@ -30,7 +30,7 @@ import java.util.List;
  * @param hostOptimizerState the same, where they are kept in the host's memory
  * @param step the buffers of a step: activations, scratch, a chunk of logits
  * @param workspace what the device's operations keep for themselves
- * @param loading the staging buffer, which is gone before the step's buffers come
+ * @param loading the staging buffer and what taking weights apart needs, which is gone before the step's buffers come
  */
 public record SessionPlan(
         long baseWeights,
@@ -60,7 +60,7 @@ public record SessionPlan(
                 hostBytes(arenas.hostOptimizerState()),
                 stepBytes(spec, HostBatch.largest(spec.maxTokens())),
                 workspaceBytes(spec),
-                BaseLoader.stagingBytes(buffers.model()));
+                BaseLoader.loadingBytes(buffers.model(), spec.decomposed()));
     }
 
     /** Bytes that the layers' weights take, gathered ones included. */

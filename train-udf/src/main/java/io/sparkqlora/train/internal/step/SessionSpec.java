@@ -15,12 +15,15 @@ import io.sparkqlora.train.SavedModuleErrors;
 import io.sparkqlora.train.TrainErrors;
 import io.sparkqlora.train.TrainedPartErrors;
 import io.sparkqlora.train.TrainingArguments;
+import io.sparkqlora.train.internal.decompose.DecomposedBase;
+import io.sparkqlora.train.internal.decompose.DecompositionChecks;
 import io.sparkqlora.train.internal.linear.AdapterLayout;
 import io.sparkqlora.train.internal.linear.LoraTargets;
 import io.sparkqlora.train.internal.linear.SkippedLayers;
 import io.sparkqlora.train.internal.model.HostBatch;
 import io.sparkqlora.train.internal.model.ModelLayout;
 import java.util.List;
+import java.util.Set;
 
 /**
  * Everything that decides what a session holds in memory.
@@ -73,6 +76,7 @@ public record SessionSpec(
         SkippedLayers.check(model, quantization, layout);
         LoraTargets.requirePatternsUsed(lora, LoraTargets.resolve(lora, layout.moduleNames()));
         AdapterLayout adapter = layout.adapter(lora);
+        DecompositionChecks.check(model, quantization, lora, adapter, layout.groups(), arguments);
         return new SessionSpec(
                 device,
                 model,
@@ -165,6 +169,11 @@ public record SessionSpec(
                 preference,
                 layout,
                 adapter);
+    }
+
+    /** The base that this session's adapters begin on. */
+    public DecomposedBase decomposed() {
+        return DecomposedBase.toBegin(lora, Set.copyOf(adapter.modules()));
     }
 
     /** Numbers that are added up over a step: the loss, and of pairs what is told beside it. */

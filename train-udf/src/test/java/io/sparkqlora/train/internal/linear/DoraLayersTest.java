@@ -186,7 +186,7 @@ class DoraLayersTest {
 
     @Test
     void aFreshAdapterIsTheBaseWithItsOwnLengths() {
-        buffers.initialize(device, InitLoraWeights.TRUE, 3);
+        buffers.initialize(device, InitLoraWeights.TRUE, Map.of(), 3);
         buffers.measure(pass, List.of(group), true);
         double[][] w = values.get("W");
         double[][] magnitude = read(layout.slots().get(2).in(buffers.parameters()));

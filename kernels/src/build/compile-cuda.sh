@@ -20,7 +20,7 @@ if ! command -v "$nvcc" > /dev/null; then
     exit 0
 fi
 mkdir -p "$target"
-halves=" attention attention_plain cross_entropy dequantize dropout elementwise gated_activation head_norm int8 int8_linear matmul matmul_f32 rms_norm rope row_noise row_select weight_norm "
+halves=" attention attention_backward_ends attention_backward_sm90 attention_plain attention_sm90 cross_entropy dequantize dropout elementwise gated_activation head_norm int8 int8_linear int8_linear_sm90 lora_gradient matmul matmul_f32 matmul_sm90 rms_norm rope row_noise row_select weight_norm "
 
 digest() { # of all that an output depends on; times don't serve, since git sets them anew
     cat "$1" "$sources"/*.cuh "$script" | sha256sum | cut -d ' ' -f 1
@@ -39,7 +39,7 @@ fatbin() { # source, name, options
     digest=$(digest "$1")
     [ -e "$output" ] && [ "$digest" = "$(cat "$stamps/$name" 2> /dev/null)" ] && return 0
     chips=(-gencode=arch=compute_90a,code=sm_90a)
-    [[ $name == *_sm90 ]] || chips+=(-gencode=arch=compute_80,code=compute_80)
+    [[ $name == *_sm90* ]] || chips+=(-gencode=arch=compute_80,code=compute_80)
     echo "nvcc $name.cu"
     "$nvcc" -std=c++17 -O3 -fatbin "${chips[@]}" "${@:3}" -o "$stamps/$name.fatbin" "$1"
     keep "$name" "$digest"

@@ -3,18 +3,14 @@
 // What comes before and after attention_backward_sm90.cu: see there.
 //
 // Traffic: delta reads out and dO once, 4·D bytes a row and head; dQ's sums are read once and dq written once, 6·D.
-#include <cuda_bf16.h>
-
 #include "attention_sums.cuh"
 #include "matrix.cuh"
 
 namespace {
 
-using bf16 = __nv_bfloat16;
-
 // delta[h, i] = Σ dO ∘ O over the D elements of a head; a warp a row and head, 16 bytes a lane.
 template <int D>
-__device__ void row_products(const bf16* out, int out_stride, const bf16* d_out, int d_out_stride, float* delta, int queries) {
+__device__ void row_products(const narrow* out, int out_stride, const narrow* d_out, int d_out_stride, float* delta, int queries) {
     constexpr int LANES = D / 8;
     int row = (blockIdx.x * blockDim.x + threadIdx.x) / LANES;
     int lane = threadIdx.x % LANES;
@@ -24,12 +20,11 @@ __device__ void row_products(const bf16* out, int out_stride, const bf16* d_out,
     if (exists) {
         int4 a = *reinterpret_cast<const int4*>(out + (long)row * out_stride + head * D + lane * 8);
         int4 b = *reinterpret_cast<const int4*>(d_out + (long)row * d_out_stride + head * D + lane * 8);
-        const __nv_bfloat162* x = reinterpret_cast<const __nv_bfloat162*>(&a);
-        const __nv_bfloat162* y = reinterpret_cast<const __nv_bfloat162*>(&b);
+        const uint32_t* x = reinterpret_cast<const uint32_t*>(&a);
+        const uint32_t* y = reinterpret_cast<const uint32_t*>(&b);
 #pragma unroll
         for (int i = 0; i < 4; i++) {
-            float2 u = __bfloat1622float2(x[i]), w = __bfloat1622float2(y[i]);
-            sum = fmaf(u.x, w.x, fmaf(u.y, w.y, sum));
+            sum = fmaf(low_narrow(x[i]), low_narrow(y[i]), fmaf(high_narrow(x[i]), high_narrow(y[i]), sum));
         }
     }
 #pragma unroll
@@ -51,7 +46,7 @@ __device__ __forceinline__ uint4 gather4(const uint32_t (&of)[4], int lane) {
 // dq = scale · sums, from the order of place_in_sums to rows; 8 columns a thread, four times. Four neighbours read 32 columns, two
 // sixteens of which each has a group, and exchange them, so that each writes 16 bytes in a row. All loads come first.
 template <int D>
-__device__ void finish_dq(const float* sums, bf16* dq, int dq_stride, int queries, float scale) {
+__device__ void finish_dq(const float* sums, narrow* dq, int dq_stride, int queries, float scale) {
     constexpr int ROW_THREADS = D / 8, UNROLL = 4, THREADS = 256;
     int head = blockIdx.y, lane = threadIdx.x % 4;
     int first_row = (blockIdx.x * UNROLL * THREADS + threadIdx.x) / ROW_THREADS, four = threadIdx.x % ROW_THREADS / 4;
@@ -81,18 +76,18 @@ __device__ void finish_dq(const float* sums, bf16* dq, int dq_stride, int querie
 
 }  // namespace
 
-extern "C" __global__ void attention_delta_64(const bf16* out, int out_stride, const bf16* d_out, int d_out_stride, float* delta, int queries) {
+extern "C" __global__ void attention_delta_64(const narrow* out, int out_stride, const narrow* d_out, int d_out_stride, float* delta, int queries) {
     row_products<64>(out, out_stride, d_out, d_out_stride, delta, queries);
 }
 
-extern "C" __global__ void attention_delta_128(const bf16* out, int out_stride, const bf16* d_out, int d_out_stride, float* delta, int queries) {
+extern "C" __global__ void attention_delta_128(const narrow* out, int out_stride, const narrow* d_out, int d_out_stride, float* delta, int queries) {
     row_products<128>(out, out_stride, d_out, d_out_stride, delta, queries);
 }
 
-extern "C" __global__ void attention_finish_dq_64(const float* sums, bf16* dq, int dq_stride, int queries, float scale) {
+extern "C" __global__ void attention_finish_dq_64(const float* sums, narrow* dq, int dq_stride, int queries, float scale) {
     finish_dq<64>(sums, dq, dq_stride, queries, scale);
 }
 
-extern "C" __global__ void attention_finish_dq_128(const float* sums, bf16* dq, int dq_stride, int queries, float scale) {
+extern "C" __global__ void attention_finish_dq_128(const float* sums, narrow* dq, int dq_stride, int queries, float scale) {
     finish_dq<128>(sums, dq, dq_stride, queries, scale);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Causal attention over sequences of different lengths, backward, bf16, for Hopper: see Attention.java for the contract.
+// Causal attention over sequences of different lengths, backward, 16 bits, for Hopper: see Attention.java for the contract.
 //
 //   P = exp(scale · QKᵀ − logSumExp)   dP = dO · Vᵀ   dS = P ∘ (dP − delta), delta = Σ dO ∘ O a row
 //   dV = Pᵀ · dO    dK = scale · dSᵀ · Q    dQ = scale · dS · K
@@ -113,11 +113,11 @@ __device__ __forceinline__ void mask(float (&st)[32], const Range& range, int m,
 template <int N>
 __device__ __forceinline__ void pack_all(const float* from, uint32_t (&to)[N]) {
 #pragma unroll
-    for (int i = 0; i < N; i++) to[i] = pack(from[2 * i], from[2 * i + 1]);
+    for (int i = 0; i < N; i++) to[i] = pack_narrow(from[2 * i], from[2 * i + 1]);
 }
 
 // dSᵀ as [keys][queries] in the 128-byte swizzle: a row of 64 queries is 128 bytes.
-__device__ __forceinline__ void share_ds(bf16* ds, const uint32_t (&packed)[16], int consumer) {
+__device__ __forceinline__ void share_ds(narrow* ds, const uint32_t (&packed)[16], int consumer) {
     int thread = threadIdx.x % 128, lane = thread % 32;
     int line = thread / 32 * 16 + lane % 16;
     char* rows = reinterpret_cast<char*>(ds + consumer * 64 * BM);
@@ -130,7 +130,7 @@ __device__ __forceinline__ void share_ds(bf16* ds, const uint32_t (&packed)[16],
 
 // 64 keys of dk or dv through shared memory to rows of 16-byte stores.
 template <int D>
-__device__ void store_rows(bf16 (&through)[D / BOX][BN * BOX], bf16* out, int stride, int kv_head, const Tile& tile, int consumer,
+__device__ void store_rows(narrow (&through)[D / BOX][BN * BOX], narrow* out, int stride, int kv_head, const Tile& tile, int consumer,
                            const float (&d)[D / 2], float scale) {
     int thread = threadIdx.x % 128, warp = thread / 32, lane = thread % 32;
     int line = warp * 16 + lane % 16;
@@ -139,8 +139,8 @@ __device__ void store_rows(bf16 (&through)[D / BOX][BN * BOX], bf16* out, int st
         const float* x = d + j * 8;
         char* box = reinterpret_cast<char*>(through[j / 4] + consumer * 64 * BOX);
         int chunk = (j % 4 * 2 + lane / 16) ^ (line % 8);
-        store_matrix_x4(box + line * 128 + chunk * 16, pack(x[0] * scale, x[1] * scale), pack(x[2] * scale, x[3] * scale),
-                        pack(x[4] * scale, x[5] * scale), pack(x[6] * scale, x[7] * scale));
+        store_matrix_x4(box + line * 128 + chunk * 16, pack_narrow(x[0] * scale, x[1] * scale), pack_narrow(x[2] * scale, x[3] * scale),
+                        pack_narrow(x[4] * scale, x[5] * scale), pack_narrow(x[6] * scale, x[7] * scale));
     }
     __syncwarp();
     constexpr int CHUNKS = D / 8;
@@ -156,7 +156,7 @@ __device__ void store_rows(bf16 (&through)[D / BOX][BN * BOX], bf16* out, int st
 
 // Sᵀ = K · Qᵀ, or with v and dO dPᵀ: 64 keys of this warpgroup by the 64 queries.
 template <int D>
-__device__ __forceinline__ void multiply_keys(const bf16 (&keys)[D / BOX][BN * BOX], const bf16 (&queries)[D / BOX][BM * BOX],
+__device__ __forceinline__ void multiply_keys(const narrow (&keys)[D / BOX][BN * BOX], const narrow (&queries)[D / BOX][BM * BOX],
                                               int consumer, float (&out)[32]) {
     wgmma_fence();
 #pragma unroll
@@ -168,7 +168,7 @@ __device__ __forceinline__ void multiply_keys(const bf16 (&keys)[D / BOX][BN * B
 
 // dV += Pᵀ · dO, or dK += dSᵀ · Q.
 template <int D>
-__device__ __forceinline__ void add_product(const uint32_t (&weights)[16], const bf16 (&queries)[D / BOX][BM * BOX], float (&sum)[D / 2]) {
+__device__ __forceinline__ void add_product(const uint32_t (&weights)[16], const narrow (&queries)[D / BOX][BM * BOX], float (&sum)[D / 2]) {
     wgmma_fence();
 #pragma unroll
     for (int k = 0; k < BM / 16; k++) {
@@ -179,8 +179,8 @@ __device__ __forceinline__ void add_product(const uint32_t (&weights)[16], const
 
 // This warpgroup's half of the columns of dQ = dS · K, over all 128 keys.
 template <int D>
-__device__ __forceinline__ void multiply_ds(const bf16* ds, const bf16 (&keys)[D / BOX][BN * BOX], int consumer, float (&dq)[D / 4]) {
-    const bf16* half = D == 128 ? keys[consumer % (D / BOX)] : keys[0] + consumer * 32;
+__device__ __forceinline__ void multiply_ds(const narrow* ds, const narrow (&keys)[D / BOX][BN * BOX], int consumer, float (&dq)[D / 4]) {
+    const narrow* half = D == 128 ? keys[consumer % (D / BOX)] : keys[0] + consumer * 32;
     wgmma_fence();
 #pragma unroll
     for (int k = 0; k < BN / 16; k++) {
@@ -271,7 +271,7 @@ __device__ void consume(Shared<D>& s, const Problem& p, const Tile& tile, const 
         differentiate<CAP>(st, dp, slope, s.delta[stage]);
         pack_all(dp, ds);
         // two buffers: the other warpgroup may still multiply with the one before
-        bf16* shared_ds = s.ds[step % 2];
+        narrow* shared_ds = s.ds[step % 2];
         share_ds(shared_ds, ds, consumer);
         async_proxy_fence();
         named_barrier(3, 256);
@@ -347,7 +347,7 @@ __device__ __forceinline__ void attention_backward(const CUtensorMap* q, const C
 #define ATTENTION_BACKWARD(NAME, D, CAP)                                                                                         \
     extern "C" __global__ void __launch_bounds__(THREADS, 1)                                                                     \
         NAME(const __grid_constant__ CUtensorMap q, const __grid_constant__ CUtensorMap k, const __grid_constant__ CUtensorMap v, \
-             const __grid_constant__ CUtensorMap d_out, bf16* dk, bf16* dv, float* dq, unsigned* turns, const float* log_sum_exp, \
+             const __grid_constant__ CUtensorMap d_out, narrow* dk, narrow* dv, float* dq, unsigned* turns, const float* log_sum_exp, \
              const float* delta, const int* query_starts, const int* key_starts, int sequences, int queries, int dk_stride,      \
              int dv_stride, int group, int window, float scale, float cap) {                                                     \
         attention_backward<D, CAP>(&q, &k, &v, &d_out,                                                                           \

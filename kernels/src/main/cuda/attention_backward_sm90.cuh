@@ -9,7 +9,6 @@
 namespace {
 
 using namespace hopper;
-using bf16 = __nv_bfloat16;
 
 constexpr int BM = 64, BN = 128;
 constexpr int STAGES = 3;
@@ -19,11 +18,11 @@ constexpr float LOG2_E = 1.4426950408889634f;
 
 template <int D>
 struct __align__(1024) Shared {
-    bf16 k[D / BOX][BN * BOX];  // becomes dk
-    bf16 v[D / BOX][BN * BOX];  // becomes dv
-    bf16 q[STAGES][D / BOX][BM * BOX];
-    bf16 d_out[STAGES][D / BOX][BM * BOX];
-    bf16 ds[2][BN * BM];
+    narrow k[D / BOX][BN * BOX];  // becomes dk
+    narrow v[D / BOX][BN * BOX];  // becomes dv
+    narrow q[STAGES][D / BOX][BM * BOX];
+    narrow d_out[STAGES][D / BOX][BM * BOX];
+    narrow ds[2][BN * BM];
     float dq[BM * D];           // see place_in_sums
     float log_sum_exp[STAGES][BM];  // in base 2
     float delta[STAGES][BM];
@@ -31,8 +30,8 @@ struct __align__(1024) Shared {
 };
 
 struct Problem {
-    bf16* dk;
-    bf16* dv;
+    narrow* dk;
+    narrow* dv;
     float* dq;
     unsigned* turns;
     const float* log_sum_exp;

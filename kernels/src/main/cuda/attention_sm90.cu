@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Causal attention over sequences of different lengths, forward, bf16, for Hopper: see Attention.java for the contract.
+// Causal attention over sequences of different lengths, forward, 16 bits, for Hopper: see Attention.java for the contract.
 //
 // Operations 4·D for each query and each key that it sees; traffic: q and out once, k and v once for every 128 queries of a
 // head, from L2 where the heads of a group run side by side.
@@ -15,7 +15,6 @@
 namespace {
 
 using namespace hopper;
-using bf16 = __nv_bfloat16;
 
 constexpr int BM = 128, BN = 128;
 constexpr int STAGES = 2;
@@ -26,10 +25,10 @@ constexpr float LN_2 = 0.6931471805599453f;
 
 template <int D>
 struct __align__(1024) Shared {
-    bf16 q[D / BOX][BM * BOX];
-    bf16 out[D / BOX][BM * BOX];
-    bf16 k[STAGES][D / BOX][BN * BOX];
-    bf16 v[STAGES][D / BOX][BN * BOX];
+    narrow q[D / BOX][BM * BOX];
+    narrow out[D / BOX][BM * BOX];
+    narrow k[STAGES][D / BOX][BN * BOX];
+    narrow v[STAGES][D / BOX][BN * BOX];
     Tile tile;  // of q
     int head;
     uint64_t full_q, empty_q;
@@ -37,7 +36,7 @@ struct __align__(1024) Shared {
 };
 
 struct Problem {
-    bf16* out;
+    narrow* out;
     float* log_sum_exp;
     const int* query_starts;
     const int* key_starts;
@@ -205,7 +204,7 @@ __device__ __forceinline__ void mask_and_cap(float (&scores)[64], const Range& r
 
 __device__ __forceinline__ void pack_weights(const float (&scores)[64], uint32_t (&weights)[32]) {
 #pragma unroll
-    for (int i = 0; i < 32; i++) weights[i] = pack(scores[2 * i], scores[2 * i + 1]);
+    for (int i = 0; i < 32; i++) weights[i] = pack_narrow(scores[2 * i], scores[2 * i + 1]);
 }
 
 template <int D>
@@ -222,8 +221,8 @@ __device__ void store(Shared<D>& s, const Problem& p, const Tile& tile, int head
         const float* v = out + j * 8;
         char* box = reinterpret_cast<char*>(s.out[j / 4] + consumer * 64 * BOX);
         int chunk = (j % 4 * 2 + lane / 16) ^ (line % 8);
-        store_matrix_x4(box + line * 128 + chunk * 16, pack(v[0] * inverse[0], v[1] * inverse[0]), pack(v[2] * inverse[1], v[3] * inverse[1]),
-                        pack(v[4] * inverse[0], v[5] * inverse[0]), pack(v[6] * inverse[1], v[7] * inverse[1]));
+        store_matrix_x4(box + line * 128 + chunk * 16, pack_narrow(v[0] * inverse[0], v[1] * inverse[0]), pack_narrow(v[2] * inverse[1], v[3] * inverse[1]),
+                        pack_narrow(v[4] * inverse[0], v[5] * inverse[0]), pack_narrow(v[6] * inverse[1], v[7] * inverse[1]));
     }
     int first = tile.row + consumer * 64;
     if (lane % 4 == 0) {
@@ -350,7 +349,7 @@ __device__ __forceinline__ void attention(const CUtensorMap* q, const CUtensorMa
 #define ATTENTION(NAME, D, CAP)                                                                                                 \
     extern "C" __global__ void __launch_bounds__(THREADS, 1)                                                                    \
         NAME(const __grid_constant__ CUtensorMap q, const __grid_constant__ CUtensorMap k, const __grid_constant__ CUtensorMap v, \
-             bf16* out, float* log_sum_exp, const int* query_starts, const int* key_starts, int sequences, int queries,          \
+             narrow* out, float* log_sum_exp, const int* query_starts, const int* key_starts, int sequences, int queries,          \
              int out_stride, int heads, int group, int window, float scale, float cap) {                                                    \
         attention<D, CAP>(&q, &k, &v,                                                                                           \
                           Problem{out, log_sum_exp, query_starts, key_starts, sequences, queries, out_stride, heads, group, window, scale, cap}); \

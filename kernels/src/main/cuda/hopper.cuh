@@ -4,7 +4,8 @@
 
 #include <cstdint>
 #include <cuda.h>
-#include <cuda_bf16.h>
+
+#include "narrow.cuh"
 
 namespace hopper {
 
@@ -185,28 +186,35 @@ __device__ __forceinline__ void settle(float (&d)[N]) {
 }
 
 template <int N>
+__device__ __forceinline__ void settle(int (&d)[N]) {
+#pragma unroll
+    for (int i = 0; i < N; i++) asm volatile("" : "+r"(d[i])::"memory");
+}
+
+template <int N>
 __device__ __forceinline__ void settle(uint32_t (&a)[N]) {
 #pragma unroll
     for (int i = 0; i < N; i++) asm volatile("" : "+r"(a[i])::"memory");
 }
 
 // Describes a tile in shared memory with the 128-byte swizzle. Offsets are in bytes.
-//   rows along K (64 bf16 of K are 128 bytes):  leading is not used, stride = 8 rows = 1024
-//   rows along M/N (64 bf16 of N are 128 bytes): leading = from one 64-wide block to the next, stride = 8 rows of K = 1024
+//   rows along K (64 elements of K are 128 bytes):  leading is not used, stride = 8 rows = 1024
+//   rows along M/N (64 elements of N are 128 bytes): leading = from one 64-wide block to the next, stride = 8 rows of K = 1024
 __device__ __forceinline__ uint64_t describe(const void* tile, uint32_t leading, uint32_t stride) {
     auto field = [](uint32_t bytes) { return static_cast<uint64_t>((bytes & 0x3FFFF) >> 4); };
     return field(shared_address(tile)) | field(leading) << 16 | field(stride) << 32 | 1ull << 62;
+}
+
+// The same of a tile without a swizzle, rows along K, in pieces of 8 rows by 16 bytes that are contiguous: `leading` from a piece to
+// the next one along K, `stride` along M/N.
+__device__ __forceinline__ uint64_t describe_pieces(const void* tile, uint32_t leading, uint32_t stride) {
+    return describe(tile, leading, stride) & ~(1ull << 62);
 }
 
 __device__ __forceinline__ void store_matrix_x4(void* target, uint32_t a, uint32_t b, uint32_t c, uint32_t d) {
     asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(shared_address(target)), "r"(a),
                  "r"(b), "r"(c), "r"(d)
                  : "memory");
-}
-
-__device__ __forceinline__ uint32_t pack(float low, float high) {
-    __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
-    return *reinterpret_cast<uint32_t*>(&pair);
 }
 
 // 2^x to 2 ulp; what would be a denormal number is 0, which spares the scaling that exp2f puts around it.
@@ -219,14 +227,14 @@ __device__ __forceinline__ float exp2_fast(float x) {
 #define R8(d, i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3]), "+f"(d[i + 4]), "+f"(d[i + 5]), "+f"(d[i + 6]), "+f"(d[i + 7])
 #define R32(d, i) R8(d, i), R8(d, i + 8), R8(d, i + 16), R8(d, i + 24)
 
-// d[64×N] = (accumulate ? d : 0) + a[64×16] · b[16×N], f32 += bf16 · bf16, N by the size of d. TRANSPOSED_A, _B: rows of the
+// d[64×N] = (accumulate ? d : 0) + a[64×16] · b[16×N], f32 += narrow · narrow, N by the size of d. TRANSPOSED_A, _B: rows of the
 // tile lie along M or N instead of along K. Thread t holds, of rows 16·(t / 32) + t % 32 / 4 (+ 8), the columns
 // 8·j + 2·(t % 4) (+ 1): d[4·j + 2·(second row) + (second column)].
 template <int TRANSPOSED_A = 0, int TRANSPOSED_B = 0>
 __device__ __forceinline__ void wgmma(float (&d)[32], uint64_t a, uint64_t b, int accumulate = 1) {
     asm volatile(
         "{\n.reg .pred p;\nsetp.ne.b32 p, %34, 0;\n"
-        "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
+        "wgmma.mma_async.sync.aligned.m64n64k16.f32." MMA_TYPES " "
         "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
         "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
         "%32, %33, p, 1, 1, %35, %36;\n}"
@@ -238,7 +246,7 @@ template <int TRANSPOSED_A = 0, int TRANSPOSED_B = 0>
 __device__ __forceinline__ void wgmma(float (&d)[64], uint64_t a, uint64_t b, int accumulate = 1) {
     asm volatile(
         "{\n.reg .pred p;\nsetp.ne.b32 p, %66, 0;\n"
-        "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 "
+        "wgmma.mma_async.sync.aligned.m64n128k16.f32." MMA_TYPES " "
         "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
         "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
         "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
@@ -252,7 +260,7 @@ template <int TRANSPOSED_A = 0, int TRANSPOSED_B = 0>
 __device__ __forceinline__ void wgmma(float (&d)[128], uint64_t a, uint64_t b, int accumulate = 1) {
     asm volatile(
         "{\n.reg .pred p;\nsetp.ne.b32 p, %130, 0;\n"
-        "wgmma.mma_async.sync.aligned.m64n256k16.f32.bf16.bf16 "
+        "wgmma.mma_async.sync.aligned.m64n256k16.f32." MMA_TYPES " "
         "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
         "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
         "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
@@ -270,7 +278,7 @@ template <int TRANSPOSED_A = 0, int TRANSPOSED_B = 0>
 __device__ __forceinline__ void wgmma(float (&d)[96], uint64_t a, uint64_t b, int accumulate = 1) {
     asm volatile(
         "{\n.reg .pred p;\nsetp.ne.b32 p, %98, 0;\n"
-        "wgmma.mma_async.sync.aligned.m64n192k16.f32.bf16.bf16 "
+        "wgmma.mma_async.sync.aligned.m64n192k16.f32." MMA_TYPES " "
         "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
         "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
         "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
@@ -287,19 +295,19 @@ template <int TRANSPOSED_A = 0, int TRANSPOSED_B = 0>
 __device__ __forceinline__ void wgmma(float (&d)[16], uint64_t a, uint64_t b, int accumulate = 1) {
     asm volatile(
         "{\n.reg .pred p;\nsetp.ne.b32 p, %18, 0;\n"
-        "wgmma.mma_async.sync.aligned.m64n32k16.f32.bf16.bf16 "
+        "wgmma.mma_async.sync.aligned.m64n32k16.f32." MMA_TYPES " "
         "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15}, "
         "%16, %17, p, 1, 1, %19, %20;\n}"
         : R16(d, 0)
         : "l"(a), "l"(b), "r"(accumulate), "n"(TRANSPOSED_A), "n"(TRANSPOSED_B));
 }
 
-// The same with a in registers: what `pack` makes of sixteen columns of another product's result.
+// The same with a in registers: what `pack_narrow` makes of sixteen columns of another product's result.
 template <int TRANSPOSED_B = 0>
 __device__ __forceinline__ void wgmma(float (&d)[32], const uint32_t* a, uint64_t b, int accumulate = 1) {
     asm volatile(
         "{\n.reg .pred p;\nsetp.ne.b32 p, %37, 0;\n"
-        "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
+        "wgmma.mma_async.sync.aligned.m64n64k16.f32." MMA_TYPES " "
         "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
         "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
         "{%32, %33, %34, %35}, %36, p, 1, 1, %38;\n}"
@@ -311,7 +319,7 @@ template <int TRANSPOSED_B = 0>
 __device__ __forceinline__ void wgmma(float (&d)[64], const uint32_t* a, uint64_t b, int accumulate = 1) {
     asm volatile(
         "{\n.reg .pred p;\nsetp.ne.b32 p, %69, 0;\n"
-        "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 "
+        "wgmma.mma_async.sync.aligned.m64n128k16.f32." MMA_TYPES " "
         "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
         "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
         "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
@@ -320,6 +328,64 @@ __device__ __forceinline__ void wgmma(float (&d)[64], const uint32_t* a, uint64_
         : R32(d, 0), R32(d, 32)
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(accumulate), "n"(TRANSPOSED_B));
 }
+
+#define Q8(d, i) "+r"(d[i]), "+r"(d[i + 1]), "+r"(d[i + 2]), "+r"(d[i + 3]), "+r"(d[i + 4]), "+r"(d[i + 5]), "+r"(d[i + 6]), "+r"(d[i + 7])
+#define Q32(d, i) Q8(d, i), Q8(d, i + 8), Q8(d, i + 16), Q8(d, i + 24)
+
+// The same of integers of 8 bits, twice as many along K: exact sums of 32 bits. Both rows along K, for which they have no other order.
+template <int TRANSPOSED_A = 0, int TRANSPOSED_B = 0>
+__device__ __forceinline__ void wgmma(int (&d)[64], uint64_t a, uint64_t b, int accumulate = 1) {
+    static_assert(TRANSPOSED_A == 0 && TRANSPOSED_B == 0);
+    asm volatile(
+        "{\n.reg .pred p;\nsetp.ne.b32 p, %66, 0;\n"
+        "wgmma.mma_async.sync.aligned.m64n128k32.s32.s8.s8 "
+        "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+        "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
+        "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
+        "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "
+        "%64, %65, p;\n}"
+        : Q32(d, 0), Q32(d, 32)
+        : "l"(a), "l"(b), "r"(accumulate));
+}
+
+template <int TRANSPOSED_A = 0, int TRANSPOSED_B = 0>
+__device__ __forceinline__ void wgmma(int (&d)[96], uint64_t a, uint64_t b, int accumulate = 1) {
+    static_assert(TRANSPOSED_A == 0 && TRANSPOSED_B == 0);
+    asm volatile(
+        "{\n.reg .pred p;\nsetp.ne.b32 p, %98, 0;\n"
+        "wgmma.mma_async.sync.aligned.m64n192k32.s32.s8.s8 "
+        "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+        "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
+        "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
+        "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, "
+        "%64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, "
+        "%80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95}, "
+        "%96, %97, p;\n}"
+        : Q32(d, 0), Q32(d, 32), Q32(d, 64)
+        : "l"(a), "l"(b), "r"(accumulate));
+}
+
+template <int TRANSPOSED_A = 0, int TRANSPOSED_B = 0>
+__device__ __forceinline__ void wgmma(int (&d)[128], uint64_t a, uint64_t b, int accumulate = 1) {
+    static_assert(TRANSPOSED_A == 0 && TRANSPOSED_B == 0);
+    asm volatile(
+        "{\n.reg .pred p;\nsetp.ne.b32 p, %130, 0;\n"
+        "wgmma.mma_async.sync.aligned.m64n256k32.s32.s8.s8 "
+        "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+        "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
+        "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
+        "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, "
+        "%64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, "
+        "%80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, "
+        "%96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, "
+        "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127}, "
+        "%128, %129, p;\n}"
+        : Q32(d, 0), Q32(d, 32), Q32(d, 64), Q32(d, 96)
+        : "l"(a), "l"(b), "r"(accumulate));
+}
+
+#undef Q32
+#undef Q8
 
 #undef R32
 #undef R16

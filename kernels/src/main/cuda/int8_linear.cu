@@ -11,6 +11,7 @@
 //
 // Outliers are added at the end, some columns at a time through shared memory, in their order, by ordinary multiplications: they are
 // a thousandth of the columns where a model has the threshold's kind, and their number is known to the device alone.
+#include "int8_numbers.cuh"
 #include "matrix.cuh"
 #include "mma.cuh"
 
@@ -19,8 +20,6 @@ namespace {
 using namespace mma;
 
 constexpr int THREADS = 256;
-constexpr float INVERSE = 7.874015718698502e-3f;  // bitsandbytes' factor in place of a division by 127
-constexpr float PRODUCT = 6.200124e-5f;           // bitsandbytes' factor in place of 1/127²: see Int8Checks.java
 
 // Of a row of x, rounded to f16.
 __device__ __forceinline__ float half_at(const Matrix& x, long long row, long long col) {
@@ -151,11 +150,6 @@ __device__ __forceinline__ void multiply_stage(const uint8_t* stage, int warp_ro
             for (int j = 0; j < FN; j++) multiply(sum[i][j], a[i], b[j / 2][j % 2 * 2], b[j / 2][j % 2 * 2 + 1]);
         }
     }
-}
-
-__device__ __forceinline__ float dequantized(int code, float scale, bool narrow_weight) {
-    float value = __fmul_rn(__fmul_rn(static_cast<float>(code), scale), INVERSE);
-    return narrow_weight ? widen_narrow(round_narrow(value)) : value;
 }
 
 }  // namespace

@@ -22,6 +22,7 @@
 namespace {
 
 using namespace mma;
+using bf16 = __nv_bfloat16;
 
 constexpr int MODULES = 3;
 

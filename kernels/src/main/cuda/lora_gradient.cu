@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// dt = scaling · dy·B and dB += dyᵀ·t of low-rank updates: see LoraLinear.java. bf16 in, f32 sums, sm_80 and up.
+// dt = scaling · dy·B and dB += dyᵀ·t of low-rank updates: see LoraLinear.java. 16 bits in, f32 sums, sm_80 and up.
 //
 // Operations 4·rows·out·rank; traffic: dy once, which both products read, and parts of both sums, 4·rank / COLS of dy's bytes
 // for dt and 4·rank / (rows of a block) for dB, twice each, mostly in L2.
@@ -26,11 +26,11 @@ constexpr int STAGES = 4;
 constexpr int LAYERS = 3;
 
 struct Problem {
-    const bf16 *dy, *t;
-    bf16* dt;
+    const narrow *dy, *t;
+    narrow* dt;
     long long dy_stride, t_stride, dt_stride;
     float *dt_parts, *db_parts;  // [slices][groups of columns][rows][R], [stretches of rows][slices][groups · COLS][R]
-    const bf16* b[LAYERS];
+    const narrow* b[LAYERS];
     float* grad_b[LAYERS];
     long long b_stride[LAYERS], grad_b_stride[LAYERS];
     int from[LAYERS], size[LAYERS];  // a layer's columns of dy
@@ -49,18 +49,18 @@ struct __align__(128) Shared {
     using Slab = Tile<ROWS, WARP_COLS>;
     static constexpr int LINE = R + 8;  // of a partial dt: rows begin in different banks
     uint8_t dy[STAGES][WARPS][Slab::BYTES];
-    bf16 t[STAGES][ROWS * R];
+    narrow t[STAGES][ROWS * R];
     float dt[2][WARPS][ROWS * LINE];
 };
 
 // B of a warp's columns as the second operand of four products: element (k, n) is B[column + k][n].
 __device__ __forceinline__ void load_b(const Problem& p, int run, int layer, int col, int slice, uint32_t (&b)[4][R / 8][2]) {
     int lane = threadIdx.x % 32;
-    const bf16* matrix = p.b[layer] + run * p.b_step[layer];
+    const narrow* matrix = p.b[layer] + run * p.b_step[layer];
     auto at = [&](int k, int n) {
         int row = col + k;
         n += slice * R;
-        return row < p.size[layer] && n < p.rank ? matrix[row * p.b_stride[layer] + n] : __float2bfloat16_rn(0.f);
+        return row < p.size[layer] && n < p.rank ? matrix[row * p.b_stride[layer] + n] : round_narrow(0.f);
     };
 #pragma unroll
     for (int s = 0; s < 4; s++) {
@@ -69,7 +69,9 @@ __device__ __forceinline__ void load_b(const Problem& p, int run, int layer, int
 #pragma unroll
             for (int half = 0; half < 2; half++) {
                 int k = s * 16 + half * 8 + lane % 4 * 2, n = j * 8 + lane / 4;
-                __nv_bfloat162 pair(at(k, n), at(k + 1, n));
+                struct __align__(4) {
+                    narrow low, high;
+                } pair{at(k, n), at(k + 1, n)};
                 b[s][j][half] = *reinterpret_cast<uint32_t*>(&pair);
             }
         }
@@ -82,7 +84,7 @@ struct Walk {
     static constexpr int PIECES = R / 8;  // of a row of t
     static_assert(ROWS == 16 && ROWS * R == THREADS);
 
-    const bf16 *dy, *t;  // of the next step to fetch
+    const narrow *dy, *t;  // of the next step to fetch
     float* dt_part;      // of the next step to add up
     long long dy_step, t_step;
     int row, t_row, sum_row;  // first of the thread's in a step, from the block's first
@@ -237,11 +239,11 @@ extern "C" __global__ void lora_gradient_finish(const __grid_constant__ Problem 
         long long row = i / quads / p.layers, step = static_cast<long long>(p.rows) * R;
         const float* parts = p.dt_parts + (slice * groups + p.first[layer]) * step + row * R + n % R;
         float4 sum = add_parts(parts, step, p.first[layer + 1] - p.first[layer]);
-        bf16* dt = p.dt + row * p.dt_stride + layer * p.rank + n;
-        dt[0] = __float2bfloat16_rn(p.scaling * sum.x);
-        dt[1] = __float2bfloat16_rn(p.scaling * sum.y);
-        dt[2] = __float2bfloat16_rn(p.scaling * sum.z);
-        dt[3] = __float2bfloat16_rn(p.scaling * sum.w);
+        narrow* dt = p.dt + row * p.dt_stride + layer * p.rank + n;
+        dt[0] = round_narrow(p.scaling * sum.x);
+        dt[1] = round_narrow(p.scaling * sum.y);
+        dt[2] = round_narrow(p.scaling * sum.z);
+        dt[3] = round_narrow(p.scaling * sum.w);
         return;
     }
     long long line = i / quads, lines = static_cast<long long>(groups) * COLS;

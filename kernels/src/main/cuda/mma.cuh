@@ -7,15 +7,7 @@
 
 #include "narrow.cuh"
 
-#ifdef QLORA_F16
-#define MMA_TYPES "f16.f16"
-#else
-#define MMA_TYPES "bf16.bf16"
-#endif
-
 namespace mma {
-
-using bf16 = __nv_bfloat16;
 
 __device__ __forceinline__ uint32_t shared_address(const void* p) {
     return static_cast<uint32_t>(__cvta_generic_to_shared(p));

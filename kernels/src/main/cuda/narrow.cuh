@@ -10,6 +10,8 @@
 #ifdef QLORA_F16
 
 using narrow = __half;
+// of both operands of a matrix instruction
+#define MMA_TYPES "f16.f16"
 
 __device__ __forceinline__ narrow round_narrow(float x) {
     return __float2half_rn(x);
@@ -35,6 +37,7 @@ __device__ __forceinline__ float high_narrow(uint32_t pair) {
 #else
 
 using narrow = __nv_bfloat16;
+#define MMA_TYPES "bf16.bf16"
 
 __device__ __forceinline__ narrow round_narrow(float x) {
     return __float2bfloat16_rn(x);

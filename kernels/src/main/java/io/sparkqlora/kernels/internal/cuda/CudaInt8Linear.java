@@ -13,7 +13,7 @@ import io.sparkqlora.kernels.internal.DequantizedInt8;
 import io.sparkqlora.kernels.internal.Int8Checks;
 import java.util.List;
 
-/** Kernels in int8_linear.cu. How many columns have outliers stays on the device, so that nothing waits and all can be recorded. */
+/** Kernels in int8_linear.cu, and Hopper's products where they fit. How many columns have outliers stays on the device, so that nothing waits and all can be recorded. */
 final class CudaInt8Linear implements Int8Linear {
 
     private static final int THREADS = 256;
@@ -26,22 +26,26 @@ final class CudaInt8Linear implements Int8Linear {
     private final Workspace workspace;
     private final Elementwise elementwise;
     private final DequantizedInt8 dequantized;
+    private final HopperInt8 hopper;
     private final CudaKernel mark;
     private final CudaKernel list;
     private final CudaKernel quantize;
     private final CudaKernel linear;
     private final CudaKernel linearOfHalves;
 
+    /** @param hopper null where the chip is no Hopper */
     CudaInt8Linear(
             Launcher launcher,
             CudaKernel.Library library,
             Workspace workspace,
             Elementwise elementwise,
-            DequantizedInt8 dequantized) {
+            DequantizedInt8 dequantized,
+            HopperInt8 hopper) {
         this.launcher = launcher;
         this.workspace = workspace;
         this.elementwise = elementwise;
         this.dequantized = dequantized;
+        this.hopper = hopper;
         this.mark = library.kernel("int8_linear", "int8_mark_outliers");
         this.list = library.kernel("int8_linear", "int8_list_outliers");
         this.quantize = library.kernel("int8_linear", "int8_quantize_input");
@@ -93,6 +97,15 @@ final class CudaInt8Linear implements Int8Linear {
     public void forward(
             Tensor x, Int8Input input, Int8Matrix weight, Tensor t, List<LoraLinear.Update> updates, Tensor y) {
         Int8Checks.product(x, input, weight, y);
+        if (hopper != null && hopper.fits(input, weight, y)) {
+            hopper.run(x, input, weight, y);
+        } else {
+            multiply(x, input, weight, y);
+        }
+        dequantized.addUpdates(t, updates, y);
+    }
+
+    private void multiply(Tensor x, Int8Input input, Int8Matrix weight, Tensor y) {
         long rows = y.rows();
         long cols = y.cols();
         double traffic = (double) input.codes().bytes() + weight.codes().bytes() + y.bytes();
@@ -107,7 +120,6 @@ final class CudaInt8Linear implements Int8Linear {
                 .address(weight.absmax())
                 .matrix(y)
                 .over(ceil(cols, TILE), ceil(rows, TILE), 1, THREADS);
-        dequantized.addUpdates(t, updates, y);
     }
 
     /** The kernel's {@code Operand}. */

@@ -93,7 +93,12 @@ record CudaOperations(
                 new CudaQuantization(device, launcher, library, workspace),
                 int8,
                 new CudaInt8Linear(
-                        launcher, library, workspace, elementwise, new DequantizedInt8(int8, matmul, loraLinear)),
+                        launcher,
+                        library,
+                        workspace,
+                        elementwise,
+                        new DequantizedInt8(int8, matmul, loraLinear),
+                        hopper ? new HopperInt8(context.multiprocessors(), launcher, library, maps) : null),
                 elementwise,
                 new CudaRmsNorm(launcher, library),
                 new CudaHeadNorm(launcher, library),

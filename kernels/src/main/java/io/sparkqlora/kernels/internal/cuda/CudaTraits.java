@@ -25,7 +25,7 @@ public record CudaTraits(boolean hopper) implements DeviceTraits {
     /** Attention's backward pass is what keeps most, or the low-rank gradients where that keeps no sums. */
     @Override
     public long workspaceBytes(Attention.Settings attention, DType dtype, long tokens, long outputs, long rank) {
-        boolean hoppers = hopper && dtype == DType.BF16;
+        boolean hoppers = hopper && TensorMaps.narrow(dtype);
         long kept = hoppers && HopperAttention.fits(attention.headDim())
                 ? HopperAttention.scratchBytes(attention, tokens)
                 : PlainAttention.scratchBytes(attention, tokens);

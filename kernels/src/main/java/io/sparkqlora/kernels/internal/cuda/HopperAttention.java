@@ -4,10 +4,11 @@ package io.sparkqlora.kernels.internal.cuda;
 import io.sparkqlora.kernels.Attention.Settings;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Tensor;
+import java.util.Map;
 import jcuda.driver.JCudaDriver;
 
 /**
- * Attention by attention_sm90.cu, attention_backward_sm90.cu and attention_backward_ends.cu: bf16, aligned, heads of 64 or
+ * Attention by attention_sm90.cu, attention_backward_sm90.cu and attention_backward_ends.cu: 16 bits, aligned, heads of 64 or
  * 128 elements. Forward, a block takes one tile after another; backward, blocks run through the heads first, then through the
  * tiles. The kernels count those from the longest on.
  */
@@ -29,8 +30,14 @@ final class HopperAttention {
     private final Workspace workspace;
     private final Handles.Stream stream;
     private final TensorMaps maps;
-    private final Width narrow;
-    private final Width wide;
+    private final Map<DType, Widths> widths;
+
+    private record Widths(Width of64, Width of128) {
+
+        static Widths of(CudaKernel.Library library, DType dtype) {
+            return new Widths(Width.of(library, dtype, 64), Width.of(library, dtype, 128));
+        }
+    }
 
     private record Width(
             CudaKernel forward,
@@ -40,7 +47,7 @@ final class HopperAttention {
             CudaKernel delta,
             CudaKernel finish) {
 
-        static Width of(CudaKernel.Library library, int size) {
+        static Width of(CudaKernel.Library library, DType dtype, int size) {
             int forward = 6 * ROWS * size * 2 + 1024;
             int backward = 2 * ROWS * size * 2
                     + 2 * STAGES * QUERIES * size * 2
@@ -48,13 +55,16 @@ final class HopperAttention {
                     + QUERIES * size * 4
                     + 2 * STAGES * QUERIES * 4
                     + BARRIERS;
+            String forwardFile = Variants.file(FORWARD, dtype);
+            String backwardFile = Variants.file(BACKWARD, dtype);
+            String endsFile = Variants.file(ENDS, dtype);
             return new Width(
-                    library.kernel(FORWARD, "attention_" + size + "_sm90", forward),
-                    library.kernel(FORWARD, "attention_" + size + "_cap_sm90", forward),
-                    library.kernel(BACKWARD, "attention_backward_" + size + "_sm90", backward),
-                    library.kernel(BACKWARD, "attention_backward_" + size + "_cap_sm90", backward),
-                    library.kernel(ENDS, "attention_delta_" + size),
-                    library.kernel(ENDS, "attention_finish_dq_" + size));
+                    library.kernel(forwardFile, "attention_" + size + "_sm90", forward),
+                    library.kernel(forwardFile, "attention_" + size + "_cap_sm90", forward),
+                    library.kernel(backwardFile, "attention_backward_" + size + "_sm90", backward),
+                    library.kernel(backwardFile, "attention_backward_" + size + "_cap_sm90", backward),
+                    library.kernel(endsFile, "attention_delta_" + size),
+                    library.kernel(endsFile, "attention_finish_dq_" + size));
         }
     }
 
@@ -70,8 +80,7 @@ final class HopperAttention {
         this.workspace = workspace;
         this.stream = stream;
         this.maps = maps;
-        this.narrow = Width.of(library, 64);
-        this.wide = Width.of(library, 128);
+        this.widths = Map.of(DType.BF16, Widths.of(library, DType.BF16), DType.F16, Widths.of(library, DType.F16));
     }
 
     static boolean fits(int headDim) {
@@ -79,12 +88,15 @@ final class HopperAttention {
     }
 
     boolean fits(AttentionCall call) {
-        if (call.q().dtype() != DType.BF16 || !fits(call.settings().headDim())) {
+        if (!TensorMaps.narrow(call.q().dtype()) || !fits(call.settings().headDim())) {
             return false;
         }
         for (Tensor tensor :
                 new Tensor[] {call.q(), call.k(), call.v(), call.out(), call.dOut(), call.dq(), call.dk(), call.dv()}) {
-            if (tensor != null && !(TensorMaps.fits(tensor) && tensor.rowStride() < Integer.MAX_VALUE)) {
+            if (tensor != null
+                    && !(tensor.dtype() == call.q().dtype()
+                            && TensorMaps.fits(tensor)
+                            && tensor.rowStride() < Integer.MAX_VALUE)) {
                 return false;
             }
         }
@@ -92,7 +104,8 @@ final class HopperAttention {
     }
 
     private Width width(AttentionCall call) {
-        return call.settings().headDim() == 64 ? narrow : wide;
+        Widths ofType = widths.get(call.q().dtype());
+        return call.settings().headDim() == 64 ? ofType.of64() : ofType.of128();
     }
 
     void forward(AttentionCall call) {

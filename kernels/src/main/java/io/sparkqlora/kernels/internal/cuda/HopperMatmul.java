@@ -4,9 +4,11 @@ package io.sparkqlora.kernels.internal.cuda;
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.kernels.TensorStack;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 
-/** Products by matmul_sm90.cu: bf16 in and out, aligned, a not transposed, nothing added but a low-rank second product. */
+/** Products by matmul_sm90.cu: one type of 16 bits in and out, aligned, a not transposed, nothing added but a low-rank second product. */
 final class HopperMatmul {
 
     /**
@@ -34,41 +36,53 @@ final class HopperMatmul {
                             && depth % 8 == 0
                             && (runs() == 1 || a.rows() % ((long) runs() * RUN_STEP) == 0)
                             && TensorMaps.fits(a)
-                            && blocks.stream().allMatch(TensorMaps::fits));
+                            && blocks.stream().allMatch(TensorMaps::fits)
+                            && blocks.stream().allMatch(block -> block.first().dtype() == a.dtype()));
         }
     }
 
-    private static final int THREADS = 384;
-    private static final int BLOCK_ROWS = 128;
-    private static final int BLOCK_K = 64;
+    static final int THREADS = 384;
+    static final int BLOCK_ROWS = 128;
+    static final int BLOCK_K = 64;
     /** Rows of a run are a multiple of this, which two blocks that share columns take. */
     private static final int RUN_STEP = 2 * BLOCK_ROWS;
 
-    private static final int[] WIDTHS = {256, 192, 128};
+    static final int[] WIDTHS = {256, 192, 128};
     /** What a narrow tile loses, in columns: fewer operations for each byte that it reads. */
     private static final int OVERHEAD = 40;
     /** Fewest rows and columns: less is left to tiles that are smaller. */
-    private static final int LEAST = 128;
+    static final int LEAST = 128;
 
     private final int multiprocessors;
     private final Launcher launcher;
     private final TensorMaps maps;
-    private final CudaKernel[] byRows = new CudaKernel[WIDTHS.length];
-    private final CudaKernel[] byColumns = new CudaKernel[WIDTHS.length];
+    private final Map<DType, Kernels> kernels;
+
+    /** Of one type, a kernel a width. */
+    private record Kernels(CudaKernel[] byRows, CudaKernel[] byColumns) {
+
+        static Kernels of(CudaKernel.Library library, DType dtype) {
+            String file = Variants.file("matmul_sm90", dtype);
+            return new Kernels(of(library, file, "nt"), of(library, file, "nn"));
+        }
+
+        private static CudaKernel[] of(CudaKernel.Library library, String file, String layout) {
+            return Arrays.stream(WIDTHS)
+                    .mapToObj(width ->
+                            library.kernel(file, "matmul_" + layout + "_" + width + "_sm90", sharedBytes(width)))
+                    .toArray(CudaKernel[]::new);
+        }
+    }
 
     HopperMatmul(int multiprocessors, Launcher launcher, CudaKernel.Library library, TensorMaps maps) {
         this.multiprocessors = multiprocessors;
         this.launcher = launcher;
         this.maps = maps;
-        for (int i = 0; i < WIDTHS.length; i++) {
-            int shared = sharedBytes(WIDTHS[i]);
-            byRows[i] = library.kernel("matmul_sm90", "matmul_nt_" + WIDTHS[i] + "_sm90", shared);
-            byColumns[i] = library.kernel("matmul_sm90", "matmul_nn_" + WIDTHS[i] + "_sm90", shared);
-        }
+        this.kernels = Map.of(DType.BF16, Kernels.of(library, DType.BF16), DType.F16, Kernels.of(library, DType.F16));
     }
 
     /** As the kernel lays it out: a ring of stages, four boxes of c, barriers, and room to align it. */
-    private static int sharedBytes(int width) {
+    static int sharedBytes(int width) {
         int stages = width == 128 ? 6 : 4;
         return 1024 + stages * (BLOCK_ROWS + width) * BLOCK_K * 2 + 4 * 64 * 64 * 2;
     }
@@ -77,7 +91,7 @@ final class HopperMatmul {
         return addend.fits()
                 && p.plain()
                 && !p.transposeA()
-                && p.c().dtype() == DType.BF16
+                && p.c().dtype() == p.a().dtype()
                 && TensorMaps.fits(p.a())
                 && TensorMaps.fits(p.b())
                 && TensorMaps.fits(p.c())
@@ -87,12 +101,13 @@ final class HopperMatmul {
     }
 
     void run(Product p, Addend addend) {
-        int choice = choose(p);
+        int choice = choose(multiprocessors, p.m(), p.n(), p.transposeB());
+        Kernels ofType = kernels.get(p.c().dtype());
         int width = WIDTHS[choice];
         int cluster = cluster(width, p.transposeB());
         int boxRows = p.transposeB() ? width / cluster : BLOCK_K;
         long b = maps.of(p.b(), boxRows);
-        launcher.of(p.transposeB() ? byRows[choice] : byColumns[choice])
+        launcher.of(p.transposeB() ? ofType.byRows()[choice] : ofType.byColumns()[choice])
                 .work(p.flops(), p.bytes(), p.m(), p.n(), p.k())
                 .map(maps.of(p.a(), BLOCK_ROWS))
                 .map(b)
@@ -126,19 +141,19 @@ final class HopperMatmul {
         return Math.toIntExact(transposed ? block.rows() : block.cols());
     }
 
-    private static int cluster(int width, boolean transposeB) {
+    static int cluster(int width, boolean transposeB) {
         return width == 192 && !transposeB ? 1 : 2;
     }
 
     /** The width whose waves of tiles take the least time; a function of the shape and the chip. */
-    private int choose(Product p) {
+    static int choose(int multiprocessors, int m, int n, boolean transposeB) {
         int best = 0;
         long least = Long.MAX_VALUE;
         for (int i = 0; i < WIDTHS.length; i++) {
-            int cluster = cluster(WIDTHS[i], p.transposeB());
+            int cluster = cluster(WIDTHS[i], transposeB);
             long height = (long) cluster * BLOCK_ROWS;
-            long rows = (p.m() + height - 1) / height;
-            long cols = (p.n() + (long) WIDTHS[i] - 1) / WIDTHS[i];
+            long rows = (m + height - 1) / height;
+            long cols = (n + (long) WIDTHS[i] - 1) / WIDTHS[i];
             long slots = multiprocessors / cluster;
             long time = (rows * cols + slots - 1) / slots * (WIDTHS[i] + OVERHEAD);
             if (time < least) {

@@ -6,6 +6,7 @@ import io.sparkqlora.kernels.LoraLinear.Update;
 import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.kernels.internal.Checks;
 import java.util.List;
+import java.util.Map;
 import java.util.function.ToLongFunction;
 
 /** Kernels in lora_gradient.cu: what backward makes of the output's gradient for the low-rank updates, reading it once. */
@@ -40,15 +41,22 @@ final class LoraGradient {
     private final int multiprocessors;
     private final Launcher launcher;
     private final Workspace workspace;
-    private final CudaKernel gradient;
-    private final CudaKernel finish;
+    private final Map<DType, Kernels> kernels;
+
+    private record Kernels(CudaKernel gradient, CudaKernel finish) {
+
+        static Kernels of(CudaKernel.Library library, DType dtype) {
+            String file = Variants.file("lora_gradient", dtype);
+            return new Kernels(
+                    library.kernel(file, "lora_gradient", SHARED_BYTES), library.kernel(file, "lora_gradient_finish"));
+        }
+    }
 
     LoraGradient(int multiprocessors, Launcher launcher, CudaKernel.Library library, Workspace workspace) {
         this.multiprocessors = multiprocessors;
         this.launcher = launcher;
         this.workspace = workspace;
-        this.gradient = library.kernel("lora_gradient", "lora_gradient", SHARED_BYTES);
-        this.finish = library.kernel("lora_gradient", "lora_gradient_finish");
+        this.kernels = Map.of(DType.BF16, Kernels.of(library, DType.BF16), DType.F16, Kernels.of(library, DType.F16));
     }
 
     /** How the work is cut: a function of the shapes and the chip. */
@@ -97,7 +105,7 @@ final class LoraGradient {
     }
 
     private static boolean aligned(Tensor tensor) {
-        return tensor.dtype() == DType.BF16 && Rectangle.aligned(tensor);
+        return TensorMaps.narrow(tensor.dtype()) && Rectangle.aligned(tensor);
     }
 
     /** {@code dt = scaling · dy·B}, {@code dB += dyᵀ·t}; runs of rows in as few launches as the work space lets be. */
@@ -152,11 +160,12 @@ final class LoraGradient {
         long dtBytes = cut.dtBytes(rows);
         long bytes = dtBytes + call.runs() * cut.dbBytes();
         long parts = workspace.atLeast(bytes);
-        launcher.of(gradient).work(4.0 * rows * outputs * rank, 2.0 * rows * outputs, rows, outputs, rank);
+        Kernels ofType = kernels.get(call.dy().dtype());
+        launcher.of(ofType.gradient()).work(4.0 * rows * outputs * rank, 2.0 * rows * outputs, rows, outputs, rank);
         problem(call, scaling, parts, parts + dtBytes);
         launcher.over((long) cut.groups() * cut.slices(), (long) cut.stretches() * call.runs(), 1, THREADS);
         long quads = (rows * call.updates().size() + (long) call.runs() * cut.groups() * GROUP) * rank / 4;
-        launcher.of(finish).work(0, bytes + 8.0 * call.runs() * outputs * rank, rows, outputs, rank);
+        launcher.of(ofType.finish()).work(0, bytes + 8.0 * call.runs() * outputs * rank, rows, outputs, rank);
         problem(call, scaling, parts, parts + dtBytes);
         launcher.overItems(quads, 1);
     }

@@ -11,7 +11,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * Descriptions of bf16 matrices for Hopper's copy engine. A step uses the same matrices again and again, so each description
+ * Descriptions of matrices of 16 bits, and of codes of 8, for Hopper's copy engine. A step uses the same matrices again and again, so each description
  * is made once; the latest few thousand are kept.
  */
 final class TensorMaps {
@@ -24,7 +24,8 @@ final class TensorMaps {
 
     private static final long MAX_STRIDE_BYTES = 1L << 40;
 
-    // of CUtensorMapDataType, …Interleave, …Swizzle, …L2promotion, …FloatOOBfill
+    // of CUtensorMapDataType (one type of 16 bits is copied as the other, and filled with the same zeros), …Interleave,
+    // …Swizzle, …L2promotion, …FloatOOBfill
     private static final int BFLOAT16 = 9;
     private static final int INTERLEAVE_NONE = 0;
     private static final int SWIZZLE_128B = 3;
@@ -49,9 +50,14 @@ final class TensorMaps {
     private static final int STEPS = 52;
     private final Memory sizes = new Memory(64);
 
-    /** Whether the copy engine can read and write it: bf16, everything at multiples of 16 bytes. */
+    /** Whether it is a type that Hopper's kernels multiply, but for codes. */
+    static boolean narrow(DType dtype) {
+        return dtype == DType.BF16 || dtype == DType.F16;
+    }
+
+    /** Whether the copy engine can read and write it: of 16 bits, everything at multiples of 16 bytes. */
     static boolean fits(Tensor tensor) {
-        return tensor.dtype() == DType.BF16
+        return narrow(tensor.dtype())
                 && tensor.address() % 16 == 0
                 && tensor.rowStride() % 8 == 0
                 && tensor.rowStride() * 2 < MAX_STRIDE_BYTES;
@@ -60,6 +66,20 @@ final class TensorMaps {
     /** Native address of the description of {@code tensor} for boxes of {@code boxRows} rows by 64 columns. */
     long of(Tensor tensor, int boxRows) {
         return of(new Key(tensor.address(), tensor.rows(), tensor.cols(), tensor.rowStride(), boxRows, 0, 0));
+    }
+
+    /** Whether the copy engine can read codes of 8 bits, as half as many elements of 16. */
+    static boolean fitsCodes(Tensor codes) {
+        return codes.dtype() == DType.I8
+                && codes.cols() % 2 == 0
+                && codes.address() % 16 == 0
+                && codes.rowStride() % 16 == 0
+                && codes.rowStride() < MAX_STRIDE_BYTES;
+    }
+
+    /** The same of codes, for boxes of {@code boxRows} rows by 128 of them. */
+    long ofCodes(Tensor codes, int boxRows) {
+        return of(new Key(codes.address(), codes.rows(), codes.cols() / 2, codes.rowStride() / 2, boxRows, 0, 0));
     }
 
     /** The same for boxes of one matrix of a stack. */

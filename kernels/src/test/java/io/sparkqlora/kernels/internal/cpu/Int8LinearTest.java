@@ -164,9 +164,12 @@ class Int8LinearTest {
         "BF16, 1, 128, 16, 1, 64",
         "BF16, 130, 256, 8, 70, 136 -64 200",
         "BF16, 40, 1120, 0, 9, 200 40",
+        "BF16, 300, 1120, 8, 9, 320 -200",
+        "BF16, 600, 400, 0, 0, 704",
         "BF16, 7, 33, 3, 2, 5",
         "F16, 70, 40, 5, 2, 17 9",
         "F16, 130, 256, 8, 70, 136 -64 200",
+        "F16, 257, 320, 0, 3, 1032",
     })
     void agreesWithWholeNumbersAndDoublePrecision(
             DType dtype, int rows, int in, int rank, int outliers, String layers) {

@@ -261,6 +261,19 @@ class CommandLineTest {
     }
 
     @Test
+    void aThresholdIsForEightBitsAlone() {
+        String shape = TestJobs.base().resolve("config.json").toString();
+        List<String> command = List.of(
+                "bench", "--shape", shape, "--seq", "16", "--steps", "1", "--rank", "4", "--llm-int8-threshold", "0");
+        Ended refused = Cli.run(command.toArray(String[]::new));
+        assertThat(refused.code()).isEqualTo(2);
+        assertThat(refused.err()).contains("--llm-int8-threshold", "without --quant int8");
+        List<String> int8 = new ArrayList<>(command);
+        int8.addAll(List.of("--quant", "int8"));
+        assertThat(Cli.run(int8.toArray(String[]::new)).code()).isZero();
+    }
+
+    @Test
     void benchTakesSeveralRanks() {
         String[] command = {
             "bench",

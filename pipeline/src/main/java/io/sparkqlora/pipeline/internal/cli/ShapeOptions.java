@@ -3,6 +3,7 @@ package io.sparkqlora.pipeline.internal.cli;
 
 import io.sparkqlora.kernels.QuantFormat;
 import io.sparkqlora.pipeline.FormatErrors;
+import io.sparkqlora.pipeline.PipelineErrors;
 import io.sparkqlora.pipeline.internal.run.EngineSettings;
 import io.sparkqlora.train.Checkpoint;
 import io.sparkqlora.train.ModelConfig;
@@ -102,6 +103,11 @@ final class ShapeOptions {
     String quant;
 
     @Option(
+            names = "--llm-int8-threshold",
+            description = "Of columns that int8 multiplies in 16 bits, 0 for none. Default: bitsandbytes', 6.")
+    Double threshold;
+
+    @Option(
             names = "--dtype",
             defaultValue = "bfloat16",
             description = "Compute type: bfloat16, float16 or float32. Default: ${DEFAULT-VALUE}.")
@@ -165,10 +171,16 @@ final class ShapeOptions {
     }
 
     private QuantizationConfig quantization() {
+        if (threshold != null && !quant.equals(INT8)) {
+            throw PipelineErrors.badValue(
+                    "command line", "--llm-int8-threshold", String.valueOf(threshold), "left out without --quant int8");
+        }
         var compute = EngineSettings.computeType(Choices.of("--dtype", dtype, "bfloat16", "float16", "float32"));
         return switch (Choices.of("--quant", quant, "nf4", "fp4", INT8, "none")) {
             case "none" -> QuantizationConfig.dense(compute);
-            case INT8 -> QuantizationConfig.int8(compute);
+            case INT8 -> threshold == null
+                    ? QuantizationConfig.int8(compute)
+                    : QuantizationConfig.int8(compute).withInt8(threshold);
             case "nf4" -> QuantizationConfig.nf4(compute);
             default -> new QuantizationConfig(
                     true, QuantFormat.Type.FP4, true, QuantizationConfig.DEFAULT_BLOCK_SIZE, compute);

@@ -31,6 +31,12 @@ final class Driver {
             CUresult.CUDA_ERROR_INVALID_PC,
             CUresult.CUDA_ERROR_LAUNCH_FAILED);
 
+    /**
+     * Has the driver load all kernels of a file with it. Else it puts them off to their first use, and what then finds no memory is broken
+     * for good: with driver 580 graphs end in CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES, however much is free later.
+     */
+    private static final String LOADING = "CUDA_MODULE_LOADING";
+
     private static boolean open;
 
     private Driver() {}
@@ -40,6 +46,8 @@ final class Driver {
         if (open) {
             return;
         }
+        // what the user has set stays
+        NativeLibrary.getProcess().getFunction("setenv").invokeInt(new Object[] {LOADING, "EAGER", 0});
         try {
             Native.register(Calls.class, NativeLibrary.getInstance("libcuda.so.1"));
         } catch (LinkageError e) {

@@ -1,10 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train;
 
+import static io.sparkqlora.train.SavedModules.EMBEDDING;
+import static io.sparkqlora.train.SavedModules.EVERYTHING;
+import static io.sparkqlora.train.SavedModules.HEAD;
+import static io.sparkqlora.train.SavedModules.NF4;
+import static io.sparkqlora.train.SavedModules.PREFIX;
+import static io.sparkqlora.train.SavedModules.TOKENS;
+import static io.sparkqlora.train.SavedModules.VOCABULARY;
+import static io.sparkqlora.train.SavedModules.checkpoint;
+import static io.sparkqlora.train.SavedModules.lora;
+import static io.sparkqlora.train.SavedModules.saved;
+import static io.sparkqlora.train.SavedModules.steps;
+import static io.sparkqlora.train.SavedModules.tensor;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.Devices;
 import io.sparkqlora.train.internal.collective.Ranks;
@@ -29,14 +40,6 @@ import org.junit.jupiter.params.provider.EnumSource;
 /** Modules that are trained whole beside an adapter; {@link PeftVariantsTest} holds their numbers against peft. */
 class SavedModulesTest {
 
-    private static final String PREFIX = "base_model.model.";
-    private static final String EMBEDDING = PREFIX + "model.embed_tokens.weight";
-    private static final String HEAD = PREFIX + "lm_head.weight";
-    private static final QuantizationConfig NF4 = QuantizationConfig.nf4(ComputeType.F32);
-    private static final List<String> EVERYTHING = List.of("embed_tokens", "lm_head", "norm");
-    private static final int TOKENS = 96;
-    private static final int VOCABULARY = 51;
-
     @TempDir
     Path temp;
 
@@ -49,22 +52,6 @@ class SavedModulesTest {
         device.close();
     }
 
-    private static Checkpoint checkpoint(String name) {
-        return Checkpoint.open(Path.of("src/test/resources/parity", name));
-    }
-
-    private static LoraConfig lora(List<String> saved, String... targets) {
-        return LoraConfig.builder()
-                .r(4)
-                .modulesToSave(saved)
-                .targetModules(TargetModules.names(targets))
-                .build();
-    }
-
-    private static LoraConfig lora(List<String> saved) {
-        return lora(saved, "q_proj", "down_proj");
-    }
-
     private TrainingSession open(
             Checkpoint base, QuantizationConfig held, LoraConfig lora, TrainingArguments arguments) {
         return TrainingSession.open(device, base.config(), base.weights(), held, lora, arguments, TOKENS);
@@ -72,20 +59,6 @@ class SavedModulesTest {
 
     private TrainingSession open(Checkpoint base, List<String> saved) {
         return open(base, NF4, lora(saved), TestSessions.ARGUMENTS);
-    }
-
-    private static TrainingState steps(TrainingSession session, int from, int to) {
-        for (int i = from; i < to; i++) {
-            session.step(List.of(List.of(TestRows.packed(i, VOCABULARY, 11, 23))));
-        }
-        return session.state();
-    }
-
-    private static List<String> saved(Adapter adapter) {
-        return adapter.tensors().stream()
-                .map(NamedTensor::name)
-                .filter(name -> !name.contains(".lora_"))
-                .toList();
     }
 
     @ParameterizedTest
@@ -265,13 +238,6 @@ class SavedModulesTest {
         }
     }
 
-    private static NamedTensor tensor(Adapter adapter, String name) {
-        return adapter.tensors().stream()
-                .filter(tensor -> tensor.name().equals(name))
-                .findFirst()
-                .orElseThrow();
-    }
-
     @Test
     void anotherSessionGoesOnAndAGeneratorAnswersWithTheAdapter() {
         List<PackedRow> rows = List.of(TestRows.packed(9, VOCABULARY, 30));
@@ -335,79 +301,6 @@ class SavedModulesTest {
         });
         assertThat(all).allSatisfy(ended -> assertThat(ended.failure()).isNull());
         return all.get(0).value();
-    }
-
-    @Test
-    void normsAreNotDecayed() {
-        TrainingArguments none =
-                TestSessions.ARGUMENTS.toBuilder().weightDecay(0).build();
-        TrainingArguments much =
-                TestSessions.ARGUMENTS.toBuilder().weightDecay(0.5).build();
-        try (TrainingSession plain = open(llama, NF4, lora(EVERYTHING), none);
-                TrainingSession decayed = open(llama, NF4, lora(EVERYTHING), much)) {
-            steps(plain, 0, 1);
-            steps(decayed, 0, 1);
-            Adapter other = decayed.adapter();
-            for (NamedTensor tensor : plain.adapter().tensors()) {
-                boolean spared =
-                        tensor.name().endsWith("norm.weight") || tensor.name().contains("lora_B");
-                assertThat(tensor(other, tensor.name()).equals(tensor))
-                        .as(tensor.name())
-                        .isEqualTo(spared);
-            }
-        }
-    }
-
-    /** As peft's optimizer for LoRA+: what has one dimension is with the Bs, matrices are with the As. */
-    @Test
-    void theRatioOfLoraPlusIsOfNorms() {
-        TrainingArguments plain = TestSessions.ARGUMENTS.toBuilder()
-                .lrSchedulerType(LrSchedulerType.CONSTANT)
-                .weightDecay(0)
-                .build();
-        Adapter slow = afterOneStep(plain);
-        Adapter both = afterOneStep(plain.toBuilder().loraplusLrRatio(4).build());
-        for (String name : saved(slow)) {
-            assertThat(tensor(both, name).equals(tensor(slow, name)))
-                    .as(name)
-                    .isEqualTo(name.equals(EMBEDDING) || name.equals(HEAD));
-        }
-    }
-
-    private Adapter afterOneStep(TrainingArguments arguments) {
-        try (TrainingSession session = open(llama, NF4, lora(EVERYTHING), arguments)) {
-            steps(session, 0, 1);
-            return session.adapter();
-        }
-    }
-
-    /** bitsandbytes' optimizers in 8 bits keep the moments of an embedding in 32, since transformers tells them to. */
-    @ParameterizedTest
-    @EnumSource(Optim.class)
-    void everyOptimizerTrainsThemAndGoesOnBitForBit(Optim optim) {
-        TrainingArguments arguments =
-                TestSessions.ARGUMENTS.toBuilder().optim(optim).build();
-        TrainingState half;
-        TrainingState whole;
-        try (TrainingSession session = open(llama, NF4, lora(EVERYTHING), arguments)) {
-            Adapter fresh = session.adapter();
-            half = steps(session, 0, 2);
-            whole = steps(session, 2, 3);
-            for (String name : saved(fresh)) {
-                assertThat(tensor(session.adapter(), name)).as(name).isNotEqualTo(tensor(fresh, name));
-            }
-        }
-        try (TrainingSession session = open(llama, NF4, lora(EVERYTHING), arguments)) {
-            session.restore(half);
-            assertThat(steps(session, 2, 3)).isEqualTo(whole);
-        }
-        for (NamedTensor moment : half.tensors()) {
-            if (moment.name().equals(TrainingState.EXP_AVG + EMBEDDING)) {
-                assertThat(moment.dtype()).isEqualTo(DType.F32);
-            } else if (moment.name().equals(TrainingState.EXP_AVG + HEAD)) {
-                assertThat(moment.dtype()).isEqualTo(optim.in8bit() ? DType.U8 : DType.F32);
-            }
-        }
     }
 
     /** More than a row of a table is to hold; an optimizer's blocks of 8 bits are those of the whole. */

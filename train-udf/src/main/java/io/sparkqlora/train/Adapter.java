@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train;
 
+import java.io.Serializable;
 import java.util.List;
 
 /**
@@ -12,7 +13,8 @@ import java.util.List;
  *     [r, in_features], {@code …lora_B.weight} is [out_features, r]; a large weight of a
  *     module that was trained whole is in several, of some rows each, whose names end with those rows: {@code lm_head.weight[0:2048]}
  */
-public record Adapter(LoraConfig config, String baseModelNameOrPath, List<NamedTensor> tensors) {
+public record Adapter(LoraConfig config, String baseModelNameOrPath, List<NamedTensor> tensors)
+        implements Serializable {
 
     public Adapter {
         tensors = List.copyOf(tensors);

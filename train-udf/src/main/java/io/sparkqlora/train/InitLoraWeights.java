@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train;
 
+import java.io.Serializable;
 import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -11,7 +12,7 @@ import java.util.regex.Pattern;
  * @param kind the way
  * @param iterations power iterations of {@code pissa_niter_N}, 0 for plain {@code pissa}; {@code loftq_iter} of {@code loftq}; else 0
  */
-public record InitLoraWeights(Kind kind, int iterations) {
+public record InitLoraWeights(Kind kind, int iterations) implements Serializable {
 
     /** PEFT's {@code true}. */
     public static final InitLoraWeights TRUE = new InitLoraWeights(Kind.TRUE, 0);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train;
 
+import java.io.Serializable;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.regex.Matcher;
@@ -15,7 +16,8 @@ import java.util.regex.PatternSyntaxException;
  * @param layersToTransform numbers of the decoder layers that get one; empty: all
  * @param layersPattern what stands before the number in a module's name; empty: whatever does
  */
-public record LayerChoice(TargetModules excludeModules, List<Integer> layersToTransform, List<String> layersPattern) {
+public record LayerChoice(TargetModules excludeModules, List<Integer> layersToTransform, List<String> layersPattern)
+        implements Serializable {
 
     /** Every targeted layer. */
     public static final LayerChoice ALL = new LayerChoice(null, List.of(), List.of());

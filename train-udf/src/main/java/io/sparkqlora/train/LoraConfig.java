@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train;
 
+import java.io.Serializable;
 import java.util.List;
 
 /**
@@ -32,7 +33,8 @@ public record LoraConfig(
         ModulePattern alphaPattern,
         boolean useDora,
         Bias bias,
-        List<String> modulesToSave) {
+        List<String> modulesToSave)
+        implements Serializable {
 
     public LoraConfig {
         modulesToSave = List.copyOf(modulesToSave);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train;
 
+import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -15,7 +16,7 @@ import java.util.regex.PatternSyntaxException;
  *
  * @param entries in the order in which they are tried
  */
-public record ModulePattern(List<Entry> entries) {
+public record ModulePattern(List<Entry> entries) implements Serializable {
 
     /** Of no module. */
     public static final ModulePattern NONE = new ModulePattern(List.of());
@@ -26,7 +27,7 @@ public record ModulePattern(List<Entry> entries) {
      * @param expression a regular expression, such as {@code v_proj} or {@code .*layers[.]0[.].*}
      * @param value the number of the modules that it matches
      */
-    public record Entry(String expression, double value) {
+    public record Entry(String expression, double value) implements Serializable {
 
         public Entry {
             pattern(expression);

@@ -2,6 +2,7 @@
 package io.sparkqlora.train;
 
 import io.sparkqlora.kernels.DType;
+import java.io.Serializable;
 import java.util.Arrays;
 import java.util.Objects;
 
@@ -14,7 +15,7 @@ import java.util.Objects;
  * @param data the elements, row-major, little-endian; not copied, not to be changed
  */
 @SuppressWarnings("ArrayRecordComponent")
-public record NamedTensor(String name, DType dtype, long[] shape, byte[] data) {
+public record NamedTensor(String name, DType dtype, long[] shape, byte[] data) implements Serializable {
 
     public NamedTensor {
         long bytes = Arrays.stream(shape).reduce(dtype.bytes(), Math::multiplyExact);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.sparkqlora.train;
 
+import java.io.Serializable;
 import java.util.List;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
@@ -11,7 +12,7 @@ import java.util.regex.PatternSyntaxException;
  * @param kind how {@code values} are read
  * @param values the names, the one regular expression, or nothing for {@link Kind#ALL_LINEAR}
  */
-public record TargetModules(Kind kind, List<String> values) {
+public record TargetModules(Kind kind, List<String> values) implements Serializable {
 
     /** PEFT's word for every linear layer but the output projection. */
     public static final String ALL_LINEAR_NAME = "all-linear";

@@ -16,6 +16,11 @@ import io.sparkqlora.train.PackedRow;
 import io.sparkqlora.train.PreferenceMetrics;
 import io.sparkqlora.train.StepMetrics;
 import io.sparkqlora.train.TargetModules;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.ObjectInputStream;
+import java.io.ObjectOutputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -96,6 +101,23 @@ class RoundTripTest {
         assertThat(through(adapter)).usingRecursiveComparison().isEqualTo(adapter);
         assertThat(through(new Adapter(adapter.config(), null, List.of())).baseModelNameOrPath())
                 .isNull();
+    }
+
+    /** A session that has Java's serializer, as a notebook's may. */
+    @Test
+    void anAdapterGoesThroughJavasSerializerToo() throws IOException, ClassNotFoundException {
+        LoraConfig config = LoraConfig.builder()
+                .r(2)
+                .rankPattern(ModulePattern.of(Map.of("v_proj", 4.0)))
+                .build();
+        Adapter adapter = new Adapter(config, "base", List.of(TENSOR, TENSOR));
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (ObjectOutputStream out = new ObjectOutputStream(bytes)) {
+            out.writeObject(adapter);
+        }
+        try (ObjectInputStream in = new ObjectInputStream(new ByteArrayInputStream(bytes.toByteArray()))) {
+            assertThat(in.readObject()).isEqualTo(adapter);
+        }
     }
 
     @Test

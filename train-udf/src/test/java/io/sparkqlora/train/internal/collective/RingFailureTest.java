@@ -50,8 +50,8 @@ class RingFailureTest {
 
     @Test
     void aSlowRankIsWaitedForByThoseThatWaitThemselves() {
-        // rank 1 is late by less than the timeout, and in all by more; ranks that wait for ranks that wait for it are silent
-        // to nobody. Being late is the case itself, not a wait for something; the timeout has room for a busy machine
+        // rank 1 is late by less than the timeout, and in all by more; ranks that wait for ranks that wait for it are
+        // silent to nobody. Being late is the case itself, not a wait; the timeout has room for a busy machine
         List<Ended<Float>> all = Ranks.run(4, Duration.ofSeconds(3), ring -> {
             float sum = 0;
             for (int i = 0; i < 4; i++) {

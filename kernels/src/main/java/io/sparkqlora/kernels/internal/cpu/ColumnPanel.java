@@ -13,25 +13,31 @@ import io.sparkqlora.kernels.Tensor;
  * @param col first column
  * @param cols columns
  * @param depth most rows of the weight at a time
+ * @param pairs whether the dequantizer writes the order of {@link Product#inPairs}, for BF16
  */
-record ColumnPanel(Products products, Tensor dy, Tensor dx, long col, long cols, long depth) {
+record ColumnPanel(Products products, Tensor dy, Tensor dx, long col, long cols, long depth, boolean pairs) {
 
     /** Writes the columns; the weight is what {@code dequantizer} reads, and {@code memory} is overwritten. */
     void run(Dequantizer dequantizer, NativeBuffer memory) {
-        int width = dy.dtype().bytes();
         if (dy.cols() <= depth) {
-            long panel = memory.atLeast(dy.cols() * cols * width);
+            long panel = memory.atLeast(panelBytes(dy.cols()));
             add(dequantizer, 0, dy.cols(), panel, dx.dtype(), target(), dx.rowStride());
             return;
         }
         long step = step();
-        Slices slices = new Slices(memory.atLeast((dy.rows() * 4 + step * width) * cols + Slices.SLACK));
+        Slices slices = new Slices(memory.atLeast(4 * dy.rows() * cols + panelBytes(step) + Slices.SLACK));
         long sums = slices.next(4 * dy.rows() * cols);
-        long panel = slices.next(width * step * cols);
+        long panel = slices.next(panelBytes(step));
         for (long row = 0; row < dy.cols(); row += step) {
             add(dequantizer, row, Math.min(step, dy.cols() - row), panel, DType.F32, sums, cols);
         }
         Rows.narrow(sums, dy.rows(), Math.toIntExact(cols), dx.dtype(), target(), dx.rowStride());
+    }
+
+    private long panelBytes(long rows) {
+        return pairs
+                ? Product.bytesOfPairs(rows, cols)
+                : rows * cols * dy.dtype().bytes();
     }
 
     /** Even parts, in whole units but for the last. */
@@ -46,7 +52,15 @@ record ColumnPanel(Products products, Tensor dy, Tensor dx, long col, long cols,
         float beta = row == 0 ? 0f : 1f;
         Product part = new Product(
                 dy.rows(), cols, count, dy.dtype(), type, false, dy.rowStride(), false, cols, stride, 1f, beta);
-        dequantizer.run(row, count, col, cols, panel, cols * dy.dtype().bytes());
+        if (pairs) {
+            if (count % Panels.UNIT != 0) {
+                Native.fill(panel, panelBytes(count), (byte) 0);
+            }
+            dequantizer.run(row, count, col, cols, panel, Product.bytesOfPairs(count));
+            part = part.inPairs();
+        } else {
+            dequantizer.run(row, count, col, cols, panel, cols * dy.dtype().bytes());
+        }
         products.run(part, dy.address() + row * dy.dtype().bytes(), panel, out);
     }
 

@@ -10,6 +10,7 @@ import io.sparkqlora.kernels.Tensor;
 import io.sparkqlora.kernels.TensorStack;
 import io.sparkqlora.kernels.internal.LowRankProducts;
 import java.util.List;
+import java.util.function.Supplier;
 
 /**
  * Products with 4-bit weights, a panel of the weight at a time: dequantised into a thread's own memory, where it stays in the
@@ -26,21 +27,10 @@ final class CpuQuantizedLinear implements QuantizedLinear {
     private static final long ROW_PANEL_MAX = 512;
     /** With fewer, oneDNN is slower than a panel too large for the cache makes it. */
     private static final long ROW_PANEL_MIN = 128;
+    /** Rows of a panel that multiplies an input turned over, which is read from the cache for each. */
+    private static final long TURNED_PANEL = 128;
     /** Of a panel of columns: each reads all of the gradient, so narrow ones cost more than they save. */
     private static final long COLUMN_PANEL_BYTES = 8 << 20;
-
-    private static final long COLUMN_PANEL_MAX = 256;
-    /**
-     * Rows of such a panel that are dequantised at once, in BF16: they, the gradient's columns that they meet and the sums fit a
-     * second-level cache.
-     */
-    private static final long COLUMN_PANEL_DEPTH = 512;
-    /** Columns of such a panel where matrix units multiply: at their speed adding to the sums counts, which is less of wide ones. */
-    private static final long COLUMN_PANEL_WIDE = 512;
-    /** With fewer rows the sums cost what the caches save. */
-    private static final long COLUMN_PANEL_DEEP = 4096;
-    /** oneDNN reads the inner dimension in such steps; see {@link Product#readsPastRows}. */
-    private static final long INNER_STEP = 32;
 
     private final Workers workers;
     private final Products products;
@@ -72,54 +62,25 @@ final class CpuQuantizedLinear implements QuantizedLinear {
             new LowRankProducts(matmul).add(t, updates, y);
             return;
         }
-        long inner = (in + (t == null ? 0 : t.cols()) + INNER_STEP - 1) / INNER_STEP * INNER_STEP;
-        NativeBuffer buffer = products.borrowScratch();
+        // what is turned is written once and read by every panel; oneDNN would turn each panel
+        boolean turned = x.dtype() == DType.BF16 && y.dtype() == DType.BF16 && OneDnn.hasMatrixUnits();
+        NativeBuffer joined = products.borrowScratch();
+        NativeBuffer pairs = products.borrowScratch();
         try {
-            long joined = buffer.atLeast(x.rows() * inner * x.dtype().bytes());
-            join(x.colRange(0, in), t, inner, joined);
-            byRows(x, joined, inner, weight, updates, y);
+            JoinedInput input = JoinedInput.of(x.colRange(0, in), t, workers, joined);
+            byRows(turned ? input.turn(workers, products, pairs) : input, weight, updates, y);
         } finally {
-            products.giveBackScratch(buffer);
+            products.giveBackScratch(joined);
+            products.giveBackScratch(pairs);
         }
     }
 
-    /** {@code [x | t | 0]}. */
-    private void join(Tensor x, Tensor t, long inner, long joined) {
-        int width = x.dtype().bytes();
-        workers.forRange(x.rows(), Elements.grain(inner), (from, to) -> {
-            for (long row = from; row < to; row++) {
-                long target = joined + row * inner * width;
-                Native.copy(x.address(row), target, x.cols() * width);
-                long at = x.cols();
-                if (t != null) {
-                    Native.copy(t.address(row), target + at * width, t.cols() * width);
-                    at += t.cols();
-                }
-                Native.fill(target + at * width, (inner - at) * width, (byte) 0);
-            }
-        });
-    }
-
-    private void byRows(
-            Tensor x,
-            long joined,
-            long inner,
-            List<QuantizedMatrix> weight,
-            List<LoraLinear.Update> updates,
-            Tensor y) {
-        DType dtype = x.dtype();
-        long in = weight.get(0).cols();
-        long rowBytes = inner * dtype.bytes();
-        long wanted = Math.max(ROW_PANEL_MIN, Math.min(ROW_PANEL_MAX, ROW_PANEL_BYTES / rowBytes));
+    private void byRows(JoinedInput x, List<QuantizedMatrix> weight, List<LoraLinear.Update> updates, Tensor y) {
+        long fitting = ROW_PANEL_BYTES / (x.inner() * x.dtype().bytes());
+        long wanted = x.turned() ? TURNED_PANEL : Math.max(ROW_PANEL_MIN, Math.min(ROW_PANEL_MAX, fitting));
         Panels panels = Panels.of(y.cols(), wanted, workers);
-        Product whole = new Product(
-                x.rows(), y.cols(), inner, dtype, y.dtype(), false, inner, true, inner, y.rowStride(), 1f, 0f);
-        eachPanel(panels, weight, dtype, (i, dequantizer, buffer) -> {
-            Product part = whole.columns(panels.size(i));
-            long panel = buffer.atLeast(part.n() * rowBytes);
-            dequantizer.run(panels.start(i), part.n(), 0, in, panel, rowBytes);
-            LowRankColumns.write(updates, panels.start(i), part.n(), in, inner, dtype, panel);
-            products.run(part, joined, panel, y.address() + whole.offsetC(0, panels.start(i)));
+        eachPanel(panels, () -> Dequantizer.of(weight, x.dtype()), (i, dequantizer, buffer) -> {
+            new RowPanel(products, x, updates, y, panels.start(i), panels.size(i)).run(dequantizer, buffer);
         });
     }
 
@@ -128,9 +89,9 @@ final class CpuQuantizedLinear implements QuantizedLinear {
         void run(long panel, Dequantizer dequantizer, NativeBuffer buffer);
     }
 
-    private void eachPanel(Panels panels, List<QuantizedMatrix> weight, DType dtype, PanelBody body) {
+    private void eachPanel(Panels panels, Supplier<Dequantizer> dequantizers, PanelBody body) {
         workers.forRange(panels.count(), 1, (from, to) -> {
-            Dequantizer dequantizer = new StackedDequantizer(weight, dtype);
+            Dequantizer dequantizer = dequantizers.get();
             NativeBuffer buffer = products.borrowScratch();
             try {
                 for (long i = from; i < to; i++) {
@@ -170,13 +131,15 @@ final class CpuQuantizedLinear implements QuantizedLinear {
 
     private void byColumns(Tensor dy, List<QuantizedMatrix> weight, Tensor dx) {
         DType dtype = dy.dtype();
-        long inner = dy.cols();
-        boolean inPieces = dtype == DType.BF16 && inner >= COLUMN_PANEL_DEEP;
-        long depth = inPieces ? COLUMN_PANEL_DEPTH : inner;
-        long most = inPieces && OneDnn.hasMatrixUnits() ? COLUMN_PANEL_WIDE : COLUMN_PANEL_MAX;
-        Panels panels = Panels.of(dx.cols(), Math.min(most, COLUMN_PANEL_BYTES / (depth * dtype.bytes())), workers);
-        eachPanel(panels, weight, dtype, (i, dequantizer, buffer) -> {
-            new ColumnPanel(products, dy, dx, panels.start(i), panels.size(i), depth).run(dequantizer, buffer);
+        boolean matrixUnits = dtype == DType.BF16 && OneDnn.hasMatrixUnits();
+        boolean pairs = matrixUnits && weight.stream().allMatch(PairDequantizer::supports);
+        Pieces pieces = Pieces.of(dtype, dy.cols(), matrixUnits);
+        Panels panels = Panels.of(
+                dx.cols(), Math.min(pieces.cols(), COLUMN_PANEL_BYTES / (pieces.depth() * dtype.bytes())), workers);
+        Supplier<Dequantizer> dequantizers = () -> pairs ? Dequantizer.inPairs(weight) : Dequantizer.of(weight, dtype);
+        eachPanel(panels, dequantizers, (i, dequantizer, buffer) -> {
+            new ColumnPanel(products, dy, dx, panels.start(i), panels.size(i), pieces.depth(), pairs)
+                    .run(dequantizer, buffer);
         });
     }
 }

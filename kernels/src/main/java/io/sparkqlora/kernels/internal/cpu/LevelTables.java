@@ -23,7 +23,9 @@ final class LevelTables {
     private static final VectorSpecies<Short> SHORTS = ShortVector.SPECIES_PREFERRED;
     private static final VectorSpecies<Byte> BYTES =
             VectorSpecies.of(byte.class, VectorShape.forBitSize(SHORTS.vectorBitSize() / 2));
-    private static final int LEVELS = 16;
+    /** Lanes of a table. */
+    static final int LEVELS = 16;
+
     private static final int EXPONENT = 0x7f800000;
     private static final int QUIET_NAN = 0x7fc00000;
 
@@ -32,11 +34,11 @@ final class LevelTables {
 
     private LevelTables() {}
 
-    /** {@code out[2i]} and {@code out[2i + 1]} are the high and the low half of {@code bytes[i]}; whole vectors of {@code count}. */
-    static void halves(byte[] bytes, int count, byte[] out) {
+    /** {@code out[2i]} and {@code out[2i + 1]} are the high and the low half of {@code bytes[from + i]}; whole vectors of {@code count}. */
+    static void halves(byte[] bytes, int from, int count, byte[] out) {
         for (int i = 0; i < count; i += SHORTS.length()) {
-            ShortVector pair =
-                    (ShortVector) ByteVector.fromArray(BYTES, bytes, i).convertShape(VectorOperators.B2S, SHORTS, 0);
+            ShortVector pair = (ShortVector)
+                    ByteVector.fromArray(BYTES, bytes, from + i).convertShape(VectorOperators.B2S, SHORTS, 0);
             ShortVector high = pair.lanewise(VectorOperators.LSHR, 4).and((short) 0x0f);
             ShortVector low = pair.lanewise(VectorOperators.LSHL, 8).and((short) 0x0f00);
             high.or(low).reinterpretAsBytes().intoArray(out, 2 * i);
@@ -44,30 +46,37 @@ final class LevelTables {
     }
 
     /**
-     * {@code out[i] = levels[codes[i]] · scales[i / 64]}, rounded to nearest even.
+     * {@code out[i] = levels[codes[i]] · scales[first + i / 64]}, rounded to nearest even.
      *
      * @param levels sixteen
+     * @param first index of the first scale
      * @param units times 64 elements
      * @param out BF16
      */
-    static void lookUp(byte[] codes, float[] levels, float[] scales, int units, byte[] out) {
+    static void lookUp(byte[] codes, float[] levels, float[] scales, int first, int units, byte[] out) {
         FloatVector level = FloatVector.fromArray(FLOATS, levels, 0);
         for (int unit = 0; unit < units; unit++) {
-            ShortVector table = (ShortVector) rounded(level, scales[unit]).convertShape(VectorOperators.I2S, SHORTS, 0);
-            ShortVector first = (ShortVector)
+            ShortVector table =
+                    (ShortVector) rounded(level, scales[first + unit]).convertShape(VectorOperators.I2S, SHORTS, 0);
+            ShortVector left = (ShortVector)
                     ByteVector.fromArray(BYTES, codes, UNIT * unit).convertShape(VectorOperators.B2S, SHORTS, 0);
-            ShortVector second = (ShortVector) ByteVector.fromArray(BYTES, codes, UNIT * unit + UNIT / 2)
+            ShortVector right = (ShortVector) ByteVector.fromArray(BYTES, codes, UNIT * unit + UNIT / 2)
                     .convertShape(VectorOperators.B2S, SHORTS, 0);
-            table.rearrange(first.toShuffle()).reinterpretAsBytes().intoArray(out, 2 * UNIT * unit);
-            table.rearrange(second.toShuffle()).reinterpretAsBytes().intoArray(out, 2 * UNIT * unit + UNIT);
+            table.rearrange(left.toShuffle()).reinterpretAsBytes().intoArray(out, 2 * UNIT * unit);
+            table.rearrange(right.toShuffle()).reinterpretAsBytes().intoArray(out, 2 * UNIT * unit + UNIT);
         }
     }
 
     /** The sixteen numbers that elements of a block can be: BF16, each in the low half of a lane. */
     static IntVector rounded(FloatVector level, float scale) {
         IntVector a = level.mul(scale).reinterpretAsInts();
-        VectorMask<Integer> nan = a.and(0x7fffffff).compare(VectorOperators.GT, EXPONENT);
         IntVector odd = a.lanewise(VectorOperators.LSHR, 16).and(1);
-        return a.add(odd).add(0x7fff).blend(a.or(QUIET_NAN), nan).lanewise(VectorOperators.LSHR, 16);
+        IntVector sum = a.add(odd).add(0x7fff);
+        if (Float.isFinite(
+                scale)) { // no product is a not-a-number, and the fewer constants a loop has, the fewer are spilt
+            return sum.lanewise(VectorOperators.LSHR, 16);
+        }
+        VectorMask<Integer> nan = a.and(0x7fffffff).compare(VectorOperators.GT, EXPONENT);
+        return sum.blend(a.or(QUIET_NAN), nan).lanewise(VectorOperators.LSHR, 16);
     }
 }

@@ -5,74 +5,53 @@ import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_DST;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_SCRATCHPAD;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_SRC;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_WEIGHTS;
-import static org.bytedeco.dnnl.global.dnnl.dnnl_memory_set_data_handle;
-import static org.bytedeco.dnnl.global.dnnl.dnnl_primitive_execute;
-import static org.bytedeco.dnnl.global.dnnl.dnnl_success;
 
 import io.sparkqlora.kernels.DType;
 import io.sparkqlora.kernels.KernelErrors;
-import java.util.Arrays;
-import org.bytedeco.dnnl.dnnl_exec_arg_t;
-import org.bytedeco.dnnl.dnnl_memory;
-import org.bytedeco.dnnl.dnnl_primitive;
-import org.bytedeco.dnnl.dnnl_stream;
+import java.util.List;
 import org.bytedeco.dnnl.engine;
 import org.bytedeco.dnnl.global.dnnl;
 import org.bytedeco.dnnl.matmul;
 import org.bytedeco.dnnl.memory;
 import org.bytedeco.dnnl.post_ops;
 import org.bytedeco.dnnl.primitive_attr;
-import org.bytedeco.dnnl.stream;
-import org.bytedeco.javacpp.Pointer;
 
-/** oneDNN's code for one {@link Product}, with the objects that a call of it needs; for one thread at a time. */
-final class OneDnnMatmul implements AutoCloseable {
+/** Makes oneDNN's code for {@link Product}s. */
+final class OneDnnMatmul {
 
-    private final Product product;
-    private final stream stream;
-    private final matmul primitive;
-    private final memory[] operands;
-    private final dnnl_exec_arg_t arguments;
-    private final dnnl_stream streamHandle;
-    private final dnnl_primitive primitiveHandle;
-    private final dnnl_memory[] operandHandles;
-    private final long scratchBytes;
-    private final Address address = new Address();
+    private static final int[] OPERANDS = {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST, DNNL_ARG_SCRATCHPAD};
 
-    OneDnnMatmul(Product product) {
-        this.product = product;
+    private OneDnnMatmul() {}
+
+    static OneDnnCall of(Product product) {
         engine cpu = OneDnn.enter();
         try (memory.desc a = operand(product.m(), product.k(), product.inputs(), product.transposeA(), product.lda());
-                memory.desc b =
-                        operand(product.k(), product.n(), product.inputs(), product.transposeB(), product.ldb());
+                memory.desc b = second(product);
                 memory.desc c = operand(product.m(), product.n(), product.output(), false, product.ldc());
                 primitive_attr attributes = attributes(product);
                 matmul.primitive_desc description = new matmul.primitive_desc(cpu, a, b, c, attributes, false);
                 memory.desc scratch = description.scratchpad_desc()) {
-            stream = new stream(cpu);
-            primitive = new matmul(description);
-            scratchBytes = scratch.get_size();
-            address.to(0);
-            operands = new memory[] {
-                new memory(a, cpu, address),
-                new memory(b, cpu, address),
-                new memory(c, cpu, address),
-                new memory(scratch, cpu, address)
-            };
+            return new OneDnnCall(product, new matmul(description), OPERANDS, List.of(a, b, c, scratch));
         } catch (RuntimeException e) {
             throw KernelErrors.oneDnnFailed(product.toString(), OneDnn.instructions(), e);
         }
-        arguments = arguments(operands);
-        streamHandle = stream.get();
-        primitiveHandle = primitive.get();
-        operandHandles = Arrays.stream(operands).map(memory::get).toArray(dnnl_memory[]::new);
     }
 
-    private static memory.desc operand(long rows, long cols, DType dtype, boolean transposed, long rowStride) {
+    private static memory.desc second(Product product) {
+        return product.pairs()
+                ? inPairs(product.k(), product.n())
+                : operand(product.k(), product.n(), product.inputs(), product.transposeB(), product.ldb());
+    }
+
+    /** In the order of {@link Product#inPairs}. */
+    static memory.desc inPairs(long rows, long cols) {
+        return new memory.desc(new long[] {rows, cols}, memory.data_type.bf16, memory.format_tag.BA16a64b2a);
+    }
+
+    /** Row after row, or with {@code transposed} column after column, {@code stride} elements from one to the next. */
+    static memory.desc operand(long rows, long cols, DType dtype, boolean transposed, long stride) {
         return new memory.desc(
-                new long[] {rows, cols},
-                type(dtype),
-                transposed ? new long[] {1, rowStride} : new long[] {rowStride, 1});
+                new long[] {rows, cols}, type(dtype), transposed ? new long[] {1, stride} : new long[] {stride, 1});
     }
 
     private static memory.data_type type(DType dtype) {
@@ -100,57 +79,5 @@ final class OneDnnMatmul implements AutoCloseable {
             attributes.set_post_ops(operations);
         }
         return attributes;
-    }
-
-    private static dnnl_exec_arg_t arguments(memory[] operands) {
-        int[] names = {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST, DNNL_ARG_SCRATCHPAD};
-        dnnl_exec_arg_t arguments = new dnnl_exec_arg_t(names.length);
-        for (int i = 0; i < names.length; i++) {
-            arguments.position(i).arg(names[i]).memory(operands[i].get());
-        }
-        return arguments.position(0);
-    }
-
-    /** Computes it on operands at these addresses. */
-    void run(long a, long b, long c, NativeBuffer scratch) {
-        OneDnn.enter();
-        point(0, a);
-        point(1, b);
-        point(2, c);
-        point(3, scratch.atLeast(scratchBytes));
-        check(dnnl_primitive_execute(primitiveHandle, streamHandle, operands.length, arguments));
-    }
-
-    private void point(int operand, long to) {
-        check(dnnl_memory_set_data_handle(operandHandles[operand], address.to(to)));
-    }
-
-    private void check(int status) {
-        if (status != dnnl_success) {
-            throw KernelErrors.oneDnnFailed(product + ", status " + status, OneDnn.instructions(), null);
-        }
-    }
-
-    Product product() {
-        return product;
-    }
-
-    @Override
-    public void close() {
-        arguments.close();
-        for (memory operand : operands) {
-            operand.close();
-        }
-        primitive.close();
-        stream.close();
-    }
-
-    /** A pointer that owns nothing. */
-    private static final class Address extends Pointer {
-
-        Address to(long target) {
-            address = target;
-            return this;
-        }
     }
 }

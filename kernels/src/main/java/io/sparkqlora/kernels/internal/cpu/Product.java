@@ -8,6 +8,7 @@ import io.sparkqlora.kernels.DType;
  *
  * @param inputs type of a and b
  * @param lda elements from row to row of a as it lies in memory, likewise {@code ldb}, {@code ldc}
+ * @param pairs whether b is in the order of {@link #inPairs}, whatever {@code transposeB} and {@code ldb} say
  */
 record Product(
         long m,
@@ -21,13 +22,57 @@ record Product(
         long ldb,
         long ldc,
         float alpha,
-        float beta) {
+        float beta,
+        boolean pairs)
+        implements Shape {
 
     private static final long TILE_K = 32;
+    private static final long PAIRS_ROWS = 32;
+    private static final long PAIRS_COLUMNS = 64;
+
+    Product(
+            long m,
+            long n,
+            long k,
+            DType inputs,
+            DType output,
+            boolean transposeA,
+            long lda,
+            boolean transposeB,
+            long ldb,
+            long ldc,
+            float alpha,
+            float beta) {
+        this(m, n, k, inputs, output, transposeA, lda, transposeB, ldb, ldc, alpha, beta, false);
+    }
+
+    /**
+     * The same with b in the order that matrix units multiply in (oneDNN's {@code BA16a64b2a}), of which oneDNN makes no copy: 64 columns after 64
+     * columns; of those, two rows after two rows, element by element in turn. Rows are filled up with zeros to multiples of
+     * {@value #PAIRS_ROWS}, columns to multiples of {@value #PAIRS_COLUMNS}. BF16 alone.
+     */
+    Product inPairs() {
+        return new Product(m, n, k, inputs, output, transposeA, lda, false, n, ldc, alpha, beta, true);
+    }
+
+    /** Bytes of 64 columns of {@code rows} rows in that order. */
+    static long bytesOfPairs(long rows) {
+        return (rows + PAIRS_ROWS - 1) / PAIRS_ROWS * PAIRS_ROWS * PAIRS_COLUMNS * DType.BF16.bytes();
+    }
+
+    /** Bytes of an operand in that order. */
+    static long bytesOfPairs(long rows, long columns) {
+        return (columns + PAIRS_COLUMNS - 1) / PAIRS_COLUMNS * bytesOfPairs(rows);
+    }
+
+    @Override
+    public OneDnnCall code() {
+        return OneDnnMatmul.of(this);
+    }
 
     /** The part of it that makes {@code count} rows of c. */
     Product rows(long count) {
-        return new Product(count, n, k, inputs, output, transposeA, lda, transposeB, ldb, ldc, alpha, beta);
+        return new Product(count, n, k, inputs, output, transposeA, lda, transposeB, ldb, ldc, alpha, beta, pairs);
     }
 
     /** The part of it that makes {@code count} columns of c. */
@@ -87,6 +132,6 @@ record Product(
     /** The same product of an a whose rows have been padded to whole tiles. */
     Product paddedA() {
         long padded = (k + TILE_K - 1) / TILE_K * TILE_K;
-        return new Product(m, n, k, inputs, output, false, padded, transposeB, ldb, ldc, alpha, beta);
+        return new Product(m, n, k, inputs, output, false, padded, transposeB, ldb, ldc, alpha, beta, pairs);
     }
 }

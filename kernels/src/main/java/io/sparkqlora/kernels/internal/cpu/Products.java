@@ -8,14 +8,14 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * Runs matrix products, each on the calling thread alone. oneDNN takes about a millisecond to make the code of a shape, so
- * the code of the last {@value #CAPACITY} shapes is kept.
+ * Runs matrix products and transpositions, each on the calling thread alone. oneDNN takes about a millisecond to make the code of a shape,
+ * so the code of the last {@value #CAPACITY} shapes is kept.
  */
 final class Products implements AutoCloseable {
 
     private static final int CAPACITY = 1024;
 
-    private final Map<Product, Deque<OneDnnMatmul>> idle = new LinkedHashMap<>(16, 0.75f, true);
+    private final Map<Shape, Deque<OneDnnCall>> idle = new LinkedHashMap<>(16, 0.75f, true);
     private final Deque<NativeBuffer> scratch = new ArrayDeque<>();
     private boolean closed;
 
@@ -26,7 +26,7 @@ final class Products implements AutoCloseable {
             return;
         }
         if (!product.readsPastRows()) {
-            runAsIs(product, a, b, c);
+            execute(product, a, b, c);
             return;
         }
         NativeBuffer buffer = borrowScratch();
@@ -34,7 +34,7 @@ final class Products implements AutoCloseable {
             Product padded = product.paddedA();
             long copy = buffer.atLeast(padded.offsetA(padded.m()));
             padRows(product, a, padded, copy);
-            runAsIs(padded, copy, b, c);
+            execute(padded, copy, b, c);
         } finally {
             giveBackScratch(buffer);
         }
@@ -48,25 +48,30 @@ final class Products implements AutoCloseable {
         }
     }
 
-    private void runAsIs(Product product, long a, long b, long c) {
-        OneDnnMatmul made = borrow(product);
+    /** Transposes what is at one address to another. */
+    void turn(Turn turn, long from, long to) {
+        execute(turn, from, to);
+    }
+
+    private void execute(Shape shape, long... addresses) {
+        OneDnnCall made = borrow(shape);
         NativeBuffer buffer = borrowScratch();
         try {
-            made.run(a, b, c, buffer);
+            made.run(buffer, addresses);
         } finally {
             giveBackScratch(buffer);
             giveBack(made);
         }
     }
 
-    private OneDnnMatmul borrow(Product product) {
+    private OneDnnCall borrow(Shape shape) {
         synchronized (this) {
-            Deque<OneDnnMatmul> made = idle.get(product);
+            Deque<OneDnnCall> made = idle.get(shape);
             if (made != null && !made.isEmpty()) {
                 return made.pop();
             }
         }
-        return new OneDnnMatmul(product);
+        return shape.code();
     }
 
     synchronized NativeBuffer borrowScratch() {
@@ -81,15 +86,15 @@ final class Products implements AutoCloseable {
         }
     }
 
-    private synchronized void giveBack(OneDnnMatmul made) {
+    private synchronized void giveBack(OneDnnCall made) {
         if (closed) {
             made.close();
             return;
         }
-        idle.computeIfAbsent(made.product(), product -> new ArrayDeque<>()).push(made);
+        idle.computeIfAbsent(made.shape(), shape -> new ArrayDeque<>()).push(made);
         if (idle.size() > CAPACITY) {
-            Iterator<Deque<OneDnnMatmul>> oldest = idle.values().iterator();
-            oldest.next().forEach(OneDnnMatmul::close);
+            Iterator<Deque<OneDnnCall>> oldest = idle.values().iterator();
+            oldest.next().forEach(OneDnnCall::close);
             oldest.remove();
         }
     }
@@ -102,7 +107,7 @@ final class Products implements AutoCloseable {
     @Override
     public synchronized void close() {
         closed = true;
-        idle.values().forEach(made -> made.forEach(OneDnnMatmul::close));
+        idle.values().forEach(made -> made.forEach(OneDnnCall::close));
         idle.clear();
         scratch.forEach(NativeBuffer::close);
         scratch.clear();

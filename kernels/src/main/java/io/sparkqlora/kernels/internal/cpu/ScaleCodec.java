@@ -54,10 +54,13 @@ final class ScaleCodec {
         }
         float offset = Native.getFloat(matrix.nestedOffset().address());
         long nested = matrix.nestedAbsmax().address();
-        for (int i = 0; i < count; i++) {
-            long block = from + i;
+        for (int done = 0; done < count; ) {
+            long block = from + done;
+            int end = (int) Math.min(count, done + BLOCK - block % BLOCK);
             float scale = Native.getFloat(nested + 4 * (block / BLOCK));
-            out[at + i] = MAP[Native.getByte(absmax + block) & 0xff] * scale + offset;
+            for (; done < end; done++) {
+                out[at + done] = MAP[Native.getByte(absmax + from + done) & 0xff] * scale + offset;
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.QuantFormat;
 import io.sparkqlora.kernels.QuantizedMatrix;
 import io.sparkqlora.kernels.Tensor;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -41,16 +42,25 @@ class ColumnPanelTest {
             device.ops().quantization().dequantize(weight, dense);
             Tensor dy = TestMatrix.random(device, dtype, rows, inner, 8, random);
             Tensor dx = TestMatrix.poisoned(device, dtype, rows, all, 8);
-            ColumnPanel panel = new ColumnPanel(products, dy, dx, col, cols, depth);
-            panel.run(Dequantizer.of(weight, dtype), memory);
             double[][] expected =
                     TestMatrix.product(TestMatrix.read(dy), TestMatrix.read(dense.colRange(col, col + cols)), 1, null);
-            Tensor written = dx.colRange(col, col + cols);
-            TestMatrix.assertClose(written, expected, TestMatrix.tolerance(dtype, 3e-3));
-            TestMatrix.assertGapsUntouched(dx);
-            int[] bits = TestMatrix.bits(written);
-            panel.run(Dequantizer.of(weight, dtype), memory);
-            assertThat(TestMatrix.bits(written)).isEqualTo(bits);
+            ColumnPanel plain = new ColumnPanel(products, dy, dx, col, cols, depth, false);
+            check(plain, Dequantizer.of(weight, dtype), memory, expected);
+            if (dtype == DType.BF16 && PairDequantizer.supports(weight) && OneDnn.hasBf16()) {
+                ColumnPanel pairs = new ColumnPanel(products, dy, dx, col, cols, depth, true);
+                check(pairs, Dequantizer.inPairs(List.of(weight)), memory, expected);
+            }
         }
+    }
+
+    private static void check(ColumnPanel panel, Dequantizer dequantizer, NativeBuffer memory, double[][] expected) {
+        Tensor all = panel.dx();
+        Tensor written = all.colRange(panel.col(), panel.col() + panel.cols());
+        panel.run(dequantizer, memory);
+        TestMatrix.assertClose(written, expected, TestMatrix.tolerance(all.dtype(), 3e-3));
+        TestMatrix.assertGapsUntouched(all);
+        int[] bits = TestMatrix.bits(written);
+        panel.run(dequantizer, memory);
+        assertThat(TestMatrix.bits(written)).isEqualTo(bits);
     }
 }

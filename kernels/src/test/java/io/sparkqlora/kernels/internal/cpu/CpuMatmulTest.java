@@ -234,7 +234,7 @@ class CpuMatmulTest {
     void whatOneDnnRefusesIsAnErrorThatSaysSo() {
         Product impossible =
                 new Product(4, 4, 4, DType.F32, DType.F32, false, 2, false, 4, 4, 1f, 0f); // rows that overlap
-        assertThatThrownBy(() -> new OneDnnMatmul(impossible))
+        assertThatThrownBy(() -> OneDnnMatmul.of(impossible))
                 .isInstanceOf(QLoraException.class)
                 .hasMessageContaining("QLORA-K021")
                 .hasMessageContaining("lda=2")

@@ -9,6 +9,10 @@ import io.sparkqlora.kernels.Device;
 import io.sparkqlora.kernels.QuantFormat;
 import io.sparkqlora.kernels.QuantizedMatrix;
 import io.sparkqlora.kernels.Tensor;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
 import java.util.Random;
 import net.jqwik.api.Example;
 import net.jqwik.api.ForAll;
@@ -58,7 +62,7 @@ class TableDequantizerTest {
     @Property(tries = 150)
     void writesTheBitsOfTheScaledElements(
             @ForAll long seed,
-            @ForAll @IntRange(min = 1, max = 70) int rows,
+            @ForAll @IntRange(min = 1, max = 600) int rows,
             @ForAll @IntRange(min = 1, max = 40) int blocks,
             @ForAll @IntRange(min = 6, max = 9) int logBlock,
             @ForAll boolean doubleQuant,
@@ -76,12 +80,65 @@ class TableDequantizerTest {
             long[] part = {row, 1 + random.nextInt(rows - row), (long) unit * UNIT, (long) units * UNIT};
             long rowBytes = 2 * (part[3] + (random.nextBoolean() ? 0 : random.nextInt(50)));
             short[] plain = run(device, new BlockDequantizer(matrix, DType.BF16), part, rowBytes);
-            assertThat(run(device, new TableDequantizer(matrix, false), part, rowBytes))
+            assertThat(run(device, new TableDequantizer(matrix, new StagedCodes(), false), part, rowBytes))
                     .isEqualTo(plain);
             if (ByteTables.SUPPORTED) {
-                assertThat(run(device, new TableDequantizer(matrix, true), part, rowBytes))
+                assertThat(run(device, new TableDequantizer(matrix, new StagedCodes(), true), part, rowBytes))
                         .isEqualTo(plain);
             }
+        }
+    }
+
+    @Property(tries = 100)
+    void pairsAreTheSameBitsInAnotherOrder(
+            @ForAll long seed,
+            @ForAll @IntRange(min = 1, max = 300) int halfRows,
+            @ForAll @IntRange(min = 1, max = 40) int blocks,
+            @ForAll @IntRange(min = 6, max = 9) int logBlock,
+            @ForAll boolean doubleQuant,
+            @ForAll QuantFormat.Type type) {
+        assumeThat(ByteTables.SUPPORTED).isTrue();
+        Random random = new Random(seed);
+        long cols = (long) blocks << logBlock;
+        try (Device device = TestDevice.open()) {
+            QuantizedMatrix matrix =
+                    random(device, new QuantFormat(type, 1 << logBlock, doubleQuant), 2L * halfRows, cols, random);
+            assertThat(PairDequantizer.supports(matrix)).isTrue();
+            int row = random.nextInt(halfRows);
+            int unit = random.nextInt((int) cols / UNIT);
+            int units = 1 + random.nextInt((int) cols / UNIT - unit);
+            long[] part = {2L * row, 2 + 2L * random.nextInt(halfRows - row), (long) unit * UNIT, (long) units * UNIT};
+            short[] plain = run(device, new BlockDequantizer(matrix, DType.BF16), part, 2 * part[3]);
+            int rows = (int) part[1];
+            int stride = Math.toIntExact(Product.bytesOfPairs(rows));
+            Tensor target = Quantized.tensor(device, DType.BF16, units, stride / 2);
+            Dequantizer.inPairs(List.of(matrix)).run(part[0], rows, part[2], part[3], target.address(), stride);
+            short[] pairs = new short[(int) target.size()];
+            Native.load(target.address(), pairs, 0, pairs.length);
+            for (int r = 0; r < rows; r++) {
+                for (int c = 0; c < part[3]; c++) {
+                    assertThat(pairs[c / UNIT * (stride / 2) + r / 2 * 2 * UNIT + c % UNIT * 2 + r % 2])
+                            .isEqualTo(plain[r * (int) part[3] + c]);
+                }
+            }
+        }
+    }
+
+    /** Linux has written the name of an instruction set with and without a line between its parts. */
+    @Example
+    void tablesOfBytesAreUsedWhereTheProcessorHasTheInstruction() throws IOException {
+        Path processor = Path.of("/proc/cpuinfo");
+        assumeThat(processor).exists();
+        String flags = Files.readString(processor).replace("_", "").replace('\n', ' ');
+        assertThat(ByteTables.SUPPORTED).isEqualTo(LevelTables.SUPPORTED && flags.contains(" avx512vbmi "));
+    }
+
+    @Example
+    void pairsAreForEvenRows() {
+        try (Device device = TestDevice.open()) {
+            QuantFormat format = new QuantFormat(QuantFormat.Type.NF4, 64, true);
+            assertThat(PairDequantizer.supports(Quantized.allocate(device, format, 5, 128)))
+                    .isFalse();
         }
     }
 

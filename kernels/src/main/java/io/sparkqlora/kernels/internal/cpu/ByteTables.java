@@ -15,9 +15,8 @@ import jdk.incubator.vector.VectorSpecies;
 
 /**
  * What {@link LevelTables} does, for processors that permute 64 bytes in one instruction. The codes of 32 elements become places
- * in a table of bytes by a few shifts of the bytes that hold them, so they are never written out one by one, and nothing is
- * widened or narrowed on the way. The bits are the same. Tables go through memory, since a vector that is kept from one loop to the one inside it
- * becomes an object in some runs, at the JIT compiler's whim.
+ * in a table of bytes by a few shifts of the bytes that hold them, so they are never written out one by one. The bits are the same. Tables
+ * go through memory, since a vector that is kept from one loop to the one inside it becomes an object in some runs, at the JIT compiler's whim.
  */
 final class ByteTables {
 
@@ -27,14 +26,12 @@ final class ByteTables {
     static final boolean SUPPORTED = LevelTables.SUPPORTED && processorHas(INSTRUCTION);
 
     private static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_512;
-    /** Codes that fill a vector of numbers, two elements each, ... */
-    private static final VectorSpecies<Byte> CODES = ByteVector.SPECIES_128;
-
     private static final VectorSpecies<Integer> INTS = IntVector.SPECIES_512;
-    /** ... and with those of the row below. */
-    private static final VectorSpecies<Byte> HALF_CODES = ByteVector.SPECIES_64;
-
     private static final VectorSpecies<Long> LONGS = LongVector.SPECIES_512;
+    /** Codes that fill a vector of numbers, two elements each. */
+    private static final VectorSpecies<Byte> CODES = ByteVector.SPECIES_128;
+    /** Those that fill it together with as many of the row below. */
+    private static final VectorSpecies<Byte> HALF_CODES = ByteVector.SPECIES_64;
     /** The bytes of a vector of numbers. */
     private static final int BYTES = 64;
     /** A code times four: a table has four bytes a level. */

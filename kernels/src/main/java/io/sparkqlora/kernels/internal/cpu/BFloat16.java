@@ -15,6 +15,7 @@ final class BFloat16 {
     private static final VectorSpecies<Short> SHORTS =
             VectorSpecies.of(short.class, VectorShape.forBitSize(INTS.vectorBitSize() / 2));
     private static final int LANES = INTS.length();
+    private static final int MAGNITUDE = 0x7fffffff;
     private static final int EXPONENT = 0x7f800000;
     private static final int QUIET_NAN = 0x7fc00000;
 
@@ -48,30 +49,28 @@ final class BFloat16 {
     /**
      * Rounds to nearest even. Written out four times on purpose: past 325 bytes of code (FreqInlineSize) the JIT compiler
      * leaves a method out of its callers and compiles it for itself. As a part of them it runs out of its budget for
-     * inlining half way, and then makes an object of every vector.
+     * inlining half way, and then makes an object of every vector. Four vectors are asked together whether one has a not-a-number.
      */
     static void round(float[] in, int inAt, short[] out, int outAt, int count) {
         int i = 0;
         for (; i <= count - 4 * LANES; i += 4 * LANES) {
             IntVector a = VectorMath.load(in, inAt + i).reinterpretAsInts();
-            VectorMask<Integer> aNan = a.and(0x7fffffff).compare(VectorOperators.GT, EXPONENT);
-            IntVector aOdd = a.lanewise(VectorOperators.LSHR, 16).and(1);
-            a = a.add(aOdd).add(0x7fff).blend(a.or(QUIET_NAN), aNan).lanewise(VectorOperators.LSHR, 16);
-            ((ShortVector) a.convertShape(VectorOperators.I2S, SHORTS, 0)).intoArray(out, outAt + i);
             IntVector b = VectorMath.load(in, inAt + i + LANES).reinterpretAsInts();
-            VectorMask<Integer> bNan = b.and(0x7fffffff).compare(VectorOperators.GT, EXPONENT);
-            IntVector bOdd = b.lanewise(VectorOperators.LSHR, 16).and(1);
-            b = b.add(bOdd).add(0x7fff).blend(b.or(QUIET_NAN), bNan).lanewise(VectorOperators.LSHR, 16);
-            ((ShortVector) b.convertShape(VectorOperators.I2S, SHORTS, 0)).intoArray(out, outAt + i + LANES);
             IntVector c = VectorMath.load(in, inAt + i + 2 * LANES).reinterpretAsInts();
-            VectorMask<Integer> cNan = c.and(0x7fffffff).compare(VectorOperators.GT, EXPONENT);
-            IntVector cOdd = c.lanewise(VectorOperators.LSHR, 16).and(1);
-            c = c.add(cOdd).add(0x7fff).blend(c.or(QUIET_NAN), cNan).lanewise(VectorOperators.LSHR, 16);
-            ((ShortVector) c.convertShape(VectorOperators.I2S, SHORTS, 0)).intoArray(out, outAt + i + 2 * LANES);
             IntVector d = VectorMath.load(in, inAt + i + 3 * LANES).reinterpretAsInts();
-            VectorMask<Integer> dNan = d.and(0x7fffffff).compare(VectorOperators.GT, EXPONENT);
-            IntVector dOdd = d.lanewise(VectorOperators.LSHR, 16).and(1);
-            d = d.add(dOdd).add(0x7fff).blend(d.or(QUIET_NAN), dNan).lanewise(VectorOperators.LSHR, 16);
+            IntVector largest =
+                    a.and(MAGNITUDE).max(b.and(MAGNITUDE)).max(c.and(MAGNITUDE)).max(d.and(MAGNITUDE));
+            if (largest.compare(VectorOperators.GT, EXPONENT).anyTrue()) {
+                roundEach(in, inAt + i, out, outAt + i, 4 * LANES);
+                continue;
+            }
+            a = a.add(a.lanewise(VectorOperators.LSHR, 16).and(1)).add(0x7fff).lanewise(VectorOperators.LSHR, 16);
+            ((ShortVector) a.convertShape(VectorOperators.I2S, SHORTS, 0)).intoArray(out, outAt + i);
+            b = b.add(b.lanewise(VectorOperators.LSHR, 16).and(1)).add(0x7fff).lanewise(VectorOperators.LSHR, 16);
+            ((ShortVector) b.convertShape(VectorOperators.I2S, SHORTS, 0)).intoArray(out, outAt + i + LANES);
+            c = c.add(c.lanewise(VectorOperators.LSHR, 16).and(1)).add(0x7fff).lanewise(VectorOperators.LSHR, 16);
+            ((ShortVector) c.convertShape(VectorOperators.I2S, SHORTS, 0)).intoArray(out, outAt + i + 2 * LANES);
+            d = d.add(d.lanewise(VectorOperators.LSHR, 16).and(1)).add(0x7fff).lanewise(VectorOperators.LSHR, 16);
             ((ShortVector) d.convertShape(VectorOperators.I2S, SHORTS, 0)).intoArray(out, outAt + i + 3 * LANES);
         }
         for (; i <= count - LANES; i += LANES) {
@@ -81,7 +80,11 @@ final class BFloat16 {
             e = e.add(eOdd).add(0x7fff).blend(e.or(QUIET_NAN), eNan).lanewise(VectorOperators.LSHR, 16);
             ((ShortVector) e.convertShape(VectorOperators.I2S, SHORTS, 0)).intoArray(out, outAt + i);
         }
-        for (; i < count; i++) {
+        roundEach(in, inAt + i, out, outAt + i, count - i);
+    }
+
+    private static void roundEach(float[] in, int inAt, short[] out, int outAt, int count) {
+        for (int i = 0; i < count; i++) {
             out[outAt + i] = round(in[inAt + i]);
         }
     }

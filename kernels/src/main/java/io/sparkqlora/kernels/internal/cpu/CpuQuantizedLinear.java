@@ -62,16 +62,17 @@ final class CpuQuantizedLinear implements QuantizedLinear {
             new LowRankProducts(matmul).add(t, updates, y);
             return;
         }
+        Tensor input = x.colRange(0, in);
         // what is turned is written once and read by every panel; oneDNN would turn each panel
-        boolean turned = x.dtype() == DType.BF16 && y.dtype() == DType.BF16 && OneDnn.hasMatrixUnits();
-        NativeBuffer joined = products.borrowScratch();
-        NativeBuffer pairs = products.borrowScratch();
+        boolean turned = y.dtype() == DType.BF16 && JoinedInput.canBeTurned(input) && OneDnn.hasMatrixUnits();
+        NativeBuffer buffer = products.borrowScratch();
         try {
-            JoinedInput input = JoinedInput.of(x.colRange(0, in), t, workers, joined);
-            byRows(turned ? input.turn(workers, products, pairs) : input, weight, updates, y);
+            JoinedInput joined = turned
+                    ? JoinedInput.turned(input, t, workers, products, buffer)
+                    : JoinedInput.of(input, t, workers, buffer);
+            byRows(joined, weight, updates, y);
         } finally {
-            products.giveBackScratch(joined);
-            products.giveBackScratch(pairs);
+            products.giveBackScratch(buffer);
         }
     }
 

@@ -26,7 +26,7 @@ record JoinedInput(long address, long rows, long in, long inner, DType dtype, bo
      * @param t null without a low-rank part
      */
     static JoinedInput of(Tensor x, Tensor t, Workers workers, NativeBuffer buffer) {
-        long inner = (x.cols() + (t == null ? 0 : t.cols()) + INNER_STEP - 1) / INNER_STEP * INNER_STEP;
+        long inner = inner(x, t);
         long rowBytes = inner * x.dtype().bytes();
         long joined = buffer.atLeast(x.rows() * rowBytes);
         workers.forRange(x.rows(), Elements.grain(inner), (from, to) -> {
@@ -48,16 +48,37 @@ record JoinedInput(long address, long rows, long in, long inner, DType dtype, bo
         Native.fill(target + at, rowBytes - at, (byte) 0);
     }
 
-    /** The same turned, in {@code buffer}; BF16 alone. */
-    JoinedInput turn(Workers workers, Products products, NativeBuffer buffer) {
-        long pairs = buffer.atLeast(Product.bytesOfPairs(inner, rows));
-        workers.forRange((rows + TURNED_ROWS - 1) / TURNED_ROWS, 1, (from, to) -> {
+    /** Whether {@link #turned} takes it. */
+    static boolean canBeTurned(Tensor x) {
+        return x.dtype() == DType.BF16 && x.cols() % INNER_STEP == 0;
+    }
+
+    /**
+     * Writes it into {@code buffer}, turned.
+     *
+     * @param x BF16, its columns whole steps of {@value #INNER_STEP}
+     * @param t null without a low-rank part
+     */
+    static JoinedInput turned(Tensor x, Tensor t, Workers workers, Products products, NativeBuffer buffer) {
+        long inner = inner(x, t);
+        long blockBytes = Product.bytesOfPairs(inner);
+        long pairs = buffer.atLeast(Product.bytesOfPairs(inner, x.rows()));
+        workers.forRange((x.rows() + TURNED_ROWS - 1) / TURNED_ROWS, 1, (from, to) -> {
             for (long block = from; block < to; block++) {
                 long row = block * TURNED_ROWS;
-                Turn turn = new Turn(Math.min(TURNED_ROWS, rows - row), inner, inner, Turn.PAIRS);
-                products.turn(turn, address + row * inner * dtype.bytes(), pairs + block * Product.bytesOfPairs(inner));
+                long count = Math.min(TURNED_ROWS, x.rows() - row);
+                long target = pairs + block * blockBytes;
+                products.turn(new Turn(count, x.cols(), x.rowStride(), Turn.PAIRS), x.address(row), target);
+                if (t != null) {
+                    Turn low = new Turn(count, t.cols(), t.rowStride(), Turn.PAIRS);
+                    products.turn(low, t.address(row), target + Product.bytesOfPairs(x.cols()));
+                }
             }
         });
-        return new JoinedInput(pairs, rows, in, inner, dtype, true);
+        return new JoinedInput(pairs, x.rows(), x.cols(), inner, x.dtype(), true);
+    }
+
+    private static long inner(Tensor x, Tensor t) {
+        return (x.cols() + (t == null ? 0 : t.cols()) + INNER_STEP - 1) / INNER_STEP * INNER_STEP;
     }
 }

@@ -53,7 +53,7 @@ record ColumnPanel(Products products, Tensor dy, Tensor dx, long col, long cols,
         Product part = new Product(
                 dy.rows(), cols, count, dy.dtype(), type, false, dy.rowStride(), false, cols, stride, 1f, beta);
         if (pairs) {
-            if (count % Panels.UNIT != 0) {
+            if (count % Product.PAIRS_ROWS != 0) {
                 Native.fill(panel, panelBytes(count), (byte) 0);
             }
             dequantizer.run(row, count, col, cols, panel, Product.bytesOfPairs(count));

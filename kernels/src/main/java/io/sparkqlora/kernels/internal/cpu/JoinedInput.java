@@ -17,8 +17,8 @@ record JoinedInput(long address, long rows, long in, long inner, DType dtype, bo
 
     /** oneDNN reads the inner dimension in such steps; see {@link Product#readsPastRows}. */
     private static final long INNER_STEP = 32;
-    /** Rows that lie together in the order of pairs. */
-    private static final long TURNED_ROWS = 64;
+    /** Rows that are turned at once: they become columns, and so many of those lie together. */
+    private static final long TURNED_ROWS = Product.PAIRS_COLUMNS;
 
     /**
      * Writes it into {@code buffer}, row after row.
@@ -68,9 +68,9 @@ record JoinedInput(long address, long rows, long in, long inner, DType dtype, bo
                 long row = block * TURNED_ROWS;
                 long count = Math.min(TURNED_ROWS, x.rows() - row);
                 long target = pairs + block * blockBytes;
-                products.turn(new Turn(count, x.cols(), x.rowStride(), Turn.PAIRS), x.address(row), target);
+                products.turn(new Turn(count, x.cols(), x.rowStride(), Product.PAIRS), x.address(row), target);
                 if (t != null) {
-                    Turn low = new Turn(count, t.cols(), t.rowStride(), Turn.PAIRS);
+                    Turn low = new Turn(count, t.cols(), t.rowStride(), Product.PAIRS);
                     products.turn(low, t.address(row), target + Product.bytesOfPairs(x.cols()));
                 }
             }

@@ -72,8 +72,8 @@ final class LevelTables {
         IntVector a = level.mul(scale).reinterpretAsInts();
         IntVector odd = a.lanewise(VectorOperators.LSHR, 16).and(1);
         IntVector sum = a.add(odd).add(0x7fff);
-        if (Float.isFinite(
-                scale)) { // no product is a not-a-number, and the fewer constants a loop has, the fewer are spilt
+        // then no product is a not-a-number, and the fewer constants a loop has, the fewer are spilt
+        if (Float.isFinite(scale)) {
             return sum.lanewise(VectorOperators.LSHR, 16);
         }
         VectorMask<Integer> nan = a.and(0x7fffffff).compare(VectorOperators.GT, EXPONENT);

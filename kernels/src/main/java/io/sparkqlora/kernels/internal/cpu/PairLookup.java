@@ -8,7 +8,8 @@ import java.lang.invoke.MethodType;
 /**
  * Calls {@link ByteTables#lookUpPairs} such that the JIT compiler can't make it a part of its caller. There, among other loops with vectors,
  * its registers are spilt in each round, which takes twice as long, and whether it is made a part of it depends on what was compiled first. The compiler
- * follows a handle that is a constant, and an object's field is none.
+ * follows a handle that is a constant, and an object's field is none. (Writing the loop out until it is too long, as {@link BFloat16} does, made
+ * it slower: the compiler then made objects of vectors.)
  */
 final class PairLookup {
 

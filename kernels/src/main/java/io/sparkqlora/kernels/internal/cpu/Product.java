@@ -7,8 +7,8 @@ import io.sparkqlora.kernels.DType;
  * The shape of one matrix product {@code c = alpha · op(a) · op(b) + beta · c}, all that oneDNN makes its code from.
  *
  * @param inputs type of a and b
- * @param lda elements from row to row of a as it lies in memory, likewise {@code ldb}, {@code ldc}
- * @param pairs whether b is in the order of {@link #inPairs}, whatever {@code transposeB} and {@code ldb} say
+ * @param lda elements from row to row of a as it lies in memory, likewise {@code ldc}
+ * @param ldb the same of b; {@link #PAIRS} for the order of {@link #inPairs}
  */
 record Product(
         long m,
@@ -22,29 +22,16 @@ record Product(
         long ldb,
         long ldc,
         float alpha,
-        float beta,
-        boolean pairs)
+        float beta)
         implements Shape {
 
-    private static final long TILE_K = 32;
-    private static final long PAIRS_ROWS = 32;
-    private static final long PAIRS_COLUMNS = 64;
+    /** In place of the elements from row to row of an operand in pairs. */
+    static final long PAIRS = 0;
+    /** What rows of such an operand are filled up to, and columns. */
+    static final long PAIRS_ROWS = 32;
 
-    Product(
-            long m,
-            long n,
-            long k,
-            DType inputs,
-            DType output,
-            boolean transposeA,
-            long lda,
-            boolean transposeB,
-            long ldb,
-            long ldc,
-            float alpha,
-            float beta) {
-        this(m, n, k, inputs, output, transposeA, lda, transposeB, ldb, ldc, alpha, beta, false);
-    }
+    static final long PAIRS_COLUMNS = 64;
+    private static final long TILE_K = 32;
 
     /**
      * The same with b in the order that matrix units multiply in (oneDNN's {@code BA16a64b2a}), of which oneDNN makes no copy: 64 columns after 64
@@ -52,7 +39,11 @@ record Product(
      * {@value #PAIRS_ROWS}, columns to multiples of {@value #PAIRS_COLUMNS}. BF16 alone.
      */
     Product inPairs() {
-        return new Product(m, n, k, inputs, output, transposeA, lda, false, n, ldc, alpha, beta, true);
+        return new Product(m, n, k, inputs, output, transposeA, lda, false, PAIRS, ldc, alpha, beta);
+    }
+
+    boolean pairs() {
+        return ldb == PAIRS;
     }
 
     /** Bytes of 64 columns of {@code rows} rows in that order. */
@@ -72,7 +63,7 @@ record Product(
 
     /** The part of it that makes {@code count} rows of c. */
     Product rows(long count) {
-        return new Product(count, n, k, inputs, output, transposeA, lda, transposeB, ldb, ldc, alpha, beta, pairs);
+        return new Product(count, n, k, inputs, output, transposeA, lda, transposeB, ldb, ldc, alpha, beta);
     }
 
     /** The part of it that makes {@code count} columns of c. */
@@ -132,6 +123,6 @@ record Product(
     /** The same product of an a whose rows have been padded to whole tiles. */
     Product paddedA() {
         long padded = (k + TILE_K - 1) / TILE_K * TILE_K;
-        return new Product(m, n, k, inputs, output, false, padded, transposeB, ldb, ldc, alpha, beta, pairs);
+        return new Product(m, n, k, inputs, output, false, padded, transposeB, ldb, ldc, alpha, beta);
     }
 }

@@ -7,11 +7,9 @@ import io.sparkqlora.kernels.DType;
  * The shape of one transposition of BF16: source [rows, cols], target [cols, rows].
  *
  * @param source elements from row to row of the source
- * @param target the same of the target; {@link #PAIRS} for the order of {@link Product#inPairs}
+ * @param target the same of the target; {@link Product#PAIRS} for the order of {@link Product#inPairs}
  */
 record Turn(long rows, long cols, long source, long target) implements Shape {
-
-    static final long PAIRS = 0;
 
     static final DType DTYPE = DType.BF16;
 
@@ -21,6 +19,6 @@ record Turn(long rows, long cols, long source, long target) implements Shape {
     }
 
     boolean toPairs() {
-        return target == PAIRS;
+        return target == Product.PAIRS;
     }
 }
